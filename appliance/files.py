@@ -1,0 +1,200 @@
+"""The one writer: what stands under its final name is whole, and was synced before it got that name.
+
+Blobs, state and documents all go through `new_file`. Reads that trust a size are bounded by `read_bounded`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from appliance.digest import Digest
+from appliance.errors import ApplianceError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COPY_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class HashingWriter:
+    """Writes through to `out` and hashes what passes."""
+
+    out: BinaryIO
+    size: int = 0
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of `data`; bytes written are counted in `size`."""
+        self.out.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+        return len(data)
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of everything written so far."""
+        return Digest(self._hash.hexdigest())
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, mode: int = 0o644, replace: bool = True) -> Iterator[BinaryIO]:
+    """Write a file that appears under `path` only when the block ends well, synced, with `mode`.
+
+    With ``replace=False`` an existing `path` stays and `StateError` is raised. A full or read-only disk becomes an
+    `ApplianceError` that names the folder. Nothing is left behind on failure.
+    """
+    with _disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w+b") as out:
+            yield out
+            with _disk_errors(path):
+                out.flush()
+                os.fchmod(out.fileno(), mode)
+                os.fsync(out.fileno())
+        with _disk_errors(path):
+            if replace:
+                temporary.replace(path)
+            else:
+                _link_new(temporary, path)
+            sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _link_new(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise StateError(f"{path} exists and is not overwritten", hint="name another place, or move it away") from error
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ApplianceError(f"no room left to write {path}", hint=f"free space in {path.parent}") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+            raise ApplianceError(f"cannot write {path}: {os.strerror(error.errno)}") from error
+        raise
+
+
+def disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Turn a full or unwritable disk into an `ApplianceError` naming `path`, for writes inside `new_file`'s block."""
+    return _disk_errors(path)
+
+
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o644, replace: bool = True) -> None:
+    """Write `data` to `path` atomically; see `new_file`."""
+    with new_file(path, mode=mode, replace=replace) as out, _disk_errors(path):
+        out.write(data)
+
+
+def write_text(path: Path, text: str, *, mode: int = 0o644, replace: bool = True) -> None:
+    """Write `text` as UTF-8 to `path` atomically; see `new_file`."""
+    write_bytes(path, text.encode(), mode=mode, replace=replace)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def copy(source: BinaryIO, out: BinaryIO | HashingWriter, *, progress: Callable[[int], None] | None = None) -> int:
+    """Copy until the end of `source`; bytes copied. `progress` gets the bytes of each piece."""
+    total = 0
+    while data := source.read(COPY_BYTES):
+        out.write(data)
+        total += len(data)
+        if progress:
+            progress(len(data))
+    return total
+
+
+def hash_file(path: Path) -> Digest:
+    """The digest of a file's bytes."""
+    with path.open("rb", buffering=0) as source:
+        return Digest(hashlib.file_digest(source, "sha256").hexdigest())
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """All bytes of `path`, or `StateError` if there are more than `limit`."""
+    with path.open("rb") as source:
+        data = source.read(limit + 1)
+    if len(data) > limit:
+        raise StateError(f"{path} is larger than the {limit} bytes allowed for it")
+    return data
+
+
+def read_at(descriptor: int, offset: int, length: int) -> bytes:
+    """Exactly `length` bytes at `offset`, fewer only at the end of the file."""
+    pieces = bytearray()
+    while len(pieces) < length:
+        piece = os.pread(descriptor, length - len(pieces), offset + len(pieces))
+        if not piece:
+            break
+        pieces += piece
+    return bytes(pieces)
+
+
+def hash_range(descriptor: int, offset: int, length: int) -> Digest:
+    """The digest of `length` bytes at `offset`, in bounded memory; a shorter file hashes short."""
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(min(COPY_BYTES, max(length, 1))))
+    end = offset + length
+    while offset < end:
+        count = os.preadv(descriptor, [buffer[: end - offset]], offset)
+        if count == 0:
+            break
+        digest.update(buffer[:count])
+        offset += count
+    return Digest(digest.hexdigest())
+
+
+def hash_chunks(
+    descriptor: int, *, base: int, size: int, chunk: int, progress: Callable[[int], None] | None = None
+) -> Iterator[Digest]:
+    """Digests of the chunks of ``[base, size)``, in order, hashed on all cores. `progress` gets bytes per chunk."""
+
+    def one(offset: int) -> Digest:
+        return hash_range(descriptor, offset, min(chunk, size - offset))
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for offset, digest in zip(offsets := range(base, size, chunk), pool.map(one, offsets), strict=True):
+            if progress:
+                progress(min(chunk, size - offset))
+            yield digest
+
+
+@contextlib.contextmanager
+def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on `path`; with ``wait=False`` a lock held elsewhere raises `StateError`."""
+    with _disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise StateError(f"{path} is in use by another process", hint="wait for it to end") from error
+        yield
+    finally:
+        os.close(descriptor)

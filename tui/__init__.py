@@ -1,0 +1,1 @@
+"""The operator's guide on a terminal: it edits a Clusterfile and watches a run."""
