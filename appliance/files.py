@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance.digest import Digest
-from appliance.errors import ApplianceError, StateError
+from appliance.errors import ApplianceError, StateError, TransferFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,6 +182,35 @@ def hash_chunks(
             if progress:
                 progress(min(chunk, size - offset))
             yield digest
+
+
+def put_blob(
+    folder: Path, source: BinaryIO, digest: Digest, *, size: int, progress: Callable[[int], None] | None = None
+) -> Path:
+    """Store `size` bytes of `source` as ``FOLDER/HEX``, 0444, only if they have `digest`; the one way that blobs come.
+
+    Reads exactly `size` bytes, or fewer when `source` ends. Raises `TransferFailed` when they are not what was named.
+    """
+    path = folder / digest.hex
+    with new_file(path, mode=0o444) as raw, disk_errors(path):
+        out = HashingWriter(raw)
+        while out.size < size and (data := source.read(min(COPY_BYTES, size - out.size))):
+            out.write(data)
+            if progress:
+                progress(len(data))
+        if out.size != size:
+            raise TransferFailed(f"blob {digest.short} ended after {out.size} of {size} bytes")
+        if out.digest != digest:
+            raise TransferFailed(f"blob {digest.short} arrived with other content ({out.digest.short})")
+    return path
+
+
+def has_blob(folder: Path, digest: Digest, size: int) -> bool:
+    """Whether ``FOLDER/HEX`` is there in full size."""
+    try:
+        return (folder / digest.hex).stat().st_size == size
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Which hosts there are, what they are, and whether they are fit."""

@@ -1,0 +1,153 @@
+"""The seam of runtimes: a `Site` goes in, stages come out. Data in, data out.
+
+A runtime knows how to make hosts run what an image holds (as systemd services, as Kubernetes …). It is found by the
+entry point group ``appliance.runtimes`` under the name that ``bundle.yaml`` gives in ``runtime.type``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from appliance.digest import Digest
+    from appliance.image.oci import ImageConfig
+    from appliance.inventory.facts import Facts
+    from appliance.inventory.hosts import Host
+    from appliance.plan.steps import LayerBlob, Stage
+    from appliance.recipe.bundlefile import Requirement
+
+
+class Usage(enum.StrEnum):
+    """What a certificate is for."""
+
+    SERVER = "server"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A random text of `length` hexadecimal digits, kept as secret `name`."""
+
+    name: str
+    length: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A random password of `length` letters and digits, kept as secret `name`."""
+
+    name: str
+    length: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority: secret ``NAME.key``, public part ``NAME.crt``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A certificate from `authority`: secret ``NAME.key``, public part ``NAME.crt``; `sans` are addresses and names."""
+
+    name: str
+    authority: str
+    common_name: str
+    sans: tuple[str, ...]
+    usages: frozenset[Usage]
+
+
+@dataclass(frozen=True, slots=True)
+class SshKey:
+    """An SSH key pair: secret ``NAME``, public part ``NAME.pub``."""
+
+    name: str
+
+
+SecretRequest = Token | Password | Authority | Leaf | SshKey
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A text of the image, at most 1 MiB, with the mode that its layer gives it."""
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class HostRuntime:
+    """The Python for one architecture that works on a host: `digest` of its tar, sizes in bytes."""
+
+    architecture: str
+    digest: Digest
+    size: int
+    unpacked_bytes: int
+    interp_offset: int
+    interp_room: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """What hosts of one architecture take of an image."""
+
+    architecture: str
+    layers: tuple[LayerBlob, ...]
+    texts: tuple[TextFile, ...]
+    runtime: HostRuntime
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHost:
+    """A host with what was found on it."""
+
+    host: Host
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything that a runtime may know. No connection, no secret values, no bundle."""
+
+    cluster: str
+    image: Digest
+    config: ImageConfig
+    parts: Mapping[str, ImagePart]
+    hosts: tuple[SiteHost, ...]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    public: Mapping[str, str] = field(default_factory=dict)
+
+    def with_role(self, role: str) -> tuple[SiteHost, ...]:
+        """The hosts of a role, in the Clusterfile's order; every host has the role ``all``."""
+        return tuple(host for host in self.hosts if role == "all" or role in host.host.roles)
+
+
+class Runtime(Protocol):
+    """What every runtime can do. Pure: the same site gives the same answer."""
+
+    def requirements(self, config: ImageConfig) -> tuple[Requirement, ...]:
+        """What it asks of hosts, besides what the image's own requirements say."""
+        ...
+
+    def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
+        """The secrets that must exist before `install`; kept from run to run under their names."""
+        ...
+
+    def install(self, site: Site) -> tuple[Stage, ...]:
+        """The stages that make the site what the image says, from nothing; guards say what already holds.
+
+        Raises `PlanError` or `RecipeError` when the site cannot be made so.
+        """
+        ...
+
+    def remove(self, site: Site) -> tuple[Stage, ...]:
+        """The stages that take off the hosts what their receipts list."""
+        ...

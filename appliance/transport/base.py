@@ -1,0 +1,106 @@
+"""The seam between the engine and a host: what it is asked, and what it answers.
+
+A `Transport` is one open connection; it belongs to one lane and is not shared between threads. A `Connect` opens one
+for an `Endpoint` and is what tests replace.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Become(enum.StrEnum):
+    """How the connected user becomes root."""
+
+    NONE = "none"
+    SUDO = "sudo"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How to log in and become root. Passwords live in memory only and never show in a repr."""
+
+    key: Path | None = None
+    key_passphrase: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    agent: bool = True
+    become: Become = Become.NONE
+    become_password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a host listens for SSH, and as whom to enter. An empty `address` with port 0 is this machine."""
+
+    address: str
+    port: int
+    user: str
+    credential: Credential = field(default_factory=Credential)
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program and its arguments; never a shell line, never a secret.
+
+    `secrets` names secrets whose values are written to the program's standard input, one a line, in order.
+    `timeout` is in seconds.
+    """
+
+    argv: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
+    timeout: float = 600.0
+
+    @classmethod
+    def shell(cls, script: str, *arguments: str, timeout: float = 600.0) -> Command:
+        """``sh -c SCRIPT sh ARGUMENTS``: `script` is a constant, values go in as `arguments`."""
+        return cls(("sh", "-c", script, "sh", *arguments), timeout=timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a program ended; output is decoded as UTF-8 with replacement and bounded to the last 1 MiB a stream."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.status == 0
+
+
+class Transport(Protocol):
+    """An open connection. Everything runs as root when the endpoint's credential says ``become: sudo``."""
+
+    def run(
+        self, command: Command, *, stdin: bytes | BinaryIO = b"", output: Callable[[bytes], None] | None = None
+    ) -> CommandResult:
+        """Run `command` with `stdin` byte for byte; `output` gets standard output as it comes.
+
+        A status other than 0 is a result, not an error. Raises `Unreachable` when the connection breaks or `timeout`
+        passes, `AuthRefused` when becoming root is refused.
+        """
+        ...
+
+    def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
+        """Write a file atomically: beside its place, synced, then renamed. Raises `TransferFailed`."""
+        ...
+
+    def get(self, path: str, *, limit: int) -> bytes:
+        """Read a file of at most `limit` bytes. Raises `TransferFailed`."""
+        ...
+
+
+Connect = Callable[[Endpoint], AbstractContextManager[Transport]]
+"""Open a connection; raises `Unreachable`, `AuthRefused` or `HostKeyChanged`."""
