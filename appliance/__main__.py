@@ -1,0 +1,26 @@
+"""Where the program starts: the only place that knows both front ends.
+
+``python -m appliance`` and the travelling Python's ``boot.py`` come here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def main(args: list[str] | None = None, bundle: Path | None = None) -> int:
+    """Run the command line with `args` (default: the process's own) and return the exit code.
+
+    `bundle` is the ``.run`` that this very program was started from; commands then take it for their BUNDLE.
+    """
+    from appliance.cli.main import run  # noqa: PLC0415  (a front end is loaded when it is needed)
+
+    return run(sys.argv[1:] if args is None else args, bundle=bundle)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
