@@ -1,14 +1,19 @@
-"""`Host`: a machine of the cluster, with its place in it."""
+"""`Host`: a machine of the cluster, with its place in it; and the hosts that a Clusterfile writes down."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from appliance.errors import RecipeError
+from appliance.transport.base import Become, Credential, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from appliance.transport.base import Endpoint
+    from appliance.recipe.clusterfile import Cluster, SshSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +29,61 @@ class Host:
     def address(self) -> str:
         """The address under which other hosts reach it, too."""
         return self.endpoint.address
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the operator enters hosts, as said on the command line; passwords in memory only, never in a repr.
+
+    What it says goes before the Clusterfile's ``spec.ssh``, and after what a group of hosts says for itself.
+    """
+
+    user: str = ""
+    port: int = 0
+    key: Path | None = None
+    become: Become | None = None
+    key_passphrase: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    become_password: str | None = field(default=None, repr=False)
+
+
+def written_hosts(cluster: Cluster, access: Access) -> tuple[Host, ...]:
+    """The hosts that a Clusterfile lists, named ``ROLE-N`` by their first role in the order in which they are written.
+
+    Raises `RecipeError` for an address that stands in two groups.
+    """
+    hosts: list[Host] = []
+    counts: Counter[str] = Counter()
+    seen: set[str] = set()
+    for number, group in enumerate(cluster.hosts):
+        for address in group.addresses:
+            if address in seen:
+                raise RecipeError(
+                    f"address {address} is listed twice",
+                    where=f"spec.hosts[{number}]",
+                    hint="list a host once, with all of its roles",
+                )
+            seen.add(address)
+            role = group.roles[0]
+            counts[role] += 1
+            endpoint = _endpoint(address, group=group.ssh, cluster=cluster.ssh, access=access)
+            hosts.append(Host(f"{role}-{counts[role]}", endpoint, group.roles, group.labels))
+    return tuple(hosts)
+
+
+def _endpoint(address: str, *, group: SshSettings, cluster: SshSettings, access: Access) -> Endpoint:
+    user = group.user or access.user or cluster.user or "root"
+    become = Become(group.become) if group.become else access.become
+    if become is None:
+        become = Become(cluster.become) if cluster.become else (Become.NONE if user == "root" else Become.SUDO)
+    key = Path(group.key).expanduser() if group.key else access.key
+    if key is None and cluster.key:
+        key = Path(cluster.key).expanduser()
+    credential = Credential(
+        key=key,
+        key_passphrase=access.key_passphrase,
+        password=access.password,
+        become=become,
+        become_password=access.become_password,
+    )
+    return Endpoint(address, group.port or access.port or cluster.port or 22, user, credential)
