@@ -1,0 +1,1 @@
+"""Who signed what, and whom we believe: keys, certificate authorities, signatures, policy."""

@@ -1,0 +1,249 @@
+"""CMS signed data (RFC 5652): the one shape of it that a `.p7s` of ours has, written and read.
+
+Detached, one signer, ECDSA P-384 over SHA-384, the signer's certificate and those between it and the root. The grammar
+is declared once and both directions use it; the decoder takes DER only, so every byte of a `.p7s` has one meaning. What
+a `.p7s` of ours never has (content, revocation lists, unsigned attributes, a second signer) has no place in the grammar
+and is refused. What ``openssl cms -sign`` writes in this shape is read as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import SignatureAlgorithmOID
+
+from appliance.errors import VerificationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_BYTES = 32 * 1024
+_MAX_CERTIFICATES = 8
+
+_SIGNED_DATA = x509.ObjectIdentifier("1.2.840.113549.1.7.2")
+_DATA = x509.ObjectIdentifier("1.2.840.113549.1.7.1")
+_CONTENT_TYPE = x509.ObjectIdentifier("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST = x509.ObjectIdentifier("1.2.840.113549.1.9.4")
+_SIGNING_TIME = x509.ObjectIdentifier("1.2.840.113549.1.9.5")
+_SHA384 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.2")
+_ECDSA_SHA384 = SignatureAlgorithmOID.ECDSA_WITH_SHA384
+
+
+@asn1.sequence
+class _Algorithm:
+    algorithm: x509.ObjectIdentifier
+    parameters: asn1.Null | None
+
+
+@asn1.sequence
+class _Content:
+    content_type: x509.ObjectIdentifier
+
+
+@asn1.sequence
+class _IssuerAndSerial:
+    issuer: asn1.TLV
+    serial: int
+
+
+@asn1.sequence
+class _Attribute:
+    type: x509.ObjectIdentifier
+    values: asn1.SetOf[asn1.TLV]
+
+
+@asn1.sequence
+class _Attributes:
+    values: asn1.SetOf[_Attribute]
+
+
+@asn1.sequence
+class _SignerInfo:
+    version: int
+    signer: _IssuerAndSerial
+    digest_algorithm: _Algorithm
+    attributes: Annotated[asn1.SetOf[_Attribute], asn1.Implicit(0)]
+    signature_algorithm: _Algorithm
+    signature: bytes
+
+
+@asn1.sequence
+class _SignedData:
+    version: int
+    digest_algorithms: asn1.SetOf[_Algorithm]
+    content: _Content
+    certificates: Annotated[asn1.SetOf[x509.Certificate], asn1.Implicit(0)]
+    signers: asn1.SetOf[_SignerInfo]
+
+
+@asn1.sequence
+class _ContentInfo:
+    content_type: x509.ObjectIdentifier
+    content: Annotated[_SignedData, asn1.Explicit(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a `.p7s` says, read but not believed: whose certificate, over which SHA-384, when, with what signature."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePublicKey
+    others: tuple[x509.Certificate, ...]
+    message_digest: bytes
+    signing_time: datetime
+    signed: bytes
+    signature: bytes
+
+    def holds(self, data: bytes) -> bool:
+        """Whether the certificate's key signed this statement, and the statement is about `data`."""
+        if self.message_digest != hashlib.sha384(data).digest():
+            return False
+        try:
+            self.key.verify(self.signature, self.signed, ec.ECDSA(hashes.SHA384()))
+        except InvalidSignature:
+            return False
+        return True
+
+
+def write(
+    data: bytes,
+    *,
+    key: ec.EllipticCurvePrivateKey,
+    certificate: x509.Certificate,
+    others: tuple[x509.Certificate, ...],
+    signing_time: datetime,
+) -> bytes:
+    """Sign `data` (never included) and return the `.p7s` in DER; `signing_time` is aware and kept to the second."""
+    attributes = asn1.SetOf(
+        [
+            _attribute(_CONTENT_TYPE, asn1.encode_der(_DATA)),
+            _attribute(_SIGNING_TIME, _time_der(signing_time)),
+            _attribute(_MESSAGE_DIGEST, asn1.encode_der(hashlib.sha384(data).digest())),
+        ]
+    )
+    digest_algorithm = _Algorithm(algorithm=_SHA384, parameters=None)
+    signer = _SignerInfo(
+        version=1,
+        signer=_IssuerAndSerial(issuer=_tlv(certificate.issuer.public_bytes()), serial=certificate.serial_number),
+        digest_algorithm=digest_algorithm,
+        attributes=attributes,
+        signature_algorithm=_Algorithm(algorithm=_ECDSA_SHA384, parameters=None),
+        signature=key.sign(_set_der(attributes), ec.ECDSA(hashes.SHA384())),
+    )
+    signed_data = _SignedData(
+        version=1,
+        digest_algorithms=asn1.SetOf([digest_algorithm]),
+        content=_Content(content_type=_DATA),
+        certificates=asn1.SetOf([certificate, *others]),
+        signers=asn1.SetOf([signer]),
+    )
+    return asn1.encode_der(_ContentInfo(content_type=_SIGNED_DATA, content=signed_data))
+
+
+def read(der: bytes) -> Statement:
+    """Read a `.p7s`; nothing in it is believed yet. `VerificationError` for any other shape."""
+    if len(der) > MAX_BYTES:
+        raise _malformed(f"it is larger than {MAX_BYTES} bytes")
+    try:
+        info = asn1.decode_der(_ContentInfo, der)
+        if asn1.encode_der(info) != der:
+            raise _malformed("it is not DER")
+        return _statement(info)
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm) as error:
+        raise _malformed("it is not signed data in DER with one signer and signed attributes") from error
+
+
+def _statement(info: _ContentInfo) -> Statement:
+    data = info.content
+    signers = data.signers.as_list()
+    if info.content_type != _SIGNED_DATA or data.content.content_type != _DATA or data.version != 1:
+        raise _malformed("it is not detached signed data")
+    if len(signers) != 1:
+        raise _malformed(f"it has {len(signers)} signers where one is allowed")
+    signer = signers[0]
+    _check_algorithms(data, signer)
+    certificate, others = _signer_certificate(signer, data.certificates.as_list())
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
+        raise _malformed("the signer's key is not on the curve P-384")
+    attributes = _single_values(signer.attributes.as_list())
+    if attributes[_CONTENT_TYPE].parse(x509.ObjectIdentifier) != _DATA:
+        raise _malformed("its content type is not data")
+    return Statement(
+        certificate=certificate,
+        key=key,
+        others=others,
+        message_digest=attributes[_MESSAGE_DIGEST].parse(bytes),
+        signing_time=_time(attributes[_SIGNING_TIME]),
+        signed=_set_der(signer.attributes),
+        signature=signer.signature,
+    )
+
+
+def _check_algorithms(data: _SignedData, signer: _SignerInfo) -> None:
+    digests = [a.algorithm for a in data.digest_algorithms.as_list()]
+    if digests != [_SHA384] or signer.digest_algorithm.algorithm != _SHA384 or signer.version != 1:
+        raise _malformed("its digest is not SHA-384")
+    if signer.signature_algorithm.algorithm != _ECDSA_SHA384 or signer.signature_algorithm.parameters is not None:
+        raise _malformed("its signature is not ECDSA with SHA-384")
+
+
+def _signer_certificate(
+    signer: _SignerInfo, certificates: list[x509.Certificate]
+) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    issuer = asn1.encode_der(signer.signer.issuer)
+    found = [c for c in certificates if c.serial_number == signer.signer.serial and c.issuer.public_bytes() == issuer]
+    if len(found) != 1 or len(certificates) > _MAX_CERTIFICATES:
+        raise _malformed("the signer's certificate is not in it exactly once, or it has too many")
+    return found[0], tuple(c for c in certificates if c is not found[0])
+
+
+def _single_values(attributes: Iterable[_Attribute]) -> dict[x509.ObjectIdentifier, asn1.TLV]:
+    """The attributes by type: each at most once, with one value, and the three that must be there are."""
+    found: dict[x509.ObjectIdentifier, asn1.TLV] = {}
+    for attribute in attributes:
+        values = attribute.values.as_list()
+        if attribute.type in found or len(values) != 1:
+            raise _malformed(f"its attribute {attribute.type.dotted_string} does not have exactly one value")
+        found[attribute.type] = values[0]
+    if missing := {_CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_TIME} - found.keys():
+        raise _malformed(f"it lacks the signed attribute {min(oid.dotted_string for oid in missing)}")
+    return found
+
+
+def _attribute(kind: x509.ObjectIdentifier, value: bytes) -> _Attribute:
+    return _Attribute(type=kind, values=asn1.SetOf([_tlv(value)]))
+
+
+def _tlv(der: bytes) -> asn1.TLV:
+    return asn1.decode_der(asn1.TLV, der)
+
+
+def _set_der(attributes: asn1.SetOf[_Attribute]) -> bytes:
+    """The attributes as the SET OF that is signed, not under the [0] that stands in the message (RFC 5652, 5.4)."""
+    return bytes(_tlv(asn1.encode_der(_Attributes(values=attributes))).data)
+
+
+def _time_der(moment: datetime) -> bytes:
+    """UTCTime until 2049, GeneralizedTime after (RFC 5652, 11.3)."""
+    whole = moment.astimezone(UTC).replace(microsecond=0)
+    kind = asn1.UTCTime if 1950 <= whole.year < 2050 else asn1.GeneralizedTime  # noqa: PLR2004  (what UTCTime spans)
+    return asn1.encode_der(kind(whole))
+
+
+def _time(value: asn1.TLV) -> datetime:
+    kind = asn1.UTCTime if value.tag_bytes == b"\x17" else asn1.GeneralizedTime
+    moment: datetime = value.parse(kind).as_datetime()
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _malformed(why: str) -> VerificationError:
+    return VerificationError(f"this is not a signature in CMS that can be checked: {why}")
