@@ -1,0 +1,158 @@
+"""Control groups: where a lab's processes are held together, found and ended.
+
+A lab has the folder ``appliance-lab/LAB`` in every hierarchy (cgroup v1, v2 or both), and in it a folder per host with
+two leaves: ``power`` for the loop that starts the host, ``machine`` for the host itself. Whatever a host starts stays
+inside, so this is also how a lab is taken down without looking for programs by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.clock import SystemClock
+from appliance.errors import ApplianceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FAMILY = "appliance-lab"
+_LEAVES = ("power", "machine")
+_ROUNDS = 200
+_PAUSE_SECONDS = 0.02
+
+
+def hierarchies() -> tuple[Path, ...]:
+    """Where control group hierarchies are mounted on this machine."""
+    mounts = (line.split(" ") for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    found = {Path(fields[4]): None for fields in mounts if fields[fields.index("-") + 1] in ("cgroup", "cgroup2")}
+    if not found:
+        raise ApplianceError("no control groups are mounted on this machine", hint="mount cgroup2 on /sys/fs/cgroup")
+    return tuple(found)
+
+
+def has_v1() -> bool:
+    """Whether controllers live in hierarchies of version 1, which hosts then use, too."""
+    return len(hierarchies()) > 1
+
+
+def labs() -> set[str]:
+    """Names of the labs that have control groups."""
+    return {
+        folder.name
+        for hierarchy in hierarchies()
+        if (hierarchy / _FAMILY).is_dir()
+        for folder in (hierarchy / _FAMILY).iterdir()
+        if folder.is_dir()
+    }
+
+
+def make(lab: str, host: str) -> tuple[Path, ...]:
+    """Make the host's folder in every hierarchy, with its leaves; the folders."""
+    folders = []
+    for hierarchy in hierarchies():
+        folder = hierarchy
+        for name in (_FAMILY, lab, host):
+            _pass_on_controllers(folder)
+            folder = _make(folder / name)
+        _pass_on_controllers(folder)
+        for leaf in _LEAVES:
+            _make(folder / leaf)
+        folders.append(folder)
+    return tuple(folders)
+
+
+def _make(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in ("cpuset.cpus", "cpuset.mems"):  # v1: empty, and nothing can enter, until they are copied down
+        own, parent = folder / name, folder.parent / name
+        if parent.exists() and not (folder / "cgroup.controllers").exists():
+            own.write_text(parent.read_text())
+    return folder
+
+
+def _pass_on_controllers(folder: Path) -> None:
+    offered = folder / "cgroup.controllers"
+    if not offered.exists():
+        return
+    for controller in offered.read_text().split():
+        with contextlib.suppress(OSError):  # one that cannot be delegated is one that hosts do without
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def pids(lab: str, host: str = "", leaf: str = "") -> set[int]:
+    """Processes of a lab, of one of its hosts, or of one leaf of that."""
+    return {
+        int(pid)
+        for folder in _folders(lab, host, leaf)
+        for procs in _below(folder, "cgroup.procs")
+        for pid in _read(procs).split()
+    }
+
+
+def leader(lab: str, host: str) -> int | None:
+    """The process that is the host's init, or None while it is off."""
+    for pid in sorted(pids(lab, host, "machine")):
+        status = _read(Path(f"/proc/{pid}/status"))
+        levels = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+        if len(levels) > 1 and levels[1] == "1":
+            return pid
+    return None
+
+
+def kill(lab: str, host: str = "") -> None:
+    """End every process of the lab or host, at once and without asking; returns when none is left."""
+    for _ in range(_ROUNDS):
+        for folder in _folders(lab, host):
+            with contextlib.suppress(OSError):  # only cgroup v2 has it
+                (folder / "cgroup.kill").write_text("1")
+        left = pids(lab, host)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not left:
+            return
+        SystemClock().sleep(_PAUSE_SECONDS)
+    raise ApplianceError(f"{len(left)} processes do not end", where=host or lab)
+
+
+def remove(lab: str, host: str = "") -> None:
+    """Remove the empty folders of the lab or host, ending what enters them meanwhile."""
+    for _ in range(_ROUNDS):
+        kill(lab, host)
+        for folder in _folders(lab, host):
+            _prune(folder)
+        if not any(folder.exists() for folder in _folders(lab, host)):
+            break
+        SystemClock().sleep(_PAUSE_SECONDS)
+    else:
+        raise ApplianceError("control groups stay in use", where=host or lab)
+    if not host:
+        for hierarchy in hierarchies():
+            with contextlib.suppress(OSError):  # another lab's folder is in it, or it is gone
+                (hierarchy / _FAMILY).rmdir()
+
+
+def _prune(folder: Path) -> None:
+    for current, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(current).rmdir()
+
+
+def _folders(lab: str, *parts: str) -> tuple[Path, ...]:
+    return tuple(folder for hierarchy in hierarchies() if (folder := hierarchy.joinpath(_FAMILY, lab, *parts)).is_dir())
+
+
+def _below(folder: Path, name: str) -> Iterator[Path]:
+    for current, _, _ in os.walk(folder):
+        yield Path(current, name)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it ended meanwhile
+        return ""
