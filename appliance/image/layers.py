@@ -1,0 +1,334 @@
+"""Layers: reproducible tar+zstd out of files, and safe trees out of layers. The only door to zstd.
+
+Runs on target hosts, too: only the standard library, zstd and the lowest floors. Source: OCI image-spec, layer.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import sys
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from appliance.digest import Digest
+from appliance.errors import BundleError, RecipeError
+from appliance.files import COPY_BYTES, HashingWriter
+from appliance.image.tarstream import BLOCK, HashingReader, Members, Reader, leaves_tree, safe_path
+from appliance.image.trees import Entry, Kind, new_tree, write_mtree
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+TEXT_BYTES = 1 << 20
+WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+_PINNED: Mapping[int, int] = {
+    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.window_log: 21,
+    zstd.CompressionParameter.checksum_flag: 1,
+    zstd.CompressionParameter.nb_workers: 4,
+    zstd.CompressionParameter.job_size: 4 << 20,
+}
+_DECODER: Mapping[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A path that goes into a layer; `file` holds a file's bytes. For whiteouts `entry.path` is the path they hide."""
+
+    entry: Entry
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer as written: digest and size in bytes of the blob, digest of its tar."""
+
+    digest: Digest
+    size: int
+    diff_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a layer may expand: bytes of all files together, and number of entries."""
+
+    size: int = 64 << 30
+    entries: int = 1_000_000
+
+
+_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What `unpack` made: the digest of the tar, the entries, the bytes of all files."""
+
+    diff_id: Digest
+    entries: int
+    size: int
+
+
+def write_layer(
+    sources: Iterable[Source], out: BinaryIO, *, mtime: int = 0, progress: Callable[[int], None] | None = None
+) -> Layer:
+    """Write `sources` as one layer, in one pass and bounded memory; the same sources give the same bytes anywhere.
+
+    Entries are sorted, owned by root, stamped `mtime` (seconds since 1970), without setuid bits and without writing for
+    others than the owner. `progress` gets the bytes of each piece. Raises `RecipeError` when a file changes meanwhile,
+    `ValueError` for a path that comes twice.
+    """
+    blob = HashingWriter(out)
+    tar = _TarWriter(blob, mtime)
+    last = ""
+    for source in sorted(sources, key=lambda s: _archive_name(s.entry)):
+        name = _archive_name(source.entry)
+        if name == last:
+            raise ValueError(f"{name} comes twice")
+        last = name
+        tar.add(name, source, progress)
+    diff_id = tar.finish()
+    return Layer(blob.digest, blob.size, diff_id)
+
+
+def _archive_name(entry: Entry) -> str:
+    if entry.kind is Kind.OPAQUE:
+        return f"{entry.path}/{_OPAQUE}"
+    if entry.kind is Kind.REMOVED:
+        folder, slash, name = entry.path.rpartition("/")
+        return f"{folder}{slash}{WHITEOUT}{name}"
+    return entry.path
+
+
+class _TarWriter:
+    """Tar into zstd into `out`, hashing the tar."""
+
+    def __init__(self, out: HashingWriter, mtime: int) -> None:
+        self._out = out
+        self._mtime = mtime
+        self._hash = hashlib.sha256()
+        self._zstd = zstd.ZstdCompressor(options=_PINNED)
+        self._size = 0
+
+    def add(self, name: str, source: Source, progress: Callable[[int], None] | None) -> None:
+        entry = source.entry
+        info = tarfile.TarInfo(name)
+        info.mtime = self._mtime
+        info.mode = entry.mode & 0o755
+        match entry.kind:
+            case Kind.FOLDER:
+                info.type = tarfile.DIRTYPE
+            case Kind.LINK:
+                info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.target, 0o777
+            case Kind.FILE:
+                info.size = entry.size
+            case Kind.REMOVED | Kind.OPAQUE:
+                info.mode = 0
+        self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
+        if entry.kind is Kind.FILE and source.file is not None:
+            self._copy(source.file, entry.size, progress)
+
+    def _copy(self, path: Path, size: int, progress: Callable[[int], None] | None) -> None:
+        left = size
+        with path.open("rb", buffering=0) as reader:
+            while left and (data := reader.read(min(COPY_BYTES, left))):
+                self._write(data)
+                left -= len(data)
+                if progress:
+                    progress(len(data))
+            if left or reader.read(1):
+                raise RecipeError(f"{path} changed while it was packed", hint="build again when nothing writes to it")
+        self._write(bytes(-size % BLOCK))
+
+    def _write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._size += len(data)
+        self._out.write(self._zstd.compress(data))
+
+    def finish(self) -> Digest:
+        self._write(bytes(2 * BLOCK))
+        self._write(bytes(-self._size % tarfile.RECORDSIZE))
+        self._out.write(self._zstd.flush())
+        return Digest(self._hash.hexdigest())
+
+
+def unpack(source: Reader, folder: Path, *, diff_id: Digest | None = None, limits: Limits = _LIMITS) -> Unpacked:
+    """Unpack a layer (tar+zstd) into ``FOLDER/tree`` and write ``FOLDER/mtree``; `folder` appears whole or not at all.
+
+    Nothing is ever written outside, and no link is followed. Raises `BundleError` for what is damaged, does not have
+    `diff_id`, goes beyond `limits`, or holds names or types that have no place in a layer.
+    """
+    with decompressed(source) as tar:
+        return unpack_tar(tar, folder, diff_id=diff_id, limits=limits)
+
+
+def unpack_tar(source: Reader, folder: Path, *, diff_id: Digest | None = None, limits: Limits = _LIMITS) -> Unpacked:
+    """As `unpack`, of a tar that is not compressed."""
+    tar = HashingReader(source)
+    with new_tree(folder) as work, _broken_archives():
+        (work / "tree").mkdir()
+        unpacker = _Unpacker(work / "tree", limits)
+        members = Members(tar)
+        for info in members:
+            unpacker.add(info, members)
+        tar.finish()
+        if diff_id is not None and tar.digest != diff_id:
+            raise BundleError(f"layer {diff_id.short} unpacks to other content ({tar.digest.short})")
+        unpacker.close()
+        write_mtree(work / "mtree", unpacker.entries.values())
+        return Unpacked(tar.digest, len(unpacker.entries), unpacker.size)
+
+
+@contextlib.contextmanager
+def decompressed(source: Reader) -> Iterator[Reader]:
+    """What `source`, a zstd stream, holds; a window of more than 8 MiB is refused."""
+    with _broken_archives(), zstd.ZstdFile(cast("BinaryIO", source), options=_DECODER) as plain:
+        yield plain
+
+
+@contextlib.contextmanager
+def _broken_archives() -> Iterator[None]:
+    try:
+        yield
+    except (zstd.ZstdError, tarfile.TarError, EOFError, ValueError) as error:
+        raise BundleError(f"the layer is damaged: {error}", hint="take it from a sound source again") from error
+
+
+class _Unpacker:
+    """Writes members below `root`. An entry's parents are folders that this archive made, so no link is followed."""
+
+    def __init__(self, root: Path, limits: Limits) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.size = 0
+        self._root = root
+        self._limits = limits
+
+    def add(self, info: tarfile.TarInfo, members: Members) -> None:
+        path = safe_path(info.name)
+        if not path:
+            return
+        if len(self.entries) >= self._limits.entries:
+            raise BundleError(f"the layer holds more than {self._limits.entries} entries")
+        folder, _, name = path.rpartition("/")
+        self._parents(folder)
+        if name.startswith(WHITEOUT):
+            self._whiteout(folder, name)
+        elif info.isdir():
+            self._folder(path, info.mode & 0o755 | 0o700)
+        elif path in self.entries:
+            raise BundleError(f"the layer holds {path!r} twice")
+        elif info.issym():
+            self._link(path, info.linkname)
+        elif info.isreg():
+            self._file(path, info, members)
+        elif info.islnk():
+            self._hard_link(path, safe_path(info.linkname))
+        else:
+            raise BundleError(f"the layer holds a device, socket or pipe: {path!r}")
+
+    def close(self) -> None:
+        """Give folders their modes, once nothing is written below them any more."""
+        for entry in reversed(self.entries.values()):
+            if entry.kind is Kind.FOLDER:
+                (self._root / entry.path).chmod(entry.mode)
+
+    def _parents(self, folder: str) -> None:
+        at = ""
+        for part in folder.split("/") if folder else ():
+            at = f"{at}/{part}" if at else part
+            if at not in self.entries:
+                self._folder(at, 0o755)
+            elif self.entries[at].kind is not Kind.FOLDER:
+                raise BundleError(f"the layer holds something below {at!r}, which is not a folder")
+
+    def _folder(self, path: str, mode: int) -> None:
+        there = self.entries.get(path)
+        if there is None:
+            (self._root / path).mkdir(mode=0o700)
+        elif there.kind is not Kind.FOLDER:
+            raise BundleError(f"the layer holds {path!r} twice")
+        self.entries[path] = Entry(path, Kind.FOLDER, mode)
+
+    def _whiteout(self, folder: str, name: str) -> None:
+        if name == _OPAQUE:
+            entry = Entry(folder, Kind.OPAQUE, 0)
+        elif name.startswith(WHITEOUT * 2) or name.removeprefix(WHITEOUT) in ("", ".", ".."):
+            raise BundleError(f"the layer holds a mark that is unknown: {name!r}")
+        else:
+            entry = Entry(f"{folder}/{name[4:]}".lstrip("/"), Kind.REMOVED, 0)
+        self.entries[f"{folder}/{name}".lstrip("/")] = entry
+
+    def _link(self, path: str, target: str) -> None:
+        if leaves_tree(path, target):
+            raise BundleError(f"the layer holds a link that leaves it: {path!r} to {target!r}")
+        (self._root / path).symlink_to(target)
+        self.entries[path] = Entry(path, Kind.LINK, 0o777, target=target)
+
+    def _hard_link(self, path: str, target: str) -> None:
+        entry = self.entries.get(target)
+        if entry is None or entry.kind is not Kind.FILE:
+            raise BundleError(f"the layer holds a hard link to what is no file in it: {path!r}")
+        os.link(self._root / target, self._root / path)
+        self.entries[path] = dataclasses.replace(entry, path=path)
+
+    def _file(self, path: str, info: tarfile.TarInfo, members: Members) -> None:
+        self.size += info.size
+        if self.size > self._limits.size:
+            raise BundleError(f"the layer expands to more than {self._limits.size} bytes")
+        with (self._root / path).open("xb", buffering=0) as raw:
+            out = HashingWriter(raw)
+            for piece in members.body():
+                out.write(piece)
+            os.fchmod(raw.fileno(), info.mode & 0o755)
+        self.entries[path] = Entry(path, Kind.FILE, info.mode & 0o755, info.size, out.digest)
+
+
+def read_files(source: Reader, wanted: Callable[[str], bool]) -> Iterator[tuple[str, int, bytes]]:
+    """The files of a layer (tar+zstd) whose path is `wanted`: path, mode, bytes; more than 1 MiB is a `BundleError`.
+
+    Whiteouts are passed over; `read_merged` honours them.
+    """
+    for path, content in _scan(source, wanted):
+        if content is not None:
+            yield path, content[0], content[1]
+
+
+def read_merged(sources: Iterable[Reader], wanted: Callable[[str], bool]) -> dict[str, tuple[int, bytes]]:
+    """As `read_files`, of layers from the lowest up, as if unpacked over each other: path to mode and bytes."""
+    found: dict[str, tuple[int, bytes]] = {}
+    for source in sources:
+        layer = dict(_scan(source, wanted))
+        hidden = [path for path, content in layer.items() if content is None]
+        for path in [p for p in found if any(p == h or p.startswith(f"{h}/") for h in hidden)]:
+            del found[path]
+        found |= {path: content for path, content in layer.items() if content is not None}
+    return found
+
+
+def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[tuple[str, tuple[int, bytes] | None]]:
+    """Wanted files with their content; paths that hide what lies below them in lower layers with None."""
+    with decompressed(source) as tar:
+        members = Members(tar)
+        for info in members:
+            path = safe_path(info.name)
+            folder, _, name = path.rpartition("/")
+            if name == _OPAQUE:
+                yield folder, None
+            elif name.startswith(WHITEOUT):
+                yield f"{folder}/{name[4:]}".lstrip("/"), None
+            elif info.isreg() and wanted(path):
+                if info.size > TEXT_BYTES:
+                    raise BundleError(f"{path} has {info.size} bytes, where a text may have {TEXT_BYTES}")
+                yield path, (info.mode & 0o755, b"".join(members.body()))
+            elif info.issym():
+                yield path, None

@@ -1,0 +1,233 @@
+"""Layers go in and out of trees; what is hostile or damaged is refused."""
+
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from appliance.digest import Digest
+from appliance.errors import BundleError, RecipeError
+from appliance.image import layers, trees
+from appliance.image.layers import Limits, Source
+from appliance.image.trees import Entry, Kind
+
+
+def sources_of(root: Path) -> list[Source]:
+    return [Source(e, root / e.path if e.kind is Kind.FILE else None) for e in trees.scan_tree(root)]
+
+
+def pack(sources: list[Source]) -> tuple[bytes, layers.Layer]:
+    out = io.BytesIO()
+    layer = layers.write_layer(sources, out)
+    return out.getvalue(), layer
+
+
+def make_tree(root: Path) -> Path:
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/run").write_bytes(b"#!/bin/sh\n")
+    (root / "bin/run").chmod(0o775)
+    (root / "etc").mkdir()
+    (root / "etc/empty").touch()
+    (root / ("long" * 40)).mkdir()
+    (root / ("long" * 40) / ("näme" * 30)).write_bytes(os.urandom(3 << 20))
+    (root / "link").symlink_to("bin/run")
+    return root
+
+
+def tar_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for info, data in members:
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return zstd.compress(out.getvalue())
+
+
+def member(
+    name: str, kind: bytes = tarfile.REGTYPE, *, link: str = "", data: bytes = b"", mode: int = 0o644
+) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = kind, link, mode
+    return info, data
+
+
+def test_a_tree_packed_and_unpacked_is_the_same_tree(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "in")
+    blob, layer = pack(sources_of(root))
+    assert layer.digest == Digest.of(blob)
+    assert layer.size == len(blob)
+    unpacked = layers.unpack(io.BytesIO(blob), tmp_path / "out", diff_id=layer.diff_id)
+    assert unpacked.diff_id == layer.diff_id
+    assert trees.check_mtree(tmp_path / "out") == ()
+    for entry in trees.scan_tree(root):
+        there = tmp_path / "out/tree" / entry.path
+        if entry.kind is Kind.FILE:
+            assert there.read_bytes() == (root / entry.path).read_bytes()
+    assert (tmp_path / "out/tree/bin/run").stat().st_mode & 0o7777 == 0o755
+    assert (tmp_path / "out/tree/link").readlink() == Path("bin/run")
+
+
+def test_stock_tar_reads_a_layer(tmp_path: Path) -> None:
+    blob, layer = pack(sources_of(make_tree(tmp_path / "in")))
+    plain = zstd.decompress(blob)
+    assert Digest.of(plain) == layer.diff_id
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+        members = tar.getmembers()
+    assert [m.name for m in members] == sorted(m.name for m in members)
+    assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {(0, 0, "", "", 0)}
+
+
+def test_the_bytes_of_a_layer_do_not_depend_on_the_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "in"
+    root.mkdir()
+    (root / "data").write_bytes(os.urandom(1 << 20) * 12 + bytes(5 << 20))
+    digests = set()
+    for workers in (1, 2, 7):
+        parameters = dict(layers._PINNED) | {zstd.CompressionParameter.nb_workers: workers}
+        monkeypatch.setattr(layers, "_PINNED", parameters)
+        digests.add(pack(sources_of(root))[1].digest)
+    assert len(digests) == 1
+
+
+def test_setuid_bits_and_group_writing_do_not_survive(tmp_path: Path) -> None:
+    blob = tar_of(member("su", data=b"x", mode=0o6777), member("d", tarfile.DIRTYPE, mode=0o2777))
+    layers.unpack(io.BytesIO(blob), tmp_path / "out")
+    assert (tmp_path / "out/tree/su").stat().st_mode & 0o7777 == 0o755
+    assert (tmp_path / "out/tree/d").stat().st_mode & 0o7777 == 0o755
+
+
+def test_a_file_that_changes_while_it_is_packed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"12345")
+    for size in (4, 6):
+        with pytest.raises(RecipeError, match="changed while it was packed"):
+            pack([Source(Entry("f", Kind.FILE, 0o644, size), tmp_path / "f")])
+
+
+def test_a_path_that_comes_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="a comes twice"):
+        pack([Source(Entry("a", Kind.FOLDER)), Source(Entry("a", Kind.LINK, target="b"))])
+
+
+HOSTILE = {
+    "absolute path": [member("/etc/passwd", data=b"x")],
+    "parent path": [member("a/../../x", data=b"x")],
+    "double slash": [member("a//b", data=b"x")],
+    "control character": [member("a\x1b[2J", data=b"x")],
+    "newline": [member("a\nb", data=b"x")],
+    "too long a name": [member("a" * 256, data=b"x")],
+    "absolute link": [member("a", tarfile.SYMTYPE, link="/etc")],
+    "link upwards": [member("a/b", tarfile.SYMTYPE, link="../../x")],
+    "empty link": [member("a", tarfile.SYMTYPE, link="")],
+    "file through a link": [member("a", tarfile.SYMTYPE, link="b"), member("a/x", data=b"x")],
+    "folder over a link": [member("a", tarfile.SYMTYPE, link="b"), member("a", tarfile.DIRTYPE)],
+    "file over a link": [member("a", tarfile.SYMTYPE, link="b"), member("a", data=b"x")],
+    "file below a file": [member("a", data=b"x"), member("a/b", data=b"x")],
+    "the same file twice": [member("a", data=b"x"), member("a", data=b"y")],
+    "hard link outside": [member("a", tarfile.LNKTYPE, link="/etc/passwd")],
+    "hard link upwards": [member("a", tarfile.LNKTYPE, link="../x")],
+    "hard link to a link": [member("l", tarfile.SYMTYPE, link="x"), member("a", tarfile.LNKTYPE, link="l")],
+    "character device": [member("a", tarfile.CHRTYPE)],
+    "block device": [member("a", tarfile.BLKTYPE)],
+    "pipe": [member("a", tarfile.FIFOTYPE)],
+    "contiguous oddity": [member("a", b"V")],
+    "whiteout of the parent": [member("a/.wh..", data=b"")],
+    "whiteout upwards": [member("a/.wh...", data=b"")],
+    "unknown mark": [member("a/.wh..wh.plnk", data=b"")],
+}
+
+
+@pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_archives_are_refused_and_leave_nothing(
+    members: list[tuple[tarfile.TarInfo, bytes]], tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError):
+        layers.unpack(io.BytesIO(tar_of(*members)), tmp_path / "a/b/out")
+    assert list((tmp_path / "a/b").iterdir()) == []
+
+
+def _cut(blob: bytes) -> bytes:
+    return blob[: len(blob) // 2]
+
+
+def _flip(blob: bytes) -> bytes:
+    at = len(blob) // 2
+    return blob[:at] + bytes([blob[at] ^ 1]) + blob[at + 1 :]
+
+
+def _recompressed(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    return lambda blob: zstd.compress(change(zstd.decompress(blob)))
+
+
+DAMAGED: dict[str, Callable[[bytes], bytes]] = {
+    "cut": _cut,
+    "flipped bit": _flip,
+    "nothing": lambda _: b"",
+    "not zstd": lambda _: b"hello, world" * 50,
+    "tar cut inside a file": _recompressed(_cut),
+    "tar without end mark": _recompressed(lambda tar: tar[: (len(tar) - 10240) // 512 * 512]),
+    "more behind the end": _recompressed(lambda tar: tar + b"x"),
+    "much more behind the end": _recompressed(lambda tar: tar + bytes(4 << 20)),
+    "header checksum": _recompressed(lambda tar: b"X" + tar[1:]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED.keys())
+def test_damaged_layers_are_refused_and_leave_nothing(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/f").write_bytes(os.urandom(20_000))
+    blob, _ = pack(sources_of(tmp_path / "in"))
+    (tmp_path / "place").mkdir()
+    with pytest.raises(BundleError):
+        layers.unpack(io.BytesIO(damage(blob)), tmp_path / "place/out")
+    assert list((tmp_path / "place").iterdir()) == []
+
+
+def test_another_layer_than_the_one_named_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="other content"):
+        layers.unpack(io.BytesIO(tar_of(member("a"))), tmp_path / "out", diff_id=Digest.of(b"another"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"), [(Limits(size=9), "more than 9 bytes"), (Limits(entries=2), "more than 2 entries")]
+)
+def test_a_layer_that_expands_beyond_its_limits_is_refused(limits: Limits, words: str, tmp_path: Path) -> None:
+    blob = tar_of(*(member(f"f{n}", data=b"12345") for n in range(3)))
+    with pytest.raises(BundleError, match=words):
+        layers.unpack(io.BytesIO(blob), tmp_path / "out", limits=limits)
+
+
+def test_an_extended_header_of_many_megabytes_is_refused(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 2 << 20
+    blob = zstd.compress(info.tobuf(tarfile.USTAR_FORMAT) + bytes(2 << 20))
+    with pytest.raises(BundleError, match="header of 2097152 bytes"):
+        layers.unpack(io.BytesIO(blob), tmp_path / "out")
+
+
+def test_texts_are_read_without_unpacking_and_big_ones_refused(tmp_path: Path) -> None:
+    big = b"x" * (layers.TEXT_BYTES + 1)
+    blob = tar_of(
+        member("services/a.service", data=b"[Unit]\n"),
+        member("bin/big", data=big),
+        member("etc/x", data=b"", mode=0o600),
+    )
+    found = list(layers.read_files(io.BytesIO(blob), lambda path: not path.startswith("bin/")))
+    assert found == [("services/a.service", 0o644, b"[Unit]\n"), ("etc/x", 0o600, b"")]
+    with pytest.raises(BundleError, match="bin/big"):
+        list(layers.read_files(io.BytesIO(blob), lambda _: True))
+
+
+def test_texts_of_several_layers_are_read_as_if_unpacked_over_each_other() -> None:
+    low = tar_of(*(member(p, data=p.encode()) for p in ("a/1", "a/2", "b/1", "c", "d/1")))
+    high = tar_of(
+        member("a/.wh.1"), member("b/.wh..wh..opq"), member("b/2", data=b"b/2"), member("c", data=b"new"),
+        member("d", tarfile.SYMTYPE, link="a"),
+    )  # fmt: skip
+    merged = layers.read_merged([io.BytesIO(low), io.BytesIO(high)], lambda _: True)
+    assert {path: data for path, (_, data) in merged.items()} == {"a/2": b"a/2", "b/2": b"b/2", "c": b"new"}
