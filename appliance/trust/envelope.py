@@ -24,10 +24,10 @@ form's stock tool checks (see `appliance.trust.formats`). Only these very bytes 
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
+from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import RecipeError, VerificationError
 from appliance.trust import certificates, chain, cms, formats
@@ -140,24 +140,22 @@ def pack(signatures: Sequence[Signature]) -> bytes:
         {"bytes": base64.b64encode(s.value).decode(), "form": s.form.value, "keyid": s.keyid.hex} for s in ordered
     ]
     area = {"format": FORMAT, "signatures": entries}
-    return json.dumps(area, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    return canonical.dumps(area)
 
 
 def unpack(area: bytes) -> tuple[Signature, ...]:
     """Read a signature area; `VerificationError` for anything that `pack` would not have written."""
-    if len(area) > MAX_AREA_BYTES:
-        raise VerificationError(f"the signature area is larger than {MAX_AREA_BYTES} bytes")
     try:
-        document = json.loads(area.decode())
+        document = canonical.loads(area, limit=MAX_AREA_BYTES)
         if isinstance(number := document["format"], int) and number > FORMAT:
             raise VerificationError(
                 f"the signature area is of format {number}, newer than this version reads", hint="update appliance"
             )
         signatures = tuple(_entry(entry) for entry in document["signatures"])
-        canonical = pack(signatures)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        stored = pack(signatures)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VerificationError("the signature area is damaged, or of a newer version") from error
-    if canonical != area:
+    if stored != area:
         raise VerificationError("the signature area is not in its canonical form")
     return signatures
 

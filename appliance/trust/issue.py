@@ -33,11 +33,14 @@ _LABEL = re.compile(
 )
 
 
-class Usage(enum.Enum):
+class Usage(enum.StrEnum):
     """Which end of TLS a leaf may be."""
 
-    SERVER = ExtendedKeyUsageOID.SERVER_AUTH
-    CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
+    SERVER = "server"
+    CLIENT = "client"
+
+
+_USAGES = {Usage.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Usage.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def leaf(
     if not issuer.not_valid_before_utc <= start < issuer.not_valid_after_utc:
         raise PlanError(f"the authority {certificates.common_name(issuer.subject)} is not valid now", hint="renew it")
     key = ec.generate_private_key(ec.SECP256R1())
-    usage = x509.ExtendedKeyUsage(sorted((u.value for u in usages), key=lambda oid: oid.dotted_string))
+    usage = x509.ExtendedKeyUsage([_USAGES[u] for u in Usage if u in usages])
     names = (x509.SubjectAlternativeName([_general_name(san) for san in dict.fromkeys(sans)]),) if sans else ()
     certificate = certificates.certify(
         certificates.subject(common_name, organization=organization),

@@ -14,11 +14,11 @@ checked.
 from __future__ import annotations
 
 import enum
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import RecipeError, StateError
 from appliance.trust import certificates, keys
@@ -186,11 +186,11 @@ def _fingerprint(value: str) -> Digest:
 def parse_policy(data: bytes, *, source: str) -> Policy:
     """Read ``policy.json``; `StateError` when it is not one, is of a newer format, or asks for what is unknown here."""
     try:
-        document = json.loads(data)
+        document = canonical.loads(data, limit=certificates.FILE_BYTES)
         number = document.pop("format")
         roles, days = document.pop("roles"), document.pop("max_unstamped_days", 0)
         policy = Policy(thresholds=_thresholds(roles), max_unstamped_days=_count(days, least=0))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"the policy cannot be used: {error}", where=source, hint="see docs/formats") from error
     if number != FORMAT or document:
         what = f"format {number}" if number != FORMAT else ", ".join(document)
