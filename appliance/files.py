@@ -88,7 +88,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ApplianceError(f"no room left to write {path}", hint=f"free space in {path.parent}") from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise ApplianceError(f"cannot write {path}: {os.strerror(error.errno)}") from error
         raise
 
