@@ -6,7 +6,6 @@ entry point group ``appliance.runtimes`` under the name that ``bundle.yaml`` giv
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,13 +18,7 @@ if TYPE_CHECKING:
     from appliance.inventory.hosts import Host
     from appliance.plan.steps import LayerBlob, Stage
     from appliance.recipe.bundlefile import Requirement
-
-
-class Usage(enum.StrEnum):
-    """What a certificate is for."""
-
-    SERVER = "server"
-    CLIENT = "client"
+    from appliance.trust.issue import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +82,6 @@ class HostRuntime:
     digest: Digest
     size: int
     unpacked_bytes: int
-    interp_offset: int
-    interp_room: int
 
 
 @dataclass(frozen=True, slots=True)
