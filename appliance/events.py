@@ -6,6 +6,7 @@ those who keep them; `to_json` and `from_json` are the journal's and ``-o jsonl`
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import threading
@@ -15,9 +16,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from appliance.clock import Clock, timestamp
+from appliance.errors import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class Outcome(enum.StrEnum):
@@ -158,6 +160,29 @@ Sink = Callable[[Event], None]
 
 def silent(event: Event) -> None:
     """The default sink: hears nothing."""
+
+
+@contextlib.contextmanager
+def task(sink: Sink, name: str, title: str, *, total: int = 0, unit: str = "bytes") -> Iterator[Callable[[int], None]]:
+    """Say that a task starts and, however the block ends, that it ended; the block gets a function that counts.
+
+    Each count is added to what was done before, in `unit`.
+    """
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        sink(TaskProgress(name, done))
+
+    sink(TaskStarted(name, title, total, unit))
+    try:
+        yield count
+    except BaseException as error:
+        ended = Outcome.CANCELLED if isinstance(error, KeyboardInterrupt | Cancelled) else Outcome.FAILED
+        sink(TaskFinished(name, ended, str(error)))
+        raise
+    sink(TaskFinished(name, Outcome.OK))
 
 
 @dataclass(frozen=True, slots=True)
