@@ -76,7 +76,7 @@ class RuntimeInput:
 class RuntimeEntry:
     """A Python that travels: for which architecture (``amd64``), of which kind (``operator``, ``host``), and its tar.
 
-    `size` is the tar's and `unpacked_bytes` the room that it takes; `file_list` is the digest of the list of files in it.
+    `size` is the tar's, `unpacked_bytes` the room that it takes, `file_list` the digest of the list of files in it.
     """
 
     arch: str
