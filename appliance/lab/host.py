@@ -52,7 +52,7 @@ def power_on(host: LabHost) -> None:
     loop = ["setsid", "--fork", "sh", "-c", _LOOP, "sh", *_enter("machine", groups), *_machine(host)]
     with host.console.open("ab") as console:
         done = subprocess.run(
-            [*_enter("power", groups), *loop],  # in its groups before it leaves for the background
+            programs.bound([*_enter("power", groups), *loop]),  # in its groups before it leaves for the background
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

@@ -205,6 +205,8 @@ def _clear(name: str) -> None:
     """Remove everything of the lab but its lock, however far its making came."""
     lab = registry.read(name)
     disks = lab.storage if lab else default_cache() / _DISKS / name
+    if lab:
+        registry.write(dataclasses.replace(lab, complete=False))  # should we be killed, a sweep goes on
     cgroups.remove(name)
     if lab:
         network.remove(lab.network.bridge)

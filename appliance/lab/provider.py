@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 from appliance.errors import StateError
@@ -47,7 +48,7 @@ def _names(request: HostRequest) -> tuple[str, ...]:
     written = [host.name for host in request.written]
     spare = (name for number in range(1, request.count + 1) if (name := f"host-{number}") not in written)
     missing = max(request.count - len(written), 0)
-    return (*written, *(name for name, _ in zip(spare, range(missing), strict=False)))
+    return (*written, *itertools.islice(spare, missing))
 
 
 def _host(standing: Lab, name: str, written: Host | None) -> Host:

@@ -17,7 +17,7 @@ from appliance import files
 from appliance.digest import Digest
 from appliance.errors import ApplianceError
 from appliance.events import Outcome, TaskFinished, TaskProgress, TaskStarted, silent
-from appliance.lab.programs import environment, run
+from appliance.lab.programs import bound, environment, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,8 +151,8 @@ def _make(spec: RootSpec, folder: Path, sink: Sink) -> None:
 def _bootstrap(spec: RootSpec, folder: Path, task: str, sink: Sink) -> None:
     include = f"--include={','.join(spec.all_packages)}"
     # In namespaces of its own and bound to our life: its mounts and children cannot stay behind.
-    alone = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    argv = (*alone, "mmdebstrap", *_OPTIONS, include, spec.suite, str(folder), _mirror())
+    alone = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    argv = bound((*alone, "mmdebstrap", *_OPTIONS, include, spec.suite, str(folder), _mirror()))
     steps = 0
     last = deque[str](maxlen=40)
     with subprocess.Popen(

@@ -1,0 +1,76 @@
+"""Real hosts for tests: one lab that a session's tests share, and labs of a test's own.
+
+    @pytest.mark.hosts
+    def test_…(lab: Lab) -> None: ...                       # three hosts: one, two, three; see USERS
+    def test_…(make_lab: MakeLab) -> None:
+        mine = make_lab(HostSpec("bare", python=False))     # gone after the test
+
+The shared hosts are everybody's: leave them as they were, or take your own. A fixture of another scope uses `lab_of`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from appliance.errors import ApplianceError
+from appliance.lab import lab as labs
+from appliance.lab import programs
+from appliance.lab.registry import Lab
+from appliance.lab.spec import HostSpec, LabSpec, LabUser, Sudo
+
+MakeLab = Callable[..., Lab]
+
+DEPUTY_PASSWORD = "correct horse $taple"
+GUEST_PASSWORD = "just looking"
+OPS = LabUser("ops", sudo=Sudo.NOPASSWD)
+DEPUTY = LabUser("deputy", password=DEPUTY_PASSWORD, sudo=Sudo.PASSWORD)
+GUEST = LabUser("guest", password=GUEST_PASSWORD)
+USERS = (OPS, DEPUTY, GUEST)
+
+_numbers = itertools.count(1)
+
+
+def obstacle() -> str:
+    """Why no lab can be made here; empty if one can."""
+    try:
+        programs.require()
+    except ApplianceError as error:
+        return f"{error}; {error.hint}"
+    return ""
+
+
+@contextmanager
+def lab_of(*hosts: HostSpec) -> Iterator[Lab]:
+    """A lab of these hosts, under a name that no other process has, while the block runs."""
+    spec = LabSpec(f"test-{os.getpid()}-{next(_numbers)}", hosts, tied=True)
+    standing = labs.up(spec)
+    try:
+        yield standing
+    finally:
+        labs.down(spec.name)
+
+
+@pytest.fixture(scope="session")
+def swept() -> None:
+    """Labs that earlier test processes left when they were killed."""
+    labs.sweep()
+
+
+@pytest.fixture(scope="session")
+def lab(swept: None) -> Iterator[Lab]:
+    """Three hosts that all tests of this process share: one, two and three, with `USERS`."""
+    with lab_of(*(HostSpec(name, users=USERS) for name in ("one", "two", "three"))) as standing:
+        yield standing
+
+
+@pytest.fixture
+def make_lab(swept: None) -> Iterator[MakeLab]:
+    """Makes labs of the given hosts; they go when the test ends."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *hosts: stack.enter_context(lab_of(*hosts))
