@@ -182,7 +182,9 @@ class Mask:
 
     Base64 is found at any offset inside a larger encoding (``user:password`` of basic authentication). Of a secret with
     several lines, such as a key in PEM, each line of 16 characters or more is replaced by itself as well (if none is
-    that long, each of 4 or more). A value of fewer than 4 characters is replaced only as it is and only where no letter or
+    that long, each of 4 or more).
+
+    A value of fewer than 4 characters is replaced only as it is and only where no letter or
     digit touches it: everywhere, it would tear ordinary text apart. Empty values are ignored.
     """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from appliance.digest import Digest
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 FILE_BYTES = 64 * 1024
+
+# What the library raises when a certificate is damaged; not all of them are ValueErrors.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,  # where warnings are errors
+)
 
 
 def read_file(path: Path, what: str) -> bytes:
@@ -37,13 +50,27 @@ def read_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
     `ValueError` for something that calls itself a certificate and is not.
     """
     if b"-----BEGIN CERTIFICATE-----" in data:
-        return tuple(x509.load_pem_x509_certificates(data))
-    if data[:1] == b"\x30":
         try:
-            return (x509.load_der_x509_certificate(data),)
-        except ValueError:
-            return ()
-    return ()
+            return tuple(whole(c) for c in x509.load_pem_x509_certificates(data))
+        except UNREADABLE as error:
+            raise ValueError(str(error)) from error
+    try:
+        return (whole(x509.load_der_x509_certificate(data)),)
+    except UNREADABLE:
+        return ()
+
+
+def whole(certificate: x509.Certificate) -> x509.Certificate:
+    """The certificate, once all its parts were read: the library reads them late, and raises `UNREADABLE` then.
+
+    A signature whose bit string leaves bits unused is refused too, so that no byte of a certificate is free to change.
+    """
+    _ = (certificate.subject, certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    _ = (certificate.public_key(), certificate.extensions)
+    unused_bits = certificate.public_bytes(serialization.Encoding.DER)[-len(certificate.signature) - 1]
+    if unused_bits:
+        raise ValueError("the certificate's signature is not a whole number of bytes")
+    return certificate
 
 
 def spki(key: PublicKeyTypes) -> bytes:
@@ -57,11 +84,8 @@ def keyid(key: PublicKeyTypes) -> Digest:
 
 
 def certificate_keyid(certificate: x509.Certificate) -> Digest:
-    """The `keyid` of a certificate's subject; `ValueError` when the key is of a kind that is not known here."""
-    try:
-        return keyid(certificate.public_key())
-    except UnsupportedAlgorithm as error:
-        raise ValueError(str(error)) from error
+    """The `keyid` of a certificate's subject."""
+    return keyid(certificate.public_key())
 
 
 def common_name(name: x509.Name) -> str:
@@ -79,7 +103,7 @@ def is_authority(certificate: x509.Certificate) -> bool:
     """Whether the certificate says that it may issue others."""
     try:
         return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except x509.ExtensionNotFound:
         return False
 
 

@@ -11,6 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from appliance.clock import timestamp
 from appliance.errors import VerificationError
+from appliance.trust import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def verify(
             .build_client_verifier()
         )
         path = tuple(verifier.verify(leaf, list(others)).chain)
-    except (verification.VerificationError, ValueError) as error:
+    except (verification.VerificationError, *certificates.UNREADABLE) as error:
         raise VerificationError(f"its certificate leads to no trusted root: {_reason(others, roots, at)}") from error
     if any(other not in path for other in others):
         raise VerificationError("it carries certificates that are not on the way to the root")
@@ -85,7 +86,7 @@ def may_sign_code(certificate: x509.Certificate) -> bool:
     """Whether the certificate's extended key usage says codeSigning."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except x509.ExtensionNotFound:
         return False
     return ExtendedKeyUsageOID.CODE_SIGNING in usage
 

@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from appliance.errors import VerificationError
+from appliance.trust.certificates import UNREADABLE, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,7 +158,7 @@ def read(der: bytes) -> Statement:
         if asn1.encode_der(info) != der:
             raise _malformed("it is not DER")
         return _statement(info)
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise _malformed("it is not signed data in DER with one signer and signed attributes") from error
 
 
@@ -170,7 +171,7 @@ def _statement(info: _ContentInfo) -> Statement:
         raise _malformed(f"it has {len(signers)} signers where one is allowed")
     signer = signers[0]
     _check_algorithms(data, signer)
-    certificate, others = _signer_certificate(signer, data.certificates.as_list())
+    certificate, others = _signer_certificate(signer, [whole(c) for c in data.certificates.as_list()])
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
         raise _malformed("the signer's key is not on the curve P-384")

@@ -187,7 +187,8 @@ def check(manifest: bytes, signatures: Sequence[Signature], trust: Trust, *, now
     findings = [f"the {r.form} signature of {r.fingerprint[:19]}… {r.reason}" for r in results if not r.valid]
     believed = {r.fingerprint for r in results if r.trusted}
     missing = [t for t in trust.policy.thresholds if len(believed) < t.at_least]
-    findings += [_unmet(len(believed), t.at_least, t.role.value, results) for t in missing]
+    if not results or any(r.valid for r in results):
+        findings += [_unmet(len(believed), t.at_least, t.role.value, results) for t in missing]
     hint = "" if not findings else _hint(results, trust)
     return Verdict(results, accepted=not findings, findings=tuple(findings), hint=hint)
 

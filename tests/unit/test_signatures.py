@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+from support.signing import DAY, NOW, At, Vendor
+
+from appliance import canonical
+from appliance.digest import Digest
+from appliance.errors import RecipeError, VerificationError
+from appliance.trust import certificates, envelope, formats
+from appliance.trust.envelope import Signature
+from appliance.trust.formats import Form
+from appliance.trust.policy import Anchors, Pin, Policy, Role, Threshold, Trust
+
+if TYPE_CHECKING:
+    from appliance.trust.keys import Signer
+
+DATA = b'{"name":"etcd"}'
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Vendor:
+    return Vendor.create()
+
+
+@pytest.fixture(scope="module")
+def signer(vendor: Vendor) -> Signer:
+    return vendor.signer("Release 2026")
+
+
+def pinned(signer: Signer, **fields: object) -> Trust:
+    pin = Pin(signer.keyid, "signer.pub", key=signer.key.public_key())
+    return Trust(Anchors(pins=(dataclasses.replace(pin, **fields),)))  # type: ignore[arg-type]
+
+
+def two_keys() -> Policy:
+    return Policy(thresholds=(Threshold(Role.VENDOR, 2),))
+
+
+def test_a_verdict_names_the_signer_and_the_way_to_the_root(vendor: Vendor, signer: Signer) -> None:
+    verdict = envelope.check(DATA, envelope.sign(DATA, [signer], At()), vendor.trust(), now=NOW)
+
+    assert verdict.accepted
+    assert not verdict.findings
+    cms, raw = verdict.signers
+    assert (cms.form, raw.form) == (Form.CMS, Form.RAW)
+    assert cms.name == "Release 2026"
+    assert cms.fingerprint == str(signer.keyid)
+    assert cms.chain == ("Release 2026", "Vendor CA", "Vendor root")
+    assert cms.signing_time == NOW
+
+
+def test_signed_by_nobody_trusted_is_refused_with_a_reason_and_the_way_to_trust(signer: Signer) -> None:
+    verdict = envelope.check(DATA, envelope.sign(DATA, [signer], At()), Trust(), now=NOW)
+
+    assert not verdict.accepted
+    assert all(s.valid and not s.trusted and s.reason for s in verdict.signers)
+    assert "Release 2026" in verdict.findings[0]
+    assert "--trust" in verdict.hint
+    with pytest.raises(VerificationError, match="not verified: 0 of 1 trusted keys"):
+        verdict.require()
+
+
+def test_unsigned_is_refused(vendor: Vendor) -> None:
+    assert envelope.check(DATA, (), vendor.trust(), now=NOW).findings == ("it is not signed",)
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_every_form_binds_the_same_bytes(vendor: Vendor, signer: Signer, form: Form) -> None:
+    good = {s.form: s for s in envelope.sign(DATA, [signer], At())}
+    other = {s.form: s for s in envelope.sign(DATA + b" ", [signer], At())}
+    mixed = [other[form] if f is form else good[f] for f in Form]
+
+    verdict = envelope.check(DATA, mixed, vendor.trust(), now=NOW)
+
+    assert not verdict.accepted
+    assert [s.valid for s in verdict.signers] == [f is not form for f in Form]
+
+
+@pytest.mark.parametrize(
+    ("fields", "forms", "accepted"),
+    [
+        ({}, [Form.CMS, Form.RAW], True),
+        ({}, [Form.RAW], True),
+        ({"key": None}, [Form.CMS, Form.RAW], True),
+        ({"key": None}, [Form.RAW], False),
+        ({"keyid": Digest.of(b"other")}, [Form.CMS, Form.RAW], False),
+    ],
+    ids=["key", "key, raw alone", "fingerprint", "fingerprint, raw alone", "another key"],
+)
+def test_a_pinned_key_is_believed_whoever_certified_it(
+    signer: Signer, fields: dict[str, object], forms: list[Form], accepted: bool
+) -> None:
+    signatures = [s for s in envelope.sign(DATA, [signer], At()) if s.form in forms]
+
+    assert envelope.check(DATA, signatures, pinned(signer, **fields), now=NOW).accepted is accepted
+
+
+def test_a_pinned_certificate_counts_only_while_it_is_valid(signer: Signer) -> None:
+    signatures = envelope.sign(DATA, [signer], At())
+    trust = pinned(signer, certificate=signer.certificate)
+
+    assert envelope.check(DATA, signatures, trust, now=NOW).accepted
+    assert not envelope.check(DATA, signatures, trust, now=NOW + 500 * DAY).accepted
+
+
+def test_thresholds_count_keys_not_certificates_or_forms(vendor: Vendor, signer: Signer) -> None:
+    again = vendor.signer("Another name", key=signer.key)
+    once = envelope.sign(DATA, [signer], At())
+    renamed = [*once, Signature(again.keyid, Form.CMS, formats.cms_detached(again, DATA, signing_time=NOW))]
+    by_two = envelope.sign(DATA, [signer, vendor.signer("Second")], At())
+
+    assert not envelope.check(DATA, once, vendor.trust(two_keys()), now=NOW).accepted
+    assert not envelope.check(DATA, renamed, vendor.trust(two_keys()), now=NOW).accepted
+    assert envelope.check(DATA, by_two, vendor.trust(two_keys()), now=NOW).accepted
+
+
+def test_a_stranger_who_signs_too_is_shown_and_not_counted(vendor: Vendor, signer: Signer) -> None:
+    both = envelope.sign(DATA, [signer, Vendor.create("Stranger").signer("Stranger")], At())
+
+    verdict = envelope.check(DATA, both, vendor.trust(), now=NOW)
+
+    assert verdict.accepted
+    assert {s.name: s.trusted for s in verdict.signers} == {"Release 2026": True, "Stranger": False}
+    assert not envelope.check(DATA, both, vendor.trust(two_keys()), now=NOW).accepted
+
+
+def test_a_signature_that_does_not_hold_refuses_all(vendor: Vendor, signer: Signer) -> None:
+    good = envelope.sign(DATA, [signer], At())
+    bad = envelope.sign(DATA + b" ", [Vendor.create().signer()], At())
+
+    assert not envelope.check(DATA, [*good, *bad], vendor.trust(), now=NOW).accepted
+
+
+def test_a_certificate_of_another_key_does_not_speak_for_a_key_id(vendor: Vendor, signer: Signer) -> None:
+    value = formats.cms_detached(vendor.signer(), DATA, signing_time=NOW)
+
+    verdict = envelope.check(DATA, [Signature(signer.keyid, Form.CMS, value)], vendor.trust(), now=NOW)
+
+    assert not verdict.accepted
+    assert verdict.signers[0].reason == "holds the certificate of another key"
+
+
+@pytest.mark.parametrize("name", ["Vendor\x1b[2J", "Vendor\nok", "rodneV\u202e", "x\u200by"])
+def test_names_that_do_not_print_are_refused_and_escaped(vendor: Vendor, name: str) -> None:
+    verdict = envelope.check(DATA, envelope.sign(DATA, [vendor.signer(name)], At()), vendor.trust(), now=NOW)
+
+    assert not verdict.accepted
+    assert all(s.name.isprintable() and s.name != name for s in verdict.signers)
+    assert all(finding.isprintable() for finding in verdict.findings)
+
+
+def test_certificates_that_lead_nowhere_are_refused(vendor: Vendor, signer: Signer) -> None:
+    crowded = dataclasses.replace(signer, issuers=(vendor.ca, Vendor.create().ca))
+
+    verdict = envelope.check(DATA, envelope.sign(DATA, [crowded], At()), vendor.trust(), now=NOW)
+
+    assert "not on the way to the root" in verdict.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("days_late", "ca_days", "allowed", "accepted"),
+    [(10, 1825, 30, True), (10, 1825, 0, False), (31, 1825, 30, False), (10, 405, 30, False)],
+    ids=["within", "not allowed", "too late", "issuer expired too"],
+)
+def test_the_signers_word_excuses_an_expired_certificate_only_so_far(
+    days_late: int, ca_days: int, allowed: int, accepted: bool
+) -> None:
+    vendor = Vendor.create(ca_ends=NOW + ca_days * DAY)
+    signatures = envelope.sign(DATA, [vendor.signer()], At())
+    trust = vendor.trust(Policy(max_unstamped_days=allowed))
+
+    verdict = envelope.check(DATA, signatures, trust, now=NOW + (400 + days_late) * DAY)
+
+    assert verdict.accepted is accepted
+    assert "expired" in verdict.signers[0].reason
+
+
+def test_a_signing_time_outside_the_certificates_dates_excuses_nothing(vendor: Vendor, signer: Signer) -> None:
+    p7s = formats.cms_detached(signer, DATA, signing_time=NOW + 401 * DAY)
+
+    verdict = envelope.check_detached(DATA, p7s, vendor.trust(Policy(max_unstamped_days=30)), now=NOW + 402 * DAY)
+
+    assert not verdict.accepted
+
+
+@pytest.mark.parametrize("moment", [NOW - 2 * DAY, NOW + 401 * DAY])
+def test_nobody_signs_outside_the_dates_of_the_certificate(signer: Signer, moment: object) -> None:
+    with pytest.raises(RecipeError, match="not now"):
+        envelope.sign(DATA, [signer], At(moment))  # type: ignore[arg-type]
+
+
+def test_nobody_signs_twice_or_not_at_all(vendor: Vendor, signer: Signer) -> None:
+    for signers in ([], [signer, signer], [signer] * 9):
+        with pytest.raises(RecipeError):
+            envelope.sign(DATA, signers, At())
+
+
+def test_the_signature_area_is_in_the_order_of_key_ids_and_comes_back(vendor: Vendor, signer: Signer) -> None:
+    signatures = envelope.sign(DATA, [vendor.signer(), signer, vendor.signer()], At())
+    order = [(s.keyid.hex, s.form.value) for s in signatures]
+
+    assert order == sorted(order)
+    assert envelope.unpack(envelope.pack(signatures)) == signatures
+    assert envelope.pack(tuple(reversed(signatures))) == envelope.pack(signatures)
+
+
+def entry(**fields: object) -> dict[str, object]:
+    return {"bytes": base64.b64encode(b"x").decode(), "form": "raw", "keyid": "0" * 64, **fields}
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"[" * 100_000,
+        b'{"format":1}',
+        b'{"format":1,"signatures":[]} ',
+        b'{"format": 1,"signatures":[]}',
+        b'{"format":1,"signatures":[],"signatures":[]}',
+        b'{"format":1.0,"signatures":[]}',
+        b"\xff",
+        canonical.dumps({"format": 2, "signatures": []}),
+        canonical.dumps({"format": 0, "signatures": []}),
+        canonical.dumps({"format": 1, "signatures": {}}),
+        canonical.dumps({"format": 1, "signatures": [1]}),
+        canonical.dumps({"format": 1, "signatures": [entry(form="pgp")]}),
+        canonical.dumps({"format": 1, "signatures": [entry(form=[])]}),
+        canonical.dumps({"format": 1, "signatures": [entry(keyid="0")]}),
+        canonical.dumps({"format": 1, "signatures": [entry(keyid=7)]}),
+        canonical.dumps({"format": 1, "signatures": [entry(bytes="eA")]}),
+        canonical.dumps({"format": 1, "signatures": [entry(bytes="eB==")]}),
+        canonical.dumps({"format": 1, "signatures": [entry(bytes="é")]}),
+        canonical.dumps({"format": 1, "signatures": [entry(more=1)]}),
+        canonical.dumps({"format": 1, "signatures": [entry(), entry()]}),
+        canonical.dumps({"format": 1, "signatures": [entry(keyid="1" * 64), entry()]}),
+        canonical.dumps({"format": 1, "signatures": [entry(keyid=f"{i:064x}") for i in range(17)]}),
+        canonical.dumps({"format": 1, "signatures": [entry(bytes="A" * 65536)]}),
+        b" " * (envelope.MAX_AREA_BYTES + 1),
+    ],
+)
+def test_a_signature_area_that_pack_would_not_write_is_refused(area: bytes) -> None:
+    with pytest.raises(VerificationError):
+        envelope.unpack(area)
+
+
+def test_an_authority_may_not_sign_itself(vendor: Vendor) -> None:
+    signer = dataclasses.replace(vendor.signer(), key=vendor.ca_key, certificate=vendor.ca, issuers=())
+    keyid = certificates.certificate_keyid(vendor.ca)
+
+    value = formats.cms_detached(signer, DATA, signing_time=NOW)
+
+    assert not envelope.check(DATA, [Signature(keyid, Form.CMS, value)], vendor.trust(), now=NOW).accepted
