@@ -1,12 +1,13 @@
 """The seam between the engine and a host: what it is asked, and what it answers.
 
 A `Transport` is one open connection; it belongs to one lane and is not shared between threads. A `Connect` opens one
-for an `Endpoint` and is what tests replace.
+for an `Endpoint` and is what tests replace. `quote` is the only place that makes a shell line out of arguments.
 """
 
 from __future__ import annotations
 
 import enum
+import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -45,7 +46,19 @@ class Endpoint:
     credential: Credential = field(default_factory=Credential)
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.address}:{self.port}"
+        return f"{self.user}@{self.place}"
+
+    @property
+    def place(self) -> str:
+        """``ADDRESS:PORT`` (an IPv6 address in brackets), or ``this machine``."""
+        if self.local:
+            return "this machine"
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    @property
+    def local(self) -> bool:
+        """Whether it is this machine, without SSH."""
+        return not self.address and self.port == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a program ended; output is decoded as UTF-8 with replacement and bounded to the last 1 MiB a stream."""
+    """How a program ended; output is decoded as UTF-8 with replacement and bounded to the last 1 MiB a stream.
+
+    `status` is 128 + N after signal N, and 255 where the host does not tell which (SSH); 127 when there is no such
+    program.
+    """
 
     status: int
     stdout: str
@@ -88,18 +105,29 @@ class Transport(Protocol):
     ) -> CommandResult:
         """Run `command` with `stdin` byte for byte; `output` gets standard output as it comes.
 
+        `stdin` is read to its end while output is taken; what reading it raises ends the program and is raised here.
         A status other than 0 is a result, not an error. Raises `Unreachable` when the connection breaks or `timeout`
         passes, `AuthRefused` when becoming root is refused.
         """
         ...
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
-        """Write a file atomically: beside its place, synced, then renamed. Raises `TransferFailed`."""
+        """Write a file atomically: beside its place, synced, then renamed. Raises `TransferFailed`.
+
+        Missing folders above it are made, 0755. What was at `path` stays until all bytes of `source` are there.
+        """
         ...
 
     def get(self, path: str, *, limit: int) -> bytes:
         """Read a file of at most `limit` bytes. Raises `TransferFailed`."""
         ...
+
+
+def quote(argv: tuple[str, ...]) -> str:
+    """The line by which a POSIX shell runs exactly `argv`. An empty `argv`, or a NUL in it, is a `ValueError`."""
+    if not argv or any("\0" in word for word in argv):
+        raise ValueError(f"no command line can say {argv!r}")
+    return shlex.join(argv)
 
 
 Connect = Callable[[Endpoint], AbstractContextManager[Transport]]

@@ -1,0 +1,25 @@
+"""Open whatever an endpoint names: a host by SSH, or this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.transport import local
+from appliance.transport.ssh import session
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from appliance.transport.base import Connect, Endpoint, Transport
+    from appliance.transport.ssh.hostkeys import HostKeys
+
+
+def connector(host_keys: HostKeys, *, timeout: float = 10.0) -> Connect:
+    """The `Connect` that believes `host_keys`; `timeout` in seconds is for a connection and its handshake each."""
+
+    def connect(endpoint: Endpoint) -> AbstractContextManager[Transport]:
+        if endpoint.local:
+            return local.connect(endpoint)
+        return session.connect(endpoint, known_hosts=host_keys, timeout=timeout)
+
+    return connect

@@ -1,0 +1,164 @@
+"""A program that runs somewhere, and the one way to talk with it: feed, listen, time out, collect how it ended.
+
+SSH and this machine each bring a `Program`; `converse` does the rest, so that both behave alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from appliance.errors import TimedOut
+from appliance.transport.base import CommandResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from appliance.transport.sudo import SudoTalk
+
+TAIL_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
+_LEAVE_READER_AFTER = 1.0
+
+
+class Program(Protocol):
+    """A started program. `write` may be called by one thread while another calls `read`."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write all of `data` to standard input, waiting for room; `OSError` when it takes no more."""
+        ...
+
+    def end_input(self) -> None:
+        """Standard input ends here; `OSError` when it was closed already."""
+        ...
+
+    def read(self, seconds: float) -> tuple[bytes, bytes] | None:
+        """What came on standard output and error, waiting up to `seconds` for something; None once both have ended."""
+        ...
+
+    def status(self, seconds: float) -> int:
+        """How it ended, as in `CommandResult`. Raises `Unreachable` if it did not within `seconds`, or nobody knows."""
+        ...
+
+    def kill(self) -> None:
+        """End it if it runs; any thread may ask, and `read` and `write` return."""
+        ...
+
+    def close(self) -> None:
+        """End it if it runs, and let go of it."""
+        ...
+
+
+@dataclass(slots=True)
+class Tail:
+    """The last `TAIL_BYTES` of a stream, in pieces."""
+
+    _pieces: deque[bytes] = field(default_factory=deque)
+    _size: int = 0
+
+    def add(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if data:
+            self._pieces.append(data)
+            self._size += len(data)
+        while self._pieces and self._size - len(self._pieces[0]) >= TAIL_BYTES:
+            self._size -= len(self._pieces.popleft())
+
+    def text(self) -> str:
+        """The tail as UTF-8, with replacement."""
+        return b"".join(self._pieces)[-TAIL_BYTES:].decode(errors="replace")
+
+
+class _Feeder(threading.Thread):
+    """Writes a source to a program's standard input while another thread takes its output."""
+
+    def __init__(self, program: Program, source: bytes | BinaryIO) -> None:
+        super().__init__(name="stdin", daemon=True)
+        self._program = program
+        self._source = source
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Feed all; a source that fails ends the program, one that the program no longer wants is left as it is."""
+        try:
+            pieces = self._pieces()
+            while (piece := next(pieces, None)) is not None:
+                try:
+                    self._program.write(piece)
+                except OSError:
+                    return
+            with contextlib.suppress(OSError):
+                self._program.end_input()
+        except BaseException as error:  # noqa: BLE001  (raised again by the thread that waits for the program)
+            self.error = error
+            self._program.kill()
+
+    def _pieces(self) -> Iterator[bytes | memoryview]:
+        if isinstance(self._source, bytes):
+            whole = memoryview(self._source)
+            for start in range(0, len(whole), PIECE_BYTES):
+                yield whole[start : start + PIECE_BYTES]
+        else:
+            while piece := self._source.read(PIECE_BYTES):
+                yield piece
+
+
+def converse(
+    program: Program,
+    *,
+    stdin: bytes | BinaryIO,
+    output: Callable[[bytes], None] | None,
+    timeout: float,
+    where: str,
+    sudo: SudoTalk | None,
+) -> CommandResult:
+    """Feed `program`, take what it writes, and say how it ended, within `timeout` seconds; it is closed in any case.
+
+    With `sudo`, input begins and errors count only when sudo has begun the command. Raises `Unreachable` when the time
+    is over or the connection breaks, `AuthRefused` from the talk, and whatever reading `stdin` or `output` raises.
+    """
+    deadline = time.monotonic() + timeout
+    feeder = _Feeder(program, stdin)
+    stdout, stderr = Tail(), Tail()
+    begun = sudo is None
+    if begun:
+        feeder.start()
+    try:
+        while (heard := program.read(_left(deadline, timeout=timeout, where=where))) is not None:
+            out, err = heard
+            if sudo and not begun:
+                turn = sudo.hear(err)
+                if turn.answer:
+                    with contextlib.suppress(OSError):  # gone: the next read says so
+                        program.write(turn.answer)
+                err, begun = turn.rest, turn.begun
+                if begun:
+                    feeder.start()
+            stdout.add(out)
+            stderr.add(err)
+            if out and output:
+                output(out)
+        status = program.status(_left(deadline, timeout=timeout, where=where))
+    finally:
+        program.kill()
+        if begun:
+            feeder.join(_LEAVE_READER_AFTER)
+        program.close()
+    if feeder.error:
+        raise feeder.error
+    if sudo and not begun:
+        raise sudo.ended()
+    return CommandResult(status, stdout.text(), stderr.text())
+
+
+def _left(deadline: float, *, timeout: float, where: str) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimedOut(
+            f"a command did not end within {timeout:g} seconds", where=where, hint="see what the host is busy with"
+        )
+    return left

@@ -1,0 +1,1 @@
+"""SSH by paramiko: who the host is (hostkeys, handshake), who we are (auth), and running commands (session)."""

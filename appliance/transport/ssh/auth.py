@@ -1,0 +1,143 @@
+"""Who we are to a host: the key that was named, the agent's keys, the usual keys, a password; in that order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from appliance.errors import AuthRefused, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from appliance.transport.base import Credential, Endpoint
+
+_USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+_MOST_AGENT_KEYS = 5
+_AUTH_SECONDS = 30.0
+_KEY_TYPES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+
+
+class _Unusable(Exception):
+    """A key file that cannot be used, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One thing to try: a key or a password, and what to call it."""
+
+    name: str
+    key: paramiko.PKey | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What was tried, for the error that may come of it."""
+
+    transport: paramiko.Transport
+    endpoint: Endpoint
+    tried: list[str] = field(default_factory=list)
+
+    def attempt(self, way: _Way) -> bool:
+        """Try one thing; whether the host lets us in now."""
+        outcome = self._ask(way)
+        if self.transport.is_authenticated():
+            return True
+        self.tried.append(f"{way.name} ({outcome})")
+        if not self.transport.is_active():
+            self.tried.append("then the host hung up")
+            raise self.refused()
+        return False
+
+    def _ask(self, way: _Way) -> str:
+        """What came of asking, in words."""
+        try:
+            if way.key:
+                self.transport.auth_publickey(self.endpoint.user, way.key)
+            else:
+                self.transport.auth_password(self.endpoint.user, way.password or "")
+        except paramiko.BadAuthenticationType as error:
+            return f"the host takes only {' or '.join(error.allowed_types)}"
+        except paramiko.AuthenticationException as error:
+            return "no answer in time" if "timeout" in str(error) else "refused"
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if self.transport.is_active():
+                return str(error)
+            raise Unreachable(f"the connection broke while logging in: {error}", where=self.endpoint.place) from error
+        return "accepted, but the host wants more"
+
+    def refused(self) -> AuthRefused:
+        """The error that says what was tried."""
+        tried = "; ".join(self.tried) or "nothing to try: no key, no agent and no password"
+        return AuthRefused(
+            f"the host does not let {self.endpoint.user} in; tried: {tried}",
+            hint="check the user, name a key with --key, or give a password with --ssh-password-file",
+            where=self.endpoint.place,
+        )
+
+
+def log_in(transport: paramiko.Transport, endpoint: Endpoint) -> None:
+    """Log in to the host as the endpoint's credential says.
+
+    Raises `AuthRefused`, which names all that was tried, or `Unreachable` when the connection breaks.
+    """
+    transport.auth_timeout = _AUTH_SECONDS
+    attempts = _Attempts(transport, endpoint)
+    with contextlib.ExitStack() as stack:
+        for key_or_password in _ways(endpoint.credential, attempts.tried, stack):
+            if attempts.attempt(key_or_password):
+                return
+    raise attempts.refused()
+
+
+def _ways(credential: Credential, tried: list[str], stack: contextlib.ExitStack) -> Iterator[_Way]:
+    """What to try, in order; what cannot be tried is written to `tried`."""
+    if credential.key:
+        yield from _from_file(credential.key, credential.key_passphrase, tried)
+    if credential.agent and (agent := _agent(tried)):
+        stack.callback(agent.close)
+        for key in agent.get_keys()[:_MOST_AGENT_KEYS]:
+            yield _Way(f"the agent's key {key.comment or key.get_name()}", key=key)
+    if not credential.key and credential.password is None:
+        for name in _USUAL_KEYS:
+            if (path := Path.home() / ".ssh" / name).is_file():
+                yield from _from_file(path, credential.key_passphrase, tried)
+    if credential.password is not None:
+        yield _Way("the password", password=credential.password)
+
+
+def _agent(tried: list[str]) -> paramiko.Agent | None:
+    if not os.environ.get("SSH_AUTH_SOCK") or not Path(os.environ["SSH_AUTH_SOCK"]).is_socket():
+        return None
+    try:
+        return paramiko.Agent()
+    except (paramiko.SSHException, OSError) as error:
+        tried.append(f"the agent ({error})")
+        return None
+
+
+def _from_file(path: Path, passphrase: str | None, tried: list[str]) -> Iterator[_Way]:
+    try:
+        yield _Way(f"key {path}", key=_load_key(path, passphrase))
+    except _Unusable as error:
+        tried.append(f"key {path} ({error})")
+
+
+def _load_key(path: Path, passphrase: str | None) -> paramiko.PKey:
+    """Read a private key in OpenSSH's or PEM's form (ed25519, ECDSA, RSA); `_Unusable` says why it cannot be."""
+    for kind in _KEY_TYPES:
+        try:
+            return kind.from_private_key_file(str(path), passphrase)
+        except paramiko.PasswordRequiredException as error:
+            raise _Unusable("protected, and no passphrase was given: --key-passphrase-file") from error
+        except OSError as error:
+            raise _Unusable(f"cannot be read: {error.strerror or error}") from error
+        except (paramiko.SSHException, ValueError, TypeError, IndexError):
+            continue  # another type, or nothing at all
+    raise _Unusable("the passphrase does not open it" if passphrase else "not a private key that can be read here")
