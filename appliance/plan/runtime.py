@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from appliance.digest import Digest
     from appliance.image.oci import ImageConfig
-    from appliance.inventory.facts import Facts
+    from appliance.inventory.facts import Facts, NodeStamp, Receipt
     from appliance.inventory.hosts import Host
     from appliance.plan.steps import LayerBlob, Stage
     from appliance.recipe.bundlefile import Requirement
@@ -101,6 +101,17 @@ class SiteHost:
     host: Host
     facts: Facts
 
+    @property
+    def name(self) -> str:
+        """The host's name in the cluster."""
+        return self.host.name
+
+    @property
+    def stamp(self) -> NodeStamp | None:
+        """The stamp found on it, if that is this machine's own and not one that was cloned with its disk."""
+        stamp = self.facts.stamp
+        return stamp if stamp and stamp.machine_id == self.facts.machine_id else None
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -139,6 +150,14 @@ class Runtime(Protocol):
         """
         ...
 
+    def receipt(self, site: Site, host: SiteHost) -> Receipt:
+        """The units and trees that `install` may leave on `host`, in the order in which they come to be.
+
+        The planner adds the files that the stages write and its own trees, and puts all into the host's stamp before
+        anything else is written.
+        """
+        ...
+
     def remove(self, site: Site) -> tuple[Stage, ...]:
-        """The stages that take off the hosts what their receipts list."""
+        """The stages that take off the hosts what the receipts of their stamps list, and at last the stamps."""
         ...

@@ -1,0 +1,77 @@
+"""What a plan changes, per host, in words: the lines that a person reads before saying yes."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from appliance.plan.footprint import STAMP
+from appliance.plan.steps import Change, PutText, Receive, Run, Unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from appliance.plan.runtime import Site, SiteHost
+    from appliance.plan.steps import Plan, Step
+
+_LISTED = 3
+"""Files that are named one by one; of more, the folders are."""
+
+
+def changes(site: Site, plan: Plan) -> tuple[Change, ...]:
+    """The changes on each host, in the site's order: what is added, what changes, what goes. Checks are no changes."""
+    return tuple(change for host in site.hosts for change in _on_host(site, host, plan))
+
+
+def _on_host(site: Site, host: SiteHost, plan: Plan) -> Iterator[Change]:
+    going = [step for stage in plan.stages if stage.destructive for step in stage.steps if step.host == host.name]
+    coming = [step for stage in plan.stages if not stage.destructive for step in stage.steps if step.host == host.name]
+    if coming and not host.stamp:
+        yield Change("add", host.name, f"joins {site.cluster} as {', '.join(host.host.roles)}")
+    yield from _image(site, host, coming)
+    yield from _files(host, coming)
+    verb = "change" if host.stamp else "add"
+    yield from (Change(verb, host.name, _lower(step.title)) for step in coming if _is_shown(step))
+    yield from (Change("remove", host.name, _lower(step.title)) for step in going if isinstance(step.action, Run))
+
+
+def _image(site: Site, host: SiteHost, steps: list[Step]) -> Iterator[Change]:
+    size = sum(blob.size for step in steps if isinstance(step.action, Receive) for blob in step.action.blobs)
+    if size:
+        yield Change("add", host.name, f"up to {size / 1e6:.1f} MB are sent")
+    if any(isinstance(step.action, Unpack) for step in steps):
+        spec = site.config.spec
+        title = f"programs of {spec.name} {spec.version}"
+        if host.stamp and host.stamp.image == str(site.image):
+            yield Change("change", host.name, f"{title} are put right")
+        elif host.stamp and host.stamp.version:
+            yield Change("change", host.name, f"{title}, where {host.stamp.version} is installed")
+        else:
+            yield Change("add", host.name, title)
+
+
+def _files(host: SiteHost, steps: list[Step]) -> Iterator[Change]:
+    known = frozenset(host.stamp.receipt.files) if host.stamp else frozenset()
+    paths = [step.action.path for step in steps if isinstance(step.action, PutText) and step.action.path != STAMP]
+    for verb, some in (
+        ("add", [path for path in paths if path not in known]),
+        ("change", [path for path in paths if path in known]),
+    ):
+        if len(some) <= _LISTED:
+            yield from (Change(verb, host.name, path) for path in some)
+        else:
+            folders = Counter(posixpath.dirname(path) for path in some)
+            yield from (
+                Change(verb, host.name, f"{count} file{'s'[: count > 1]} in {folder}")
+                for folder, count in sorted(folders.items())
+            )
+
+
+def _is_shown(step: Step) -> bool:
+    """Commands of the runtime; those of the planner (``HOST/keep``, ``HOST/helper``) have no subject in their id."""
+    return isinstance(step.action, Run) and ":" in step.id
+
+
+def _lower(title: str) -> str:
+    return title[:1].lower() + title[1:]
