@@ -1,17 +1,22 @@
-"""OCI documents as data: descriptors, manifests, indexes, our config; canonical JSON. Pure.
+"""OCI documents as data: descriptors, manifests, indexes, our config; to and from their bytes. Pure.
 
+Written as canonical JSON. Read strictly: `BundleError` for what is no such document; unknown fields are passed over.
 Source: OCI image-spec 1.1 (descriptor.md, manifest.md, image-index.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from appliance import canonical
+from appliance.digest import Digest
+from appliance.errors import BundleError, RecipeError
+from appliance.recipe import bundlefile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from appliance.digest import Digest
     from appliance.recipe.bundlefile import BundleSpec
 
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -19,6 +24,10 @@ MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 MEDIA_CONFIG = "application/vnd.appliance.config.v1+json"
 ARTIFACT_CLUSTER_IMAGE = "application/vnd.appliance.cluster-image.v1"
+ANNOTATION_REFERENCE = "org.opencontainers.image.ref.name"
+DOCUMENT_BYTES = 4 << 20
+_T = TypeVar("_T")
+_ARCHITECTURES = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,15 @@ class Platform:
 
     def __str__(self) -> str:
         return f"{self.os}/{self.architecture}"
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read ``linux/amd64``, also ``linux/x86_64`` and the like; anything else is a `RecipeError`."""
+        system, _, architecture = text.partition("/")
+        platform = cls(system, _ARCHITECTURES.get(architecture, architecture))
+        if system != "linux" or platform.architecture not in _ARCHITECTURES.values():
+            raise RecipeError(f"{text!r} is not a platform that can be built for", hint="linux/amd64 or linux/arm64")
+        return platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +100,167 @@ class ImageConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+
+
+def manifest_to_json(manifest: Manifest) -> bytes:
+    """The bytes of a manifest."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MEDIA_MANIFEST,
+        "artifactType": manifest.artifact_type,
+        "config": _descriptor_document(manifest.config),
+        "layers": [_descriptor_document(layer) for layer in manifest.layers],
+        "annotations": dict(manifest.annotations),
+    }
+    return canonical.dumps(_without_empty(document, keep="layers"))
+
+
+def manifest_from_json(data: bytes) -> Manifest:
+    """Read a manifest's bytes."""
+    return _read(data, "an image manifest", _manifest)
+
+
+def index_to_json(index: Index) -> bytes:
+    """The bytes of an index."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MEDIA_INDEX,
+        "artifactType": index.artifact_type,
+        "manifests": [_descriptor_document(child) for child in index.manifests],
+        "annotations": dict(index.annotations),
+    }
+    return canonical.dumps(_without_empty(document, keep="manifests"))
+
+
+def index_from_json(data: bytes) -> Index:
+    """Read an index's bytes."""
+    return _read(data, "an image index", _index)
+
+
+def filter_platforms(index: Index, platforms: Collection[Platform]) -> bytes:
+    """The bytes of `index` with only the children for `platforms`; their digest is the *image digest*.
+
+    Children without a platform stay. Raises `BundleError` when there is none for one of `platforms`.
+    """
+    there = {child.platform for child in index.manifests}
+    for platform in platforms:
+        if platform not in there:
+            have = ", ".join(sorted(str(p) for p in there if p))
+            raise BundleError(f"the image was not built for {platform}", hint=f"it is there for {have or 'none'}")
+    children = tuple(child for child in index.manifests if child.platform is None or child.platform in platforms)
+    return index_to_json(Index(children, index.annotations, index.artifact_type))
+
+
+def config_to_json(config: ImageConfig) -> bytes:
+    """The bytes of a cluster image's config."""
+    return canonical.dumps(
+        {
+            "os": config.platform.os,
+            "architecture": config.platform.architecture,
+            "spec": canonical.loads(bundlefile.to_json(config.spec), limit=DOCUMENT_BYTES),
+            "layers": [{"diffId": str(layer.diff_id), "instruction": layer.instruction} for layer in config.layers],
+            "env": dict(config.env),
+            "labels": dict(config.labels),
+            "commands": list(config.commands),
+            "ignored": list(config.ignored),
+        }
+    )
+
+
+def config_from_json(data: bytes) -> ImageConfig:
+    """Read the bytes of a cluster image's config."""
+    return _read(data, "a cluster image's config", _config)
+
+
+def _read(data: bytes, what: str, build: Callable[[Any], _T]) -> _T:
+    try:
+        return build(canonical.loads(data, limit=DOCUMENT_BYTES))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"this is not {what}: {error}", hint="take the image from a sound source again") from error
+
+
+def _descriptor_document(descriptor: Descriptor) -> dict[str, object]:
+    platform = descriptor.platform
+    return _without_empty(
+        {
+            "mediaType": descriptor.media_type,
+            "digest": str(descriptor.digest),
+            "size": descriptor.size,
+            "annotations": dict(descriptor.annotations),
+            "platform": {"os": platform.os, "architecture": platform.architecture} if platform else None,
+            "artifactType": descriptor.artifact_type,
+        },
+        keep="size",
+    )
+
+
+def _without_empty(document: Mapping[str, object], *, keep: str) -> dict[str, object]:
+    return {key: value for key, value in document.items() if value or key == keep}
+
+
+def _descriptor(document: Any) -> Descriptor:
+    platform = document.get("platform")
+    return Descriptor(
+        media_type=_text(document["mediaType"]),
+        digest=Digest.parse(_text(document["digest"])),
+        size=_size(document["size"]),
+        annotations=_texts(document.get("annotations")),
+        platform=Platform(_text(platform["os"]), _text(platform["architecture"])) if platform else None,
+        artifact_type=_text(document.get("artifactType", "")),
+    )
+
+
+def _manifest(document: Any) -> Manifest:
+    _expect_type(document, MEDIA_MANIFEST)
+    return Manifest(
+        config=_descriptor(document["config"]),
+        layers=tuple(_descriptor(layer) for layer in document["layers"]),
+        annotations=_texts(document.get("annotations")),
+        artifact_type=_text(document.get("artifactType", "")),
+    )
+
+
+def _index(document: Any) -> Index:
+    _expect_type(document, MEDIA_INDEX)
+    return Index(
+        manifests=tuple(_descriptor(child) for child in document["manifests"]),
+        annotations=_texts(document.get("annotations")),
+        artifact_type=_text(document.get("artifactType", "")),
+    )
+
+
+def _config(document: Any) -> ImageConfig:
+    return ImageConfig(
+        platform=Platform(_text(document["os"]), _text(document["architecture"])),
+        spec=bundlefile.from_json(canonical.dumps(document["spec"])),
+        layers=tuple(LayerRecord(Digest.parse(x["diffId"]), _text(x["instruction"])) for x in document["layers"]),
+        env=_texts(document["env"]),
+        labels=_texts(document["labels"]),
+        commands=_tuple(document["commands"]),
+        ignored=_tuple(document["ignored"]),
+    )
+
+
+def _expect_type(document: Any, media_type: str) -> None:
+    if document["schemaVersion"] != 2 or document.get("mediaType", media_type) != media_type:  # noqa: PLR2004  (OCI's)
+        raise ValueError(f"its type is {document.get('mediaType')!r}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _size(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r} is not a size")
+    return value
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {key: _text(item) for key, item in (value or {}).items()}
+
+
+def _tuple(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(_text(value) for value in values)

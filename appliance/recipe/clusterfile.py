@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from appliance.errors import RecipeError
+from appliance.recipe import schema
+from appliance.recipe.addresses import expand
+from appliance.recipe.quantities import parse_rate
+from appliance.recipe.yamltext import dump as dump_yaml
+from appliance.recipe.yamltext import load_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from appliance.recipe.yamltext import Document, FieldPath
+
+API_VERSION = "appliance/v1"
+_NOT_USED = ("registry", "network", "apps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +82,172 @@ class Clusterfile:
     cluster: Cluster
     warnings: tuple[str, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def load(text: str, *, source: str) -> Clusterfile:
+    """Read a Clusterfile; `source` names it in errors. `RecipeError` with line, field path and what would be valid."""
+    documents = load_documents(text, source=source)
+    if not documents:
+        raise RecipeError("the Clusterfile is empty", where=source, hint="start with apiVersion: appliance/v1")
+    first, *others = documents
+    for document in documents:
+        _check_kind(document)
+    if others:
+        raise others[0].error((), "a Clusterfile is one document yet", hint="keep further documents in other files")
+    schema.validate(first, "clusterfile")
+    reader = _Reader(first)
+    cluster = reader.cluster()
+    return Clusterfile(cluster, tuple(reader.warnings), dict(reader.secrets))
+
+
+def _check_kind(document: Document) -> None:
+    if not isinstance(document.value, dict):
+        raise document.error((), "a Clusterfile has fields", hint="start with apiVersion: appliance/v1")
+    version, kind = document.value.get("apiVersion"), document.value.get("kind")
+    if version is not None and version != API_VERSION:
+        hint = f"write apiVersion: {API_VERSION}; Clusterfiles of sealer are not read yet"
+        raise document.error(("apiVersion",), f"{version!r} is not a known version", hint=hint)
+    if kind is not None and kind != "Cluster":
+        raise document.error(("kind",), f"{kind!r} is not a known kind", hint="write kind: Cluster")
+
+
+class _Reader:
+    """Builds the cluster out of a validated document; collects warnings and inline secrets on the way."""
+
+    def __init__(self, document: Document) -> None:
+        self.warnings: list[str] = []
+        self.secrets: dict[str, str] = {}
+        self._document = document
+        self._seen: set[str] = set()
+
+    def cluster(self) -> Cluster:
+        spec = self._document.value["spec"] or {}
+        for name in _NOT_USED:
+            if name in spec:
+                self._warn(("spec", name), "is read, but this version does not use it")
+        return Cluster(
+            name=self._document.value["metadata"]["name"],
+            image=spec.get("image", ""),
+            ssh=self._ssh(("spec", "ssh"), spec.get("ssh", {}), suffix=""),
+            hosts=tuple(self._group(number, group) for number, group in enumerate(spec.get("hosts", ()))),
+            provider=self._provider(spec.get("provider", "static")),
+            env={name: _text(value) for name, value in spec.get("env", {}).items()},
+            parameters=spec.get("parameters", {}),
+            host_aliases=tuple(self._alias(n, alias) for n, alias in enumerate(spec.get("hostAliases", ()))),
+            distribution=self._distribution(spec.get("distribution", {})),
+        )
+
+    def _group(self, number: int, group: Mapping[str, Any]) -> HostGroup:
+        path = ("spec", "hosts", number)
+        if "taints" in group:
+            self._warn((*path, "taints"), "is read, but this version does not use it")
+        return HostGroup(
+            addresses=tuple(self._addresses(path, group["addresses"])),
+            roles=tuple(dict.fromkeys(group["roles"])),
+            labels={name: _text(value) for name, value in group.get("labels", {}).items()},
+            ssh=self._ssh((*path, "ssh"), group.get("ssh", {}), suffix=f"-{number + 1}"),
+        )
+
+    def _addresses(self, path: FieldPath, written: str | list[str]) -> Iterator[str]:
+        where = self._document.where((*path, "addresses"))
+        for address in expand([written] if isinstance(written, str) else written, where=where):
+            if address in self._seen:
+                raise RecipeError(f"the address {address} comes twice", where=where, hint="give one host all its roles")
+            self._seen.add(address)
+            yield address
+
+    def _ssh(self, path: FieldPath, ssh: Mapping[str, Any], *, suffix: str) -> SshSettings:
+        password = self._secret(path, ssh, ("password", "passwd"), f"ssh-password{suffix}")
+        become = self._secret(path, ssh, ("becomePassword",), f"become-password{suffix}")
+        return SshSettings(
+            user=ssh.get("user", ""),
+            port=ssh.get("port", 0),
+            key=ssh.get("key", ""),
+            become=ssh.get("become", ""),
+            password_secret=ssh.get("passwordSecret", "") or password,
+            become_password_secret=ssh.get("becomePasswordSecret", "") or become,
+        )
+
+    def _secret(self, path: FieldPath, ssh: Mapping[str, Any], fields: tuple[str, ...], name: str) -> str:
+        for field_ in fields:
+            if field_ in ssh:
+                self.secrets[name] = ssh[field_]
+                self._warn((*path, field_), f"stands here in clear text; name it by {fields[0]}Secret: {name} instead")
+                return name
+        return ""
+
+    def _provider(self, provider: str | Mapping[str, Any]) -> Provider:
+        if isinstance(provider, str):
+            return Provider(provider)
+        if "size" in provider:
+            self._warn(("spec", "provider", "size"), "is read, but this version does not use it")
+        return Provider(provider["name"], provider.get("count", 0))
+
+    def _alias(self, number: int, alias: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+        addresses = expand([alias["ip"]], where=self._document.where(("spec", "hostAliases", number, "ip")))
+        if len(addresses) != 1:
+            raise self._document.error(("spec", "hostAliases", number, "ip"), "an alias has one address")
+        return addresses[0], tuple(alias["hostnames"])
+
+    def _distribution(self, distribution: Mapping[str, Any]) -> Distribution:
+        try:
+            bandwidth = parse_rate(distribution.get("bandwidth", 0))
+        except ValueError as error:
+            raise self._document.error(("spec", "distribution", "bandwidth"), str(error)) from error
+        return Distribution(distribution.get("method", "auto"), bandwidth, distribution.get("port", 4647))
+
+    def _warn(self, path: FieldPath, sentence: str) -> None:
+        name = ".".join(str(part) for part in path)
+        self.warnings.append(f"{self._document.where(path)}: {name} {sentence}")
+
+
+def _text(value: str | bool | int) -> str:  # noqa: FBT001  (a YAML scalar)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def dump(cluster: Cluster) -> str:
+    """The cluster as a Clusterfile that `load` reads back to the same value."""
+    spec: dict[str, object] = {
+        "image": cluster.image,
+        "ssh": _ssh_document(cluster.ssh),
+        "hosts": [_group_document(group) for group in cluster.hosts],
+        "provider": _provider_document(cluster.provider),
+        "env": dict(cluster.env),
+        "parameters": dict(cluster.parameters),
+        "hostAliases": [{"ip": ip, "hostnames": list(names)} for ip, names in cluster.host_aliases],
+        "distribution": _distribution_document(cluster.distribution),
+    }
+    document = {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": {"name": cluster.name}, "spec": _filled(spec)}
+    return dump_yaml(document)
+
+
+def _group_document(group: HostGroup) -> dict[str, object]:
+    document = {"addresses": list(group.addresses), "roles": list(group.roles)}
+    return {**document, **_filled({"labels": dict(group.labels), "ssh": _ssh_document(group.ssh)})}
+
+
+def _ssh_document(ssh: SshSettings) -> dict[str, object]:
+    return _filled(
+        {
+            "user": ssh.user,
+            "port": ssh.port,
+            "key": ssh.key,
+            "become": ssh.become,
+            "passwordSecret": ssh.password_secret,
+            "becomePasswordSecret": ssh.become_password_secret,
+        }
+    )
+
+
+def _provider_document(provider: Provider) -> object:
+    return {"name": provider.name, "count": provider.count} if provider.count else provider.name
+
+
+def _distribution_document(distribution: Distribution) -> dict[str, object]:
+    default = Distribution()
+    document = {"method": distribution.method, "bandwidth": distribution.bandwidth, "port": distribution.port}
+    return document if distribution != default else {}
+
+
+def _filled(document: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in document.items() if value}

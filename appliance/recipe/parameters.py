@@ -1,0 +1,99 @@
+"""Parameters of a bundle: values checked against its JSON Schema, defaults filled in, secrets known by name."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from appliance.errors import RecipeError
+from appliance.recipe import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from appliance.recipe.bundlefile import BundleSpec
+
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_JSON_TYPES: Mapping[str, type] = {"array": list, "object": dict, "null": type(None)}
+
+
+def check_parameters(spec: BundleSpec, given: Mapping[str, object]) -> Mapping[str, object]:
+    """All parameters' values: those `given`, texts converted to the type that the schema says, and the defaults.
+
+    Raises `RecipeError` naming the parameter; the value of a secret one never stands in the message.
+    """
+    document = _schema(spec.parameters)
+    properties = _properties(spec.parameters)
+    unknown = next((name for name in given if name not in properties), None)
+    if unknown is not None:
+        hint = schema.suggestion(unknown, properties)
+        raise RecipeError(f"{spec.name} has no such parameter", where=f"parameters.{unknown}", hint=hint)
+    values = {name: part["default"] for name, part in properties.items() if "default" in part}
+    values |= {name: _coerce(value, properties[name]) for name, value in given.items()}
+    for path, message, hint in schema.find_faults(document, values):
+        name = str(path[0]) if path else ""
+        if name and properties[name].get("writeOnly"):
+            message, hint = "this value is not allowed", properties[name].get("description", "")  # noqa: PLW2901
+        raise RecipeError(message, where=".".join(("parameters", *map(str, path))), hint=hint)
+    return values
+
+
+def secret_parameters(spec: BundleSpec) -> frozenset[str]:
+    """Names of the parameters that are secrets (``writeOnly``)."""
+    return frozenset(name for name, part in _properties(spec.parameters).items() if part.get("writeOnly"))
+
+
+def schema_fault(text: str) -> str:
+    """Why `text` cannot be a bundle's parameters; empty when it can."""
+    document = _schema(text)
+    fault = schema.schema_fault(document)
+    if fault:
+        return fault
+    if document.get("type", "object") != "object":
+        return "parameters are of type object"
+    for name, part in _properties(text).items():
+        if not isinstance(part, dict):
+            return f"{name}: this says nothing about the parameter"
+        for path, message, _ in schema.find_faults(part, part["default"]) if "default" in part else ():
+            return f"the default of {'.'.join((name, *map(str, path)))}: {message}"
+    return ""
+
+
+def _schema(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def _properties(text: str) -> dict[str, Any]:
+    properties: dict[str, Any] = _schema(text).get("properties", {})
+    return properties
+
+
+def _coerce(value: object, part: Mapping[str, Any]) -> object:
+    """A text as the first type of the schema that it reads as; what is no text stays."""
+    if not isinstance(value, str):
+        return value
+    kinds = part.get("type", "string")
+    for kind in [kinds] if isinstance(kinds, str) else kinds:
+        try:
+            return _convert(value, kind)
+        except ValueError:
+            continue
+    return value
+
+
+def _convert(text: str, kind: str) -> object:
+    match kind:
+        case "integer":
+            return int(text)
+        case "number":
+            return float(text)
+        case "boolean":
+            if text.lower() not in _WORDS:
+                raise ValueError(text)
+            return _WORDS[text.lower()]
+        case "array" | "object" | "null":
+            value = json.loads(text)
+            return value if isinstance(value, _JSON_TYPES[kind]) else text
+        case _:
+            return text
