@@ -85,6 +85,13 @@ def with_loader_room(data: bytes) -> tuple[bytes, int]:
     both are written only an explicit loader can start the program. The last PT_NOTE gives way to the PT_LOAD that
     maps the room: nothing reads notes of a main program. `ApplianceError` if the program has no place for this.
     """
+    try:
+        return _with_loader_room(data)
+    except (struct.error, StopIteration) as error:
+        raise ApplianceError(f"the Python program cannot be edited: {error}") from error
+
+
+def _with_loader_room(data: bytes) -> tuple[bytes, int]:
     segments = _segments(data)
     loads = [segment for segment in segments if segment.kind == _PT_LOAD]
     notes = [segment for segment in segments if segment.kind == _PT_NOTE]

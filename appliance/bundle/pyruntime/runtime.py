@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from appliance.bundle.pyruntime import archive
 from appliance.bundle.pyruntime.archive import Packed
 from appliance.bundle.pyruntime.layout import BOOT, PYTHON
-from appliance.bundle.pyruntime.project import Project, package_root
-from appliance.bundle.pyruntime.selection import SELECTIONS, RuntimeKind
+from appliance.bundle.pyruntime.ours import our_files
+from appliance.bundle.pyruntime.project import Project
+from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.pyruntime.thirdparty import Tree, Workshop, open_workshop
 from appliance.digest import Digest
 from appliance.events import Outcome, Sink, TaskFinished, TaskStarted, silent
@@ -72,7 +73,7 @@ def provide(kind: RuntimeKind, arch: str, *, cache: Path, latest: bool = False, 
 
 def _provide(workshop: Workshop, kind: RuntimeKind, arch: str) -> Runtime:
     tree = workshop.tree(kind, arch)
-    ours = _our_files(kind)
+    ours = our_files(kind)
     out = workshop.cache / "runtimes" / _key(tree, ours, workshop.project) / f"{kind}-{arch}.tar"
     packed = _recall(out)
     if packed is None:
@@ -86,18 +87,6 @@ def _provide(workshop: Workshop, kind: RuntimeKind, arch: str) -> Runtime:
     return Runtime(
         arch, kind, out, packed.digest, packed.size, packed.file_list, packed.unpacked_bytes, inputs, tree.drift
     )
-
-
-def _our_files(kind: RuntimeKind) -> dict[PurePosixPath, Path]:
-    """The files of this program that `kind` carries, by their names under ``site/``."""
-    root = package_root()
-    found = (path for package in ("appliance", "tui") for path in sorted((root / package).rglob("*")))
-    named = {PurePosixPath(path.relative_to(root)): path for path in found if path.is_file()}
-    return {
-        name: path
-        for name, path in named.items()
-        if "__pycache__" not in name.parts and SELECTIONS[kind].ours.fullmatch(str(name))
-    }
 
 
 def _key(tree: Tree, ours: Mapping[PurePosixPath, Path], project: Project) -> str:

@@ -5,7 +5,6 @@ Libraries are not listed: those that the chosen programs and modules need come a
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -45,13 +44,11 @@ class RuntimeKind(StrEnum):
 class Selection:
     """One kind's choice.
 
-    `wheels` by normalised name (None: all); `drop`: top-level names of the standard library; `ours`: a pattern over
-    the paths of our own files.
+    `wheels` by normalised name (None: all); `drop`: top-level names of the standard library.
     """
 
     wheels: frozenset[str] | None
     drop: frozenset[str]
-    ours: re.Pattern[str]
 
     def pins(self, lock: Lock) -> Lock:
         """What of the lock this kind uses."""
@@ -92,14 +89,9 @@ _HOSTS_NEITHER = _words("""
     _asyncio _ctypes _decimal _interpchannels _interpqueues _interpreters _lsprof _multiprocessing _ssl _zoneinfo
     bz2 lzma _bz2 _lzma decimal fractions pty tty
 """)
-_HOST_MODULES = (
-    r"appliance/(?:__init__|errors|digest|clock|files|image/__init__|image/layers|distribute/__init__"
-    r"|distribute/hostside)\.py"
-)
-
 SELECTIONS = {
-    RuntimeKind.OPERATOR: Selection(None, _NOBODY, re.compile(r"(?:appliance|tui)/.*")),
-    RuntimeKind.HOST: Selection(frozenset({"backports-zstd"}), _NOBODY | _HOSTS_NEITHER, re.compile(_HOST_MODULES)),
+    RuntimeKind.OPERATOR: Selection(None, _NOBODY),
+    RuntimeKind.HOST: Selection(frozenset({"backports-zstd"}), _NOBODY | _HOSTS_NEITHER),
 }
 
 
