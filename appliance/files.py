@@ -14,7 +14,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, StateError, TransferFailed
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 COPY_BYTES = 1 << 20
+
+
+class Source(Protocol):
+    """What can be read in pieces."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+        ...
 
 
 @dataclass(slots=True)
@@ -118,7 +126,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def copy(source: BinaryIO, out: BinaryIO | HashingWriter, *, progress: Callable[[int], None] | None = None) -> int:
+def copy(source: Source, out: BinaryIO | HashingWriter, *, progress: Callable[[int], None] | None = None) -> int:
     """Copy until the end of `source`; bytes copied. `progress` gets the bytes of each piece."""
     total = 0
     while data := source.read(COPY_BYTES):
@@ -185,7 +193,7 @@ def hash_chunks(
 
 
 def put_blob(
-    folder: Path, source: BinaryIO, digest: Digest, *, size: int, progress: Callable[[int], None] | None = None
+    folder: Path, source: Source, digest: Digest, *, size: int, progress: Callable[[int], None] | None = None
 ) -> Path:
     """Store `size` bytes of `source` as ``FOLDER/HEX``, 0444, only if they have `digest`; the one way that blobs come.
 

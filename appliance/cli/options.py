@@ -35,7 +35,7 @@ class Session:
         """The operator's state."""
         from appliance.state import Home  # noqa: PLC0415  (not needed for help)
 
-        return Home.locate(self.home_folder)
+        return Home.of(self.home_folder)
 
     @property
     def store(self) -> Path:

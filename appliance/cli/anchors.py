@@ -1,0 +1,41 @@
+"""``--trust`` and ``--policy``: whom a call believes, besides the site's own store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from appliance.trust.policy import Trust
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+BUNDLE = click.Path(dir_okay=False, path_type=Path)
+
+
+def trust_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Give a command ``--trust`` and ``--policy``."""
+    command = click.option(
+        "--trust",
+        "anchors",
+        multiple=True,
+        metavar="X",
+        help="believe a CA certificate, a signer's certificate or key, or sha256:FINGERPRINT; repeatable",
+    )(command)
+    return click.option(
+        "--policy", type=click.Path(dir_okay=False, path_type=Path), help="a policy, where the site has none"
+    )(command)
+
+
+def trust_of(anchors: tuple[str, ...], policy: Path | None) -> Trust:
+    """The site's store, and what this call adds to it."""
+    from appliance.trust import policy as policies  # noqa: PLC0415  (cryptography is slow to import)
+    from appliance.trust import store  # noqa: PLC0415
+
+    trust = store.load_store().with_anchors(policies.from_arguments(anchors))
+    return trust.with_policy(policy) if policy else trust
