@@ -132,12 +132,12 @@ class ClusterDir:
         number = 1
         while True:
             path = self.runs / (f"{stamp}-{operation}" if number == 1 else f"{stamp}-{operation}-{number}")
-            try:
-                with disk_errors(path):
+            with disk_errors(path):
+                try:
                     path.mkdir(mode=0o700)
-            except FileExistsError:
-                number += 1
-                continue
+                except FileExistsError:
+                    number += 1
+                    continue
             _made(path / "hosts")
             return RunDir(path)
 
