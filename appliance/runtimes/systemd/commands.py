@@ -74,7 +74,7 @@ def reload(host: str, folder: str, *, units: tuple[str, ...], after: tuple[str, 
     """Make systemd read the units of a role's folder again."""
     return Step(
         id=f"{host}/reload:{folder}",
-        title="Tell systemd of its units",
+        title=f"Tell systemd of {', '.join(units)}",
         host=host,
         action=Run(Command(("systemctl", "daemon-reload"))),
         unless=Command.shell(_RELOADED, *units),

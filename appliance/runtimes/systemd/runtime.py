@@ -101,10 +101,11 @@ def _order(site: Site) -> tuple[str, ...]:
 
 
 def _role(site: Site, folder: str, layouts: list[_Layout]) -> tuple[Stage, ...]:
+    whom = "services of all hosts" if folder == "all" else f"services of {folder}"
     return (
-        _stage(site, f"Configure {folder}", [step for layout in layouts for step in _configure(folder, layout)]),
-        _stage(site, f"Start {folder}", [step for layout in layouts for step in _start(site, folder, layout)]),
-        _stage(site, f"Wait for {folder}", [step for layout in layouts for step in _await(folder, layout)]),
+        _stage(site, f"Configure {whom}", [step for layout in layouts for step in _configure(folder, layout)]),
+        _stage(site, f"Start {whom}", [step for layout in layouts for step in _start(site, folder, layout)]),
+        _stage(site, f"Wait for {whom}", [step for layout in layouts for step in _await(folder, layout)]),
         _health(site, folder, layouts),
     )
 
@@ -149,27 +150,23 @@ def _await(folder: str, layout: _Layout) -> Iterator[Step]:
 
 
 def _health(site: Site, folder: str, layouts: list[_Layout]) -> Stage:
-    """The checks whose last role in order is `folder`; with no folder, those that are for all hosts."""
-    order = _order(site)
-    checks = [
-        check
-        for check in site.config.spec.health
-        if (max(check.roles, key=order.index) if _known(site, check) else "") == folder
-    ]
+    """The checks whose last role in order is `folder`; with no folder, those for all hosts."""
     steps = [
         _health_step(site, layout, check)
-        for check in checks
+        for check in site.config.spec.health
+        if _last_role(site, check) == folder
         for layout in layouts
-        if not check.roles or "all" in check.roles or not set(check.roles).isdisjoint(layout.host.host.roles)
+        if not folder or not set(check.roles).isdisjoint(layout.host.host.roles)
     ]
     return _stage(site, f"Check {folder or 'the cluster'}", steps)
 
 
-def _known(site: Site, check: HealthCheck) -> bool:
+def _last_role(site: Site, check: HealthCheck) -> str:
+    order = _order(site)
     for role in check.roles:
-        if role not in _order(site):
+        if role not in order:
             raise RecipeError(f"there is no role {role!r}", where=f"bundle.yaml: health: {check.name}")
-    return bool(check.roles)
+    return "" if "all" in check.roles else max(check.roles, key=order.index, default="")
 
 
 def _health_step(site: Site, layout: _Layout, check: HealthCheck) -> Step:
