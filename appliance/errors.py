@@ -11,6 +11,7 @@
     ├─ RunFailed              6   holds the report
     ├─ TransportError         7   no host could be reached
     │  ├─ Unreachable
+    │  │  └─ TimedOut             a command did not end in its time; the line still stands
     │  ├─ AuthRefused
     │  ├─ HostKeyChanged
     │  └─ TransferFailed
@@ -100,6 +101,10 @@ class TransportError(ApplianceError):
 
 class Unreachable(TransportError):
     """No answer, or the connection was cut."""
+
+
+class TimedOut(Unreachable):
+    """A command did not end in its time; the connection still stands, and the command may still run."""
 
 
 class AuthRefused(TransportError):

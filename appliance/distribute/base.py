@@ -1,0 +1,110 @@
+"""The seam of distribution: blobs go from where the operator keeps them into the stores of hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from appliance.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from _typeshed import WriteableBuffer
+
+    from appliance.digest import Digest
+    from appliance.plan.steps import Blob
+    from appliance.transport.base import Transport
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that the host has confirmed, and the total."""
+
+
+def unheard(done: int, total: int) -> None:
+    """The default `Progress`."""
+
+
+class BlobSource(Protocol):
+    """Where blobs are read on the operator's side."""
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """The blob's bytes, checked while they are read. Raises `StateError` when there are none, or others."""
+        ...
+
+
+class Distributor(Protocol):
+    """A way to bring blobs to one host."""
+
+    def send(
+        self,
+        transport: Transport,
+        blobs: Sequence[Blob],
+        *,
+        source: BlobSource,
+        runtime: Digest | None,
+        progress: Progress = unheard,
+    ) -> None:
+        """Bring those of `blobs` that the host lacks into its store.
+
+        `runtime` is the host runtime that receives; None is the plain way, for which a shell suffices. Afterwards each
+        blob is on the host, hashed there and synced. Raises `TransferFailed`, `Unreachable`, or what `source` raises.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFolder:
+    """A folder of blobs, each under its digest's hexadecimal form."""
+
+    folder: Path
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """See `BlobSource.open`; hashed again, in the one pass that reads it."""
+        path = self.folder / digest.hex
+        try:
+            raw = _CheckedFile(path, digest)
+        except FileNotFoundError as error:
+            raise StateError(
+                f"the blob {digest.short} is not in {self.folder}", hint="run the command again with the bundle at hand"
+            ) from error
+        return io.BufferedReader(raw, 1 << 20)
+
+
+class _CheckedFile(io.RawIOBase):
+    """A file that gives its last bytes only when everything had the digest; so nobody ever holds all of a wrong one."""
+
+    def __init__(self, path: Path, digest: Digest) -> None:
+        super().__init__()
+        self._path = path
+        self._digest = digest
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._left = os.fstat(self._descriptor).st_size
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        count = os.readv(self._descriptor, [view])
+        self._hash.update(view[:count])
+        self._left -= count
+        if self._left <= 0 or count == 0:
+            self._compare()
+        return count
+
+    def _compare(self) -> None:
+        if self._hash.hexdigest() != self._digest.hex:
+            raise StateError(
+                f"the blob {self._path} is damaged", hint="delete it and run the command again with the bundle at hand"
+            )
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()

@@ -1,0 +1,134 @@
+"""Blobs to a host over its own SSH connection, one copy a host."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from appliance.bundle.pyruntime.layout import host_python
+from appliance.distribute.base import unheard
+from appliance.distribute.conversation import Ack, PieceStream, converse
+from appliance.distribute.hostside import Node
+from appliance.errors import TransferFailed
+from appliance.files import COPY_BYTES
+from appliance.transport.base import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from appliance.digest import Digest
+    from appliance.distribute.base import BlobSource, Progress
+    from appliance.plan.steps import Blob
+    from appliance.transport.base import Transport
+
+TRANSFER_SECONDS = 24 * 3600.0
+
+MISSING = """
+cd "$1" 2>/dev/null || { cat; exit 0; }
+while read -r hex size; do
+    [ -f "$hex" ] && [ "$(wc -c <"$hex")" -eq "$size" ] || echo "$hex $size"
+done
+"""
+
+RECEIVE = """
+set -eu
+folder=$1 hex=$2 size=$3
+umask 077
+mkdir -p "$folder"
+cd "$folder"
+rm -f ."$hex".*.part
+part=.$hex.$$.part
+trap 'rm -f "$part"' EXIT
+trap 'exit 129' HUP INT TERM
+cat >"$part"
+[ "$(wc -c <"$part")" -eq "$size" ] || { echo "only $(wc -c <"$part") of $size bytes arrived" >&2; exit 65; }
+sum=$(sha256sum <"$part" || openssl dgst -sha256 -r <"$part")
+[ "${sum%% *}" = "$hex" ] || { echo "other bytes arrived than were named" >&2; exit 65; }
+chmod 0444 "$part"
+sync "$part" 2>/dev/null || sync
+mv -f "$part" "$hex"
+sync . 2>/dev/null || sync
+"""
+
+
+def python_on(node: Node) -> Callable[[Digest], tuple[str, ...]]:
+    """How the Python of a runtime digest is started on a host laid out as `node`."""
+    return lambda runtime: host_python(str(node.runtime(runtime)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unicast:
+    """The `Distributor` that needs nothing but the connection. `python` starts a host's Python."""
+
+    node: Node = field(default_factory=Node)
+    python: Callable[[Digest], tuple[str, ...]] = field(default_factory=lambda: python_on(Node()))
+
+    def send(
+        self,
+        transport: Transport,
+        blobs: Sequence[Blob],
+        *,
+        source: BlobSource,
+        runtime: Digest | None,
+        progress: Progress = unheard,
+    ) -> None:
+        """See `Distributor.send`. The host says first what it has, and only its own words count as progress."""
+        total = sum(blob.size for blob in blobs)
+        missing = self.missing(transport, blobs)
+        held = total - sum(blob.size for blob in missing)
+        progress(held, total)
+        if not missing:
+            return
+        if runtime is None:
+            for blob in missing:
+                self._send_plainly(transport, blob, source)
+                held += blob.size
+                progress(held, total)
+            return
+        argv = hostside(self.python(runtime), "receive", node=self.node)
+        stream = PieceStream(_frames(missing, source))
+
+        def heard(ack: Ack) -> None:
+            progress(held + ack.done, total)
+
+        converse(transport, Command(argv, timeout=TRANSFER_SECONDS), stream, heard=heard)
+
+    def missing(self, transport: Transport, blobs: Sequence[Blob]) -> tuple[Blob, ...]:
+        """Those of `blobs` that are not on the host in full size, in order."""
+        asked = "".join(f"{blob.digest.hex} {blob.size}\n" for blob in blobs)
+        result = transport.run(Command.shell(MISSING, str(self.node.blobs)), stdin=asked.encode())
+        if not result.ok:
+            raise TransferFailed(f"the host cannot say which blobs it has: {result.stderr.strip()}")
+        absent = {line.split(" ")[0] for line in result.stdout.splitlines()}
+        return tuple(blob for blob in blobs if blob.digest.hex in absent)
+
+    def _send_plainly(self, transport: Transport, blob: Blob, source: BlobSource) -> None:
+        command = Command.shell(
+            RECEIVE, str(self.node.blobs), blob.digest.hex, str(blob.size), timeout=TRANSFER_SECONDS
+        )
+        stream = PieceStream(_pieces(blob, source))
+        result = transport.run(command, stdin=stream)  # type: ignore[arg-type]
+        if not result.ok:
+            raise TransferFailed(
+                f"the blob {blob.digest.short} did not arrive: {result.stderr.strip() or result.status}",
+                hint="run the command again: what arrived is kept",
+            )
+
+
+def hostside(python: tuple[str, ...], command: str, *, node: Node) -> tuple[str, ...]:
+    """The arguments that start `hostside` on a host."""
+    return (*python, "-m", "appliance.distribute.hostside", "--root", str(node.root), command)
+
+
+def _frames(blobs: Sequence[Blob], source: BlobSource) -> Iterator[bytes]:
+    for blob in blobs:
+        yield json.dumps({"digest": str(blob.digest), "size": blob.size}).encode() + b"\n"
+        yield from _pieces(blob, source)
+    yield b'{"end":true}\n'
+
+
+def _pieces(blob: Blob, source: BlobSource) -> Iterator[bytes]:
+    with source.open(blob.digest) as opened:
+        while piece := opened.read(COPY_BYTES):
+            yield piece
