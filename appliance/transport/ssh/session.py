@@ -61,7 +61,8 @@ class SshTransport:
         sudo = self._sudo()
         argv = sudo.argv(command.argv) if sudo else command.argv
         with _translated(where):
-            channel = self.connection.open_session(_WINDOW_BYTES, _PACKET_BYTES, timeout=_OPEN_SECONDS)
+            patience = min(command.timeout, _OPEN_SECONDS)
+            channel = self.connection.open_session(_WINDOW_BYTES, _PACKET_BYTES, timeout=patience)
             program = _SshProgram(channel, where=where)
             channel.exec_command(quote(argv))
         return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, sudo=sudo)
