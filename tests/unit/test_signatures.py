@@ -5,6 +5,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from support.signing import DAY, NOW, At, Vendor
 
 from appliance import canonical
@@ -16,6 +18,8 @@ from appliance.trust.formats import Form
 from appliance.trust.policy import Anchors, Pin, Policy, Role, Threshold, Trust
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     from appliance.trust.keys import Signer
 
 DATA = b'{"name":"etcd"}'
@@ -257,3 +261,34 @@ def test_an_authority_may_not_sign_itself(vendor: Vendor) -> None:
     value = formats.cms_detached(signer, DATA, signing_time=NOW)
 
     assert not envelope.check(DATA, [Signature(keyid, Form.CMS, value)], vendor.trust(), now=NOW).accepted
+
+
+@pytest.mark.parametrize(("wrong", "accepted"), [(None, True), ("issuer", False), ("signer", False)])
+def test_issuers_may_issue_and_signers_may_sign(wrong: str | None, accepted: bool) -> None:
+    """Certificates of the right names and dates whose key usage says something else are not believed."""
+    vendor = Vendor.create()
+    issuer_usage = "digitalSignature" if wrong == "issuer" else "keyCertSign"
+    signer_usage = "keyAgreement" if wrong == "signer" else "digitalSignature"
+    ca = reissued(vendor.ca, vendor.root_key, usage=issuer_usage)
+    signer = vendor.signer()
+    leaf = reissued(signer.certificate, vendor.ca_key, usage=signer_usage)
+
+    signatures = envelope.sign(DATA, [dataclasses.replace(signer, certificate=leaf, issuers=(ca,))], At())
+
+    assert envelope.check(DATA, signatures, vendor.trust(), now=NOW).accepted is accepted
+
+
+def reissued(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, *, usage: str) -> x509.Certificate:
+    """The same certificate with one key usage only."""
+    builder = (
+        x509.CertificateBuilder(certificate.issuer, certificate.subject, certificate.public_key())
+        .serial_number(certificate.serial_number)
+        .not_valid_before(certificate.not_valid_before_utc)
+        .not_valid_after(certificate.not_valid_after_utc)
+    )
+    for extension in certificate.extensions:
+        if extension.oid != x509.KeyUsage.oid:
+            builder = builder.add_extension(extension.value, critical=extension.critical)
+    names = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign")
+    flags = [name == usage for name in names]
+    return builder.add_extension(x509.KeyUsage(*flags, False, False, False), critical=True).sign(key, hashes.SHA384())
