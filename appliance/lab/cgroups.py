@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FAMILY = "appliance-lab"
 _LEAVES = ("power", "machine")
+_WANTED = {"cpu", "cpuset", "io", "memory", "pids"}
 _ROUNDS = 200
 _PAUSE_SECONDS = 0.02
 
@@ -51,18 +52,30 @@ def labs() -> set[str]:
 
 
 def make(lab: str, host: str) -> tuple[Path, ...]:
-    """Make the host's folder in every hierarchy, with its leaves; the folders."""
-    folders = []
-    for hierarchy in hierarchies():
+    """Make the host's folder in every hierarchy, with its leaves; the folders. `ApplianceError` where it may not be."""
+    try:
+        return tuple(_make_in(hierarchy, (_FAMILY, lab, host)) for hierarchy in hierarchies())
+    except OSError as error:
+        raise ApplianceError(
+            f"no control group can be made: {error.strerror}",
+            where=host,
+            hint="a lab needs a machine, or a privileged container with writable control groups",
+        ) from error
+
+
+def _make_in(hierarchy: Path, names: tuple[str, ...]) -> Path:
+    while True:
         folder = hierarchy
-        for name in (_FAMILY, lab, host):
+        try:
+            for name in names:
+                _pass_on_controllers(folder)
+                folder = _make(folder / name)
             _pass_on_controllers(folder)
-            folder = _make(folder / name)
-        _pass_on_controllers(folder)
-        for leaf in _LEAVES:
-            _make(folder / leaf)
-        folders.append(folder)
-    return tuple(folders)
+            for leaf in _LEAVES:
+                _make(folder / leaf)
+        except FileNotFoundError:  # the last other lab went, and took the family's folder with it
+            continue
+        return folder
 
 
 def _make(folder: Path) -> Path:
@@ -75,11 +88,12 @@ def _make(folder: Path) -> Path:
 
 
 def _pass_on_controllers(folder: Path) -> None:
+    """In v2, offer `folder`'s controllers to those below it; in v1 they are there."""
     offered = folder / "cgroup.controllers"
     if not offered.exists():
         return
-    for controller in offered.read_text().split():
-        with contextlib.suppress(OSError):  # one that cannot be delegated is one that hosts do without
+    for controller in set(offered.read_text().split()) & _WANTED:
+        with contextlib.suppress(OSError):  # one that cannot be passed on is one that hosts do without
             (folder / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
@@ -90,6 +104,7 @@ def pids(lab: str, host: str = "", leaf: str = "") -> set[int]:
         for folder in _folders(lab, host, leaf)
         for procs in _below(folder, "cgroup.procs")
         for pid in _read(procs).split()
+        if pid != "0"  # one outside of our own process namespace
     }
 
 

@@ -7,6 +7,7 @@ system again when it asks for a reboot.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -35,6 +36,7 @@ _ENTER = """
 while read -r group; do echo $$ >"$group/$1/cgroup.procs" || exit; done <"$2"
 shift 2; exec "$@"
 """
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _ASKED_FOR_REBOOT = 133
 _LOOP = f"""while :; do "$@"; [ $? -eq {_ASKED_FOR_REBOOT} ] || exit; done"""
 
@@ -121,8 +123,9 @@ def _admits_users(host: LabHost) -> bool:
 
 def _said(host: LabHost) -> str:
     with contextlib.suppress(OSError):
-        return f"its console's last line: {programs.last_line(host.console.read_text(errors='replace'))}"
-    return "it said nothing"
+        said = _COLOUR.sub("", host.console.read_text(errors="replace"))
+        return f"its console's last line: {programs.last_line(said)}"
+    return "its console said nothing"
 
 
 def run_inside(
@@ -159,9 +162,6 @@ def clear(hosts: Iterable[LabHost]) -> None:
     for host in hosts:
         for folder in _SCRATCH.glob(f"*/{_machine_name(host)}"):
             storage.discard(folder)
-    for folder in (*_SCRATCH.glob("*"), _SCRATCH):
-        with contextlib.suppress(OSError):  # in use by others
-            folder.rmdir()
 
 
 def reboot(host: LabHost, *, seconds: float = _BOOT_SECONDS) -> None:

@@ -6,14 +6,11 @@ is tied; what a killed process left half made is removed by `sweep`, `down`, or 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance import files
+from appliance import files, state
 from appliance.errors import StateError
 from appliance.events import Outcome, TaskFinished, TaskProgress, TaskStarted, silent
 from appliance.lab import cgroups, host, identity, network, programs, registry, storage
@@ -23,6 +20,7 @@ from appliance.lab.spec import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from appliance.events import Sink
     from appliance.lab.spec import HostSpec, LabSpec
@@ -79,18 +77,23 @@ def labs() -> tuple[Lab, ...]:
     return tuple(lab for lab in map(registry.read, registry.names()) if lab and lab.complete)
 
 
-def sweep() -> tuple[str, ...]:
-    """Take down labs that were never completed or whose maker, to which they were tied, is gone; their names."""
+def sweep(prefix: str = "") -> tuple[str, ...]:
+    """Take down labs that were never completed or whose maker, to which they were tied, is gone; their names.
+
+    Only those whose names begin with `prefix`. One that another process holds right now is left to it.
+    """
     programs.require()
     swept = []
     for name in _names():
+        if not name.startswith(prefix):
+            continue
         try:
             with registry.locked(name, wait=False):
                 lab = registry.read(name)
                 if lab is None or lab.abandoned:
                     _dismiss(name)
                     swept.append(name)
-        except StateError:  # it is being made or taken down right now
+        except StateError:
             continue
     return tuple(swept)
 
@@ -109,8 +112,8 @@ def ssh_command(lab: Lab, name: str = "1", *, user: str = "root") -> tuple[str, 
 
 
 def default_cache() -> Path:
-    """Where root file systems and hosts' disks are kept: in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "appliance" / "lab"
+    """Where root file systems and hosts' disks are kept unless a spec says otherwise."""
+    return state.cache("lab")
 
 
 def _names() -> tuple[str, ...]:
@@ -212,8 +215,6 @@ def _clear(name: str) -> None:
         network.remove(lab.network.bridge)
         host.clear(lab.hosts)
     storage.discard(registry.RUN / name, disks)
-    with contextlib.suppress(OSError):  # other labs' disks are there
-        disks.parent.rmdir()
     registry.forget(name)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance import files
 from appliance.clock import SystemClock
 from appliance.errors import ApplianceError
 from appliance.lab.programs import run
@@ -45,10 +46,13 @@ def check(folder: Path) -> None:
 
 def mount(lower: Path, folder: Path, *, root: Path, disk: int | None) -> None:
     """Mount at `root` a clone of `lower` whose changes go to `folder`, and a disk of `disk` bytes if asked for."""
-    for name in ("upper", "work", "data"):
-        (folder / name).mkdir(parents=True)
-    (folder / "upper").chmod(0o755)
-    root.mkdir()
+    with files.disk_errors(folder):
+        for name in ("upper", "work", "data", *(f"data/{name}" for name in _OUTSIDE)):
+            (folder / name).mkdir(parents=True)
+        (folder / "upper").chmod(0o755)
+        for name, mode in _OUTSIDE.items():
+            (folder / "data" / name).chmod(mode)
+        root.mkdir()
     layers = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'}"
     try:
         run(["mount", "-t", "overlay", "-o", layers, "appliance-lab", str(root)])
@@ -57,16 +61,13 @@ def mount(lower: Path, folder: Path, *, root: Path, disk: int | None) -> None:
             f"no overlay can be mounted over {folder}: {error.message}",
             hint="keep the lab on ext4 or xfs: set XDG_CACHE_HOME",
         ) from error
-    for name, mode in _OUTSIDE.items():
-        (folder / "data" / name).mkdir()
-        (folder / "data" / name).chmod(mode)
     if disk:
         _mount_disk(folder, disk)
 
 
 def _mount_disk(folder: Path, size: int) -> None:
     image = folder / "disk.img"
-    with image.open("wb") as out:
+    with files.disk_errors(image), image.open("wb") as out:
         out.truncate(size)
     run(["mkfs.ext4", "-q", "-m", "0", str(image)])
     run(["mount", "-o", "loop", str(image), str(folder / "data" / _DISK_FOR)])

@@ -33,6 +33,7 @@ DEPUTY = LabUser("deputy", password=DEPUTY_PASSWORD, sudo=Sudo.PASSWORD)
 GUEST = LabUser("guest", password=GUEST_PASSWORD)
 USERS = (OPS, DEPUTY, GUEST)
 
+PREFIX = "test-"
 _numbers = itertools.count(1)
 
 
@@ -48,7 +49,7 @@ def obstacle() -> str:
 @contextmanager
 def lab_of(*hosts: HostSpec) -> Iterator[Lab]:
     """A lab of these hosts, under a name that no other process has, while the block runs."""
-    spec = LabSpec(f"test-{os.getpid()}-{next(_numbers)}", hosts, tied=True)
+    spec = LabSpec(f"{PREFIX}{os.getpid()}-{next(_numbers)}", hosts, tied=True)
     standing = labs.up(spec)
     try:
         yield standing
@@ -59,7 +60,7 @@ def lab_of(*hosts: HostSpec) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def swept() -> None:
     """Labs that earlier test processes left when they were killed."""
-    labs.sweep()
+    labs.sweep(PREFIX)
 
 
 @pytest.fixture(scope="session")
