@@ -42,13 +42,11 @@ def has_v1() -> bool:
 
 def labs() -> set[str]:
     """Names of the labs that have control groups."""
-    return {
-        folder.name
-        for hierarchy in hierarchies()
-        if (hierarchy / _FAMILY).is_dir()
-        for folder in (hierarchy / _FAMILY).iterdir()
-        if folder.is_dir()
-    }
+    found = set[str]()
+    for hierarchy in hierarchies():
+        with contextlib.suppress(FileNotFoundError):
+            found.update(folder.name for folder in (hierarchy / _FAMILY).iterdir() if folder.is_dir())
+    return found
 
 
 def make(lab: str, host: str) -> tuple[Path, ...]:

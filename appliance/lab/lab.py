@@ -57,6 +57,7 @@ def down(name: str) -> bool:
     """Take the lab down at once and leave nothing of it; whether there was anything. Waits for its maker."""
     if name not in _names():
         return False
+    programs.require()
     with registry.locked(name):
         _dismiss(name)
     return True

@@ -177,9 +177,10 @@ def release(name: str) -> None:
 
 def names() -> tuple[str, ...]:
     """Names of all registered labs."""
-    if not RUN.is_dir():
+    try:
+        return tuple(sorted(folder.name for folder in RUN.iterdir() if folder.is_dir()))
+    except FileNotFoundError:
         return ()
-    return tuple(sorted(folder.name for folder in RUN.iterdir() if folder.is_dir()))
 
 
 def write(lab: Lab) -> None:
