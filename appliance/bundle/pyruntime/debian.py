@@ -55,7 +55,7 @@ class Archive:
     def _index(self, versions: str) -> tuple[Pin, ...]:
         self._apt("apt-get", "update")
         text = self._apt("apt-cache", "show", versions, *DEBS)
-        return tuple(sorted(_pin(stanza, self.arch) for stanza in text.split("\n\n") if stanza.strip()))
+        return tuple(sorted(read_stanza(stanza, self.arch) for stanza in text.split("\n\n") if stanza.strip()))
 
     def _apt(self, program: str, *arguments: str, folder: Path | None = None) -> str:
         return programs.run((program, "-c", str(self.root / "apt.conf"), "-qq", *arguments), folder=folder)
@@ -114,7 +114,8 @@ Dir::Etc::preferencesparts "-";
 """
 
 
-def _pin(stanza: str, arch: str) -> Pin:
+def read_stanza(stanza: str, arch: str) -> Pin:
+    """The pin of one package of apt's index (Debian policy, 5.3)."""
     fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and not line.startswith(" "))
     name, version = fields["Package"], fields["Version"]
     source, _, other = fields.get("Source", name).partition(" (")

@@ -12,7 +12,7 @@ from appliance.bundle.pyruntime.selection import RuntimeKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOST_ENTRIES = ("appliance.image.layers", "appliance.distribute.hostside")
+HOST_ENTRY = "appliance.distribute.hostside"
 
 
 def our_files(kind: RuntimeKind) -> dict[PurePosixPath, Path]:
@@ -28,9 +28,9 @@ def our_files(kind: RuntimeKind) -> dict[PurePosixPath, Path]:
 
 
 def _imported(root: Path) -> set[Path]:
-    """The modules that `HOST_ENTRIES` import, directly or not, and the packages that they stand in."""
+    """`HOST_ENTRY`, the modules that it imports, directly or not, and the packages that they stand in."""
     found: set[Path] = set()
-    wanted = [path for entry in HOST_ENTRIES for path in _files(root, entry)]
+    wanted = list(_files(root, HOST_ENTRY))
     while wanted:
         path = wanted.pop()
         if path not in found:

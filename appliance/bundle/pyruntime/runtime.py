@@ -13,7 +13,6 @@ from appliance.bundle.pyruntime import archive
 from appliance.bundle.pyruntime.archive import Packed
 from appliance.bundle.pyruntime.layout import BOOT, PYTHON
 from appliance.bundle.pyruntime.ours import our_files
-from appliance.bundle.pyruntime.project import Project
 from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.pyruntime.thirdparty import Tree, Workshop, open_workshop
 from appliance.digest import Digest
@@ -22,6 +21,8 @@ from appliance.files import disk_errors, hash_file, lock, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from appliance.bundle.pyruntime.project import Project
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,16 +26,15 @@ settle() { # FOLDER PLACE: the runtime in FOLDER will stand in PLACE
 }
 
 settled() { # FOLDER: is bin/python the one that was packed, at home in FOLDER?
-    read -r offset digest <"$1/loader" || return 1
-    blocks=$((offset / 4096))
-    [ "$(dd if="$1/bin/python" bs=4096 count=$blocks 2>/dev/null | sha256)" = "$digest" ] || return 1
-    [ "$(dd if="$1/bin/python" bs=4096 skip=$blocks 2>/dev/null | tr -d '\000')" = "$1/lib/ld.so$1/lib" ]
+    read -r offset packed <"$1/loader" || return 1
+    before=$((offset / 4096))
+    [ "$(dd if="$1/bin/python" bs=4096 count=$before 2>/dev/null | sha256)" = "$packed" ] || return 1
+    [ "$(dd if="$1/bin/python" bs=4096 skip=$before 2>/dev/null | tr -d '\000')" = "$1/lib/ld.so$1/lib" ]
 }
 
 intact() { # FOLDER DIGEST: is it the runtime whose files.sha256 has this digest, file by file?
-    [ -r "$1/files.sha256" ] && [ -r "$1/loader" ] || return 1
-    found=$(cd "$1" && cut -c67- files.sha256 | sha256_each 2>/dev/null | sha256)
-    [ "$found" = "$2" ] && settled "$1"
+    [ -r "$1/files.sha256" ] && [ -r "$1/loader" ] && [ "$(sha256 <"$1/files.sha256")" = "$2" ] || return 1
+    [ "$(cd "$1" && cut -c67- files.sha256 | sha256_each 2>/dev/null | sha256)" = "$2" ] && settled "$1"
 }
 
 unpack() { # TAR FOLDER PLACE: into the empty FOLDER, ready to be renamed to PLACE
