@@ -42,6 +42,7 @@ class Limits:
     text: int = 1 * _MIB
     name: int = 200
     words: int = 4096
+    chunks_count: int = 100_000
     files_count: int = 20_000
     volumes_count: int = 256
     sidecars_count: int = 64

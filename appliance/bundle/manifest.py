@@ -205,7 +205,7 @@ def _read(fields: Fields) -> BundleManifest:
         stub_sha256=fields.digest("stub_sha256"),
         base=fields.whole("base", most=LIMITS.base),
         chunk=fields.whole("chunk", least=CHUNK_BYTES, most=CHUNK_BYTES),
-        chunks=fields.digests("chunks", most=LIMITS.manifest // 64),
+        chunks=fields.digests("chunks", most=LIMITS.chunks_count),
         files=fields.items("files", _read_file, most=LIMITS.files_count),
         volumes=fields.items("volumes", _read_volume, most=LIMITS.volumes_count),
         image=fields.digest("image"),

@@ -30,6 +30,7 @@ from appliance.errors import BundleError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from _typeshed import ReadableBuffer
@@ -50,7 +51,7 @@ class Member:
     name: str
     size: int
     sha256: Digest
-    open: Callable[[], BinaryIO]
+    open: Callable[[], AbstractContextManager[BinaryIO]]
     mode: int = 0o444
 
 
@@ -124,11 +125,14 @@ def _base(members: Sequence[Member], author: Author) -> int:
     entries = places(members, base=LIMITS.base)
     size = entries[-1].end + _ARCHIVE_SLACK + len(members) * LIMITS.name
     nothing = Digest.of(b"")
-    draft = Payload(LIMITS.base, size, entries, (nothing,) * chunks_count(size, LIMITS.base))
+    count = chunks_count(size, LIMITS.base)
+    if count > LIMITS.chunks_count:
+        raise BundleError(f"{size} bytes are more than one bundle holds", hint="leave something out")
+    draft = Payload(LIMITS.base, size, entries, (nothing,) * count)
     try:
         return base_for(len(author.manifest(draft, nothing).to_bytes()))
     except ValueError as error:
-        raise BundleError(f"the bundle is too large: {error}") from error
+        raise BundleError(f"the bundle is too large: {error}", hint="leave something out") from error
 
 
 def _write_payload(

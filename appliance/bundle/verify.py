@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 from appliance import events
 from appliance.bundle import sidecars
-from appliance.bundle.chunks import BundleFiles, Checked, Chunks, MemberReader
+from appliance.bundle.chunks import BundleFiles, Checked, Chunks, MemberReader, damaged
 from appliance.bundle.layout import HEAD_BYTES, MANIFEST_OFFSET, STUB_BYTES, head_lengths
 from appliance.bundle.manifest import BundleManifest, from_bytes
 from appliance.digest import Digest
@@ -83,9 +83,17 @@ class VerifiedBundle:
         """The member with `digest`, of at most 8 MiB; raises as `open` does."""
         return self._chunks.read(digest)
 
+    def size_of(self, digest: Digest) -> int:
+        """The bytes of the member with `digest`; `BundleError` when there is none."""
+        return self._chunks.entry(digest).length
+
     def check_all(self, sink: events.Sink = events.silent) -> Checked:
         """Compare every chunk, on all cores; damage is in the result, not raised. The sink may raise to stop it."""
         return self._chunks.check_all(sink)
+
+    def describe_damage(self, number: int) -> str:
+        """The sentence for a chunk that `check_all` found bad: its number, byte range and what lies in it."""
+        return damaged(self.manifest, number)
 
     def close(self) -> None:
         """Close the files; readers fail from then on."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-
 PAYLOAD = random.Random(7).randbytes(CHUNK_BYTES + 12345)
 MASKS = st.integers(1, 255)
 

@@ -1,0 +1,251 @@
+"""The delivery at its destination: open it, check it, look into it, take things out.
+
+Origin is one thing, integrity another: a bundle that is checked by the code that came with it proves that it arrived as
+it was sent, not who sent it. `VerifyReport` says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from appliance import events, files
+from appliance.bundle import verify as bundles
+from appliance.bundle.verify import BundleFiles, Checked, VerifiedBundle
+from appliance.digest import Digest
+from appliance.errors import BundleError, StateError
+from appliance.image import layers, oci
+from appliance.plan.runtime import HostRuntime, ImagePart, TextFile
+from appliance.plan.steps import Blob, LayerBlob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from appliance.bundle.verify import Candidate, UnverifiedBundle
+    from appliance.trust.envelope import SignerResult
+    from appliance.trust.policy import Trust
+
+TEXTS = ("services/", "etc/", "manifests/")
+HOST_RUNTIME = "host"
+REFERENCE_ANNOTATION = "vnd.appliance.image.reference"
+_NAMED_CHUNKS = 10
+_NOTHING = Checked(0, 0, 0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What was found of a bundle. `not_checked` says in words what this does not prove, `hint` what to do next."""
+
+    verified: bool
+    name: str
+    manifest_digest: Digest | None
+    signers: tuple[SignerResult, ...]
+    checked: Checked
+    findings: tuple[str, ...]
+    not_checked: tuple[str, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformImage:
+    """What the image is on one platform: its manifest and config; `rootfs` is the digest of the manifest."""
+
+    rootfs: Digest
+    manifest: oci.Manifest
+    config: oci.ImageConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOut:
+    """Blobs brought into a store: how many and how many bytes came, and how many had been there."""
+
+    blobs: int
+    bytes: int
+    held: int
+
+
+def open_delivery(path: Path, trust: Trust, *, now: datetime) -> VerifiedBundle:
+    """Open the bundle at `path` if it satisfies `trust` now; the caller closes it.
+
+    Raises `BundleError` or `VerificationError`; the payload is compared as it is read.
+    """
+    opened = BundleFiles.open(path)
+    try:
+        return bundles.open_bundle(opened, trust, now=now)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def verify(
+    path: Path, trust: Trust, *, now: datetime, self_run: bool = False, sink: events.Sink = events.silent
+) -> VerifyReport:
+    """Check signatures, policy and every byte of the bundle at `path`; a refusal is in the report, not raised.
+
+    `self_run`: this very program came out of that bundle. `BundleError` when there is no file to look at.
+    """
+    unproven = _not_checked(path, trust, self_run=self_run)
+    with BundleFiles.open(path) as opened:
+        try:
+            candidate = bundles.examine(opened, trust, now=now)
+        except BundleError as error:
+            return VerifyReport(
+                verified=False,
+                name=path.name,
+                manifest_digest=None,
+                signers=(),
+                checked=_NOTHING,
+                findings=(error.message,),
+                not_checked=unproven,
+                hint=error.hint,
+            )
+        return _report(candidate, unproven, sink)
+
+
+def _report(candidate: Candidate, unproven: tuple[str, ...], sink: events.Sink) -> VerifyReport:
+    findings, hint, checked = candidate.verdict.findings, candidate.verdict.hint, _NOTHING
+    if candidate.verdict.accepted:
+        try:
+            bundle = candidate.admit()
+            checked = bundle.check_all(sink)
+            findings, hint = _damage(bundle, checked)
+        except BundleError as error:
+            findings, hint = (error.message,), error.hint
+    return VerifyReport(
+        verified=not findings,
+        name=candidate.files.name,
+        manifest_digest=Digest.of(candidate.manifest),
+        signers=candidate.verdict.signers,
+        checked=checked,
+        findings=findings,
+        not_checked=unproven,
+        hint=hint,
+    )
+
+
+def _damage(bundle: VerifiedBundle, checked: Checked) -> tuple[tuple[str, ...], str]:
+    if not checked.bad:
+        return (), ""
+    findings = [bundle.describe_damage(number) for number in checked.bad[:_NAMED_CHUNKS]]
+    if more := len(checked.bad) - len(findings):
+        findings.append(f"{more} more chunks are not what was signed")
+    return tuple(findings), "copy the bundle again, from a medium that is sound"
+
+
+def _not_checked(path: Path, trust: Trust, *, self_run: bool) -> tuple[str, ...]:
+    sentences = []
+    if self_run:
+        sentences.append("integrity: intact if verified; origin: checked by this bundle's own code")
+    beside = path.resolve().parent
+    anchors = trust.anchors
+    sentences += [
+        f"{source} lies beside the bundle: who could change one could change the other"
+        for source in sorted({*(root.source for root in anchors.roots), *(pin.source for pin in anchors.pins)})
+        if beside in Path(source).resolve().parents
+    ]
+    if not trust.policy_source:
+        sentences.append("no policy is installed here: one trusted key was enough")
+    sentences += [
+        "the time of signing is the signer's own word",
+        "whether a certificate was revoked, or a newer version was installed here before, was not asked",
+        "what stock tools say: check NAME.SHA256SUMS with openssl and sha256sum for that",
+    ]
+    return tuple(sentences)
+
+
+def platform_image(bundle: VerifiedBundle | UnverifiedBundle, architecture: str) -> PlatformImage:
+    """What the bundle's image is on Linux with `architecture` (``amd64``); `BundleError` when it is not for that."""
+    index = oci.index_from_json(bundle.read(bundle.manifest.image))
+    platform = oci.Platform("linux", architecture)
+    for child in index.manifests:
+        if child.platform == platform and REFERENCE_ANNOTATION not in child.annotations:
+            manifest = oci.manifest_from_json(bundle.read(child.digest))
+            return PlatformImage(child.digest, manifest, oci.config_from_json(bundle.read(manifest.config.digest)))
+    raise BundleError(
+        f"the bundle holds no image for {platform}", hint=f"it was made for {', '.join(bundle.manifest.arch)}"
+    )
+
+
+def image_part(bundle: VerifiedBundle, architecture: str) -> ImagePart:
+    """What hosts of `architecture` (``amd64``) take: layers, texts and the host runtime. Reads every layer once."""
+    image = platform_image(bundle, architecture)
+    return ImagePart(
+        architecture=architecture,
+        layers=_layer_blobs(image),
+        texts=texts(bundle, image),
+        runtime=_host_runtime(bundle, architecture),
+    )
+
+
+def _layer_blobs(image: PlatformImage) -> tuple[LayerBlob, ...]:
+    if len(image.manifest.layers) != len(image.config.layers):
+        raise BundleError("the image's config and manifest do not have the same layers", hint="build the image again")
+    return tuple(
+        LayerBlob(Blob(layer.digest, layer.size), record.diff_id)
+        for layer, record in zip(image.manifest.layers, image.config.layers, strict=True)
+    )
+
+
+def _host_runtime(bundle: VerifiedBundle, architecture: str) -> HostRuntime:
+    runtime = bundle.manifest.runtime(architecture, HOST_RUNTIME)
+    return HostRuntime(architecture, runtime.digest, runtime.size, runtime.unpacked_bytes)
+
+
+def texts(bundle: VerifiedBundle, image: PlatformImage, *, below: tuple[str, ...] = TEXTS) -> tuple[TextFile, ...]:
+    """The image's texts `below` these folders, as its layers leave them; what is not UTF-8 is no text.
+
+    A file there of more than 1 MiB is a `BundleError`.
+    """
+    sources = (bundle.open(layer.digest) for layer in image.manifest.layers)
+    found = layers.read_merged(sources, lambda path: path.startswith(below))
+    return tuple(
+        TextFile(path, text, mode) for path, (mode, data) in sorted(found.items()) if (text := _text(data)) is not None
+    )
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def take_out(
+    bundle: VerifiedBundle, folder: Path, digests: Iterable[Digest], *, sink: events.Sink = events.silent
+) -> TakenOut:
+    """Bring the blobs with these digests into `folder`, an operator's blob store; those that are there whole are kept.
+
+    Raises `VerificationError` at the first damage; what came before it stays, and is whole.
+    """
+    chosen = [(digest, bundle.size_of(digest)) for digest in dict.fromkeys(digests)]
+    missing = [(digest, size) for digest, size in chosen if not files.has_blob(folder, digest, size)]
+    total = sum(size for _, size in missing)
+    with events.task(sink, "take-out", "Copying from the bundle", total=total) as progress:
+        for digest, size in missing:
+            with bundle.open(digest) as source:
+                files.put_blob(folder, cast("BinaryIO", source), digest, size=size, progress=progress)
+    return TakenOut(len(missing), total, len(chosen) - len(missing))
+
+
+def extract(bundle: VerifiedBundle, folder: Path, *, sink: events.Sink = events.silent) -> tuple[Path, ...]:
+    """Write every member and ``manifest.json`` below `folder`, which must be new or empty; the files written.
+
+    `StateError` when there is something in `folder`; `VerificationError` at the first damage.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise StateError(f"{folder} is not empty", hint="name a new folder")
+    written = []
+    with events.task(sink, "extract", "Extracting", total=bundle.manifest.size) as progress:
+        for entry in bundle.manifest.files:
+            path = folder / entry.name
+            with (
+                bundle.open(entry.sha256) as source,
+                files.new_file(path, mode=entry.mode) as out,
+                files.disk_errors(path),
+            ):
+                files.copy(cast("BinaryIO", source), out, progress=progress)
+            written.append(path)
+    files.write_bytes(folder / "manifest.json", bundle.manifest_bytes)
+    return (*written, folder / "manifest.json")
