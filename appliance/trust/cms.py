@@ -154,10 +154,7 @@ def read(der: bytes) -> Statement:
     if len(der) > MAX_BYTES:
         raise _malformed(f"it is larger than {MAX_BYTES} bytes")
     try:
-        info = asn1.decode_der(_ContentInfo, der)
-        if asn1.encode_der(info) != der:
-            raise _malformed("it is not DER")
-        return _statement(info)
+        return _statement(asn1.decode_der(_ContentInfo, der))
     except UNREADABLE as error:
         raise _malformed("it is not signed data in DER with one signer and signed attributes") from error
 

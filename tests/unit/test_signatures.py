@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes, serialization
 from support.signing import DAY, NOW, At, Vendor
 
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import RecipeError, VerificationError
-from appliance.trust import certificates, envelope, formats
+from appliance.trust import certificates, cms, envelope, formats
 from appliance.trust.envelope import Signature
 from appliance.trust.formats import Form
 from appliance.trust.policy import Anchors, Pin, Policy, Role, Threshold, Trust
@@ -82,6 +83,7 @@ def test_every_form_binds_the_same_bytes(vendor: Vendor, signer: Signer, form: F
 
     assert not verdict.accepted
     assert [s.valid for s in verdict.signers] == [f is not form for f in Form]
+    assert [s.trusted for s in verdict.signers] == [f is not form for f in Form]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,41 @@ def test_a_certificate_of_another_key_does_not_speak_for_a_key_id(vendor: Vendor
 
     assert not verdict.accepted
     assert verdict.signers[0].reason == "holds the certificate of another key"
+
+
+def test_every_signed_attribute_stands_once(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two signing times in one signature, both signed: which would count is anybody's guess."""
+    signer, single = vendor.signer(), asn1.SetOf
+    again = cms._attribute(cms._SIGNING_TIME, cms._time_der(NOW + DAY))
+
+    def with_another_time(values: list[object]) -> object:
+        return single([*values, again] if isinstance(values[0], cms._Attribute) else values)
+
+    monkeypatch.setattr(asn1, "SetOf", with_another_time)
+    p7s = formats.cms_detached(signer, DATA, signing_time=NOW)
+
+    with pytest.raises(VerificationError, match="exactly one value"):
+        cms.read(p7s)
+
+
+def test_an_algorithm_of_ecdsa_has_no_parameters(signer: Signer) -> None:
+    info = asn1.decode_der(cms._ContentInfo, formats.cms_detached(signer, DATA, signing_time=NOW))
+    (signer_info,) = info.content.signers.as_list()
+    signer_info.signature_algorithm.parameters = asn1.Null()
+    info.content.signers = asn1.SetOf([signer_info])
+
+    with pytest.raises(VerificationError, match="not ECDSA with SHA-384"):
+        cms.read(asn1.encode_der(info))
+
+
+def test_the_certificates_stand_in_the_order_of_der(vendor: Vendor, signer: Signer) -> None:
+    p7s = formats.cms_detached(signer, DATA, signing_time=NOW)
+    one, two = (c.public_bytes(serialization.Encoding.DER) for c in (signer.certificate, vendor.ca))
+    swapped = p7s.replace(one + two, two + one) if one + two in p7s else p7s.replace(two + one, one + two)
+
+    assert swapped != p7s
+    with pytest.raises(VerificationError):
+        cms.read(swapped)
 
 
 @pytest.mark.parametrize("name", ["Vendor\x1b[2J", "Vendor\nok", "rodneV\u202e", "x\u200by"])
@@ -263,23 +300,27 @@ def test_an_authority_may_not_sign_itself(vendor: Vendor) -> None:
     assert not envelope.check(DATA, [Signature(keyid, Form.CMS, value)], vendor.trust(), now=NOW).accepted
 
 
-@pytest.mark.parametrize(("wrong", "accepted"), [(None, True), ("issuer", False), ("signer", False)])
-def test_issuers_may_issue_and_signers_may_sign(wrong: str | None, accepted: bool) -> None:
-    """Certificates of the right names and dates whose key usage says something else are not believed."""
+@pytest.mark.parametrize(
+    ("wrong", "accepted"), [(None, True), ("issuer", False), ("signer", False), ("authority", False)]
+)
+def test_issuers_may_issue_and_signers_may_sign_and_none_does_both(wrong: str | None, accepted: bool) -> None:
+    """Certificates of the right names and dates whose extensions say something else are not believed."""
     vendor = Vendor.create()
     issuer_usage = "digitalSignature" if wrong == "issuer" else "keyCertSign"
     signer_usage = "keyAgreement" if wrong == "signer" else "digitalSignature"
-    ca = reissued(vendor.ca, vendor.root_key, usage=issuer_usage)
+    ca = reissued(vendor.ca, vendor.root_key, usage=issuer_usage, authority=True)
     signer = vendor.signer()
-    leaf = reissued(signer.certificate, vendor.ca_key, usage=signer_usage)
+    leaf = reissued(signer.certificate, vendor.ca_key, usage=signer_usage, authority=wrong == "authority")
 
     signatures = envelope.sign(DATA, [dataclasses.replace(signer, certificate=leaf, issuers=(ca,))], At())
 
     assert envelope.check(DATA, signatures, vendor.trust(), now=NOW).accepted is accepted
 
 
-def reissued(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, *, usage: str) -> x509.Certificate:
-    """The same certificate with one key usage only."""
+def reissued(
+    certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, *, usage: str, authority: bool
+) -> x509.Certificate:
+    """The same certificate with one key usage only, as an authority or not."""
     builder = (
         x509.CertificateBuilder(certificate.issuer, certificate.subject, certificate.public_key())
         .serial_number(certificate.serial_number)
@@ -287,8 +328,9 @@ def reissued(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, *, 
         .not_valid_after(certificate.not_valid_after_utc)
     )
     for extension in certificate.extensions:
-        if extension.oid != x509.KeyUsage.oid:
+        if extension.oid not in (x509.KeyUsage.oid, x509.BasicConstraints.oid):
             builder = builder.add_extension(extension.value, critical=extension.critical)
+    builder = builder.add_extension(x509.BasicConstraints(authority, 0 if authority else None), critical=True)
     names = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign")
     flags = [name == usage for name in names]
     return builder.add_extension(x509.KeyUsage(*flags, False, False, False), critical=True).sign(key, hashes.SHA384())
