@@ -1,0 +1,210 @@
+"""The build context: what a COPY or ADD takes out of it, and where that lands in the image.
+
+Sources are named as in Docker: relative to the context, with globs, several at a time; folders give what they hold.
+Nothing outside the context is ever taken, through links either.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from appliance.errors import ApplianceError, RecipeError
+from appliance.files import hash_file
+from appliance.image.ignore import Ignore, glob_pattern, has_glob
+from appliance.image.tarstream import is_printable, leaves_tree
+from appliance.image.trees import Entry, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+IGNORE_FILE = ".dockerignore"
+_IGNORE_BYTES = 1 << 20
+_DEFAULT_MODE = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A path that goes into the image as `entry`; `file` holds a file's bytes, `stamp` tells whether it changed since."""
+
+    entry: Entry
+    file: Path | None = None
+    stamp: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A source as found: a file or folder of the context."""
+
+    path: Path
+    name: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it gives what it holds."""
+        return self.path.is_dir()
+
+
+class Context:
+    """A folder that a Kubefile takes files from."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        if not self.root.is_dir():
+            raise RecipeError(f"the context {root} is not a folder", hint="name the folder that holds the Kubefile")
+        self._ignore = Ignore()
+        if (self.root / IGNORE_FILE).is_file():
+            self._ignore = Ignore.parse(
+                (self.root / IGNORE_FILE).read_bytes()[:_IGNORE_BYTES].decode("utf-8", "replace")
+            )
+
+    def pick(self, source: str) -> tuple[Picked, ...]:
+        """What a source of COPY names; `RecipeError` when that is nothing, left out, or outside."""
+        name = str(PurePosixPath(source.lstrip("/") or "."))
+        if ".." in name.split("/"):
+            raise RecipeError(f"{source!r} is outside the context", hint="move it into the folder that is built from")
+        if has_glob(name):
+            found = tuple(Picked(self.root / match, match) for match in self._glob(name))
+        else:
+            found = (Picked(self.root / name, name),) if os.path.lexists(self.root / name) else ()
+        found = tuple(picked for picked in found if picked.name == "." or not self._ignore.covers(picked.name))
+        if not found:
+            raise RecipeError(f"there is no {source!r} in the context", hint=self._near(name))
+        for picked in found:
+            self._check_inside(picked)
+        return found
+
+    def _glob(self, name: str) -> Iterator[str]:
+        """Paths that match a pattern, a component at a time."""
+        heads = [""]
+        for part in name.split("/"):
+            pattern = glob_pattern(part)
+            heads = [
+                f"{head}/{child.name}".lstrip("/")
+                for head in heads
+                if (self.root / head).is_dir()
+                for child in sorted((self.root / head).iterdir())
+                if pattern.fullmatch(child.name)
+            ]
+        yield from heads
+
+    def _near(self, name: str) -> str:
+        if self._ignore.covers(name):
+            return f"{IGNORE_FILE} leaves it out"
+        return f"paths are relative to {self.root}"
+
+    def _check_inside(self, picked: Picked) -> None:
+        try:
+            inside = picked.path.resolve(strict=True).is_relative_to(self.root)
+        except (OSError, RuntimeError) as error:
+            raise RecipeError(
+                f"{picked.name!r} is a link to nothing", hint="remove it, or make what it names"
+            ) from error
+        if not inside:
+            raise RecipeError(f"{picked.name!r} leads outside the context", hint="copy the file in place of the link")
+
+    def items(self, picked: Picked, target: str, *, mode: int | None) -> Iterator[Item]:
+        """What `picked` puts at `target`: itself, or, for a folder, what it holds. Digests are not there yet."""
+        if not picked.is_folder:
+            yield self._file(picked.path.resolve(), target, mode)
+            return
+        for child in sorted(picked.path.iterdir()):
+            yield from self._walk(
+                child, f"{picked.name}/{child.name}".removeprefix("./"), f"{target}/{child.name}".lstrip("/"), mode
+            )
+
+    def _walk(self, path: Path, name: str, target: str, mode: int | None) -> Iterator[Item]:
+        status = path.lstat()
+        left_out = self._ignore.covers(name)
+        if stat.S_ISDIR(status.st_mode):
+            inner = [
+                item
+                for child in sorted(path.iterdir())
+                for item in self._walk(child, f"{name}/{child.name}", f"{target}/{child.name}", mode)
+            ]
+            if inner or not left_out:
+                yield Item(
+                    Entry(target, Kind.FOLDER, _DEFAULT_MODE if mode is not None else status.st_mode & 0o755 | 0o700)
+                )
+            yield from inner
+        elif left_out:
+            return
+        elif stat.S_ISLNK(status.st_mode):
+            link = os.readlink(path)  # noqa: PTH115  (the text as it stands)
+            yield Item(Entry(target, Kind.LINK, 0o777, target=link))
+        else:
+            yield self._file(path, target, mode)
+
+    def _file(self, path: Path, target: str, mode: int | None) -> Item:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise RecipeError(f"{path} is a device, socket or pipe, which no image holds", hint="leave it out")
+        mode = (status.st_mode if mode is None else mode) & 0o755
+        return Item(Entry(target, Kind.FILE, mode, status.st_size), path, stamp(status))
+
+
+def stamp(status: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file is written: device, inode, size, times."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def with_digests(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The items with the digests of their files, read on all cores; a later one replaces an earlier at its path."""
+    by_path: dict[str, Item] = {}
+    for item in items:
+        check_name(item.entry)
+        by_path[item.entry.path] = item
+    wanted = [item for item in by_path.values() if item.file is not None]
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        digests = pool.map(lambda item: hash_file(item.file), wanted)
+        for item, digest in zip(wanted, digests, strict=True):
+            by_path[item.entry.path] = replace(item, entry=replace(item.entry, digest=digest))
+    return tuple(by_path.values())
+
+
+def check_unchanged(items: Iterable[Item]) -> None:
+    """`RecipeError` if a file was written since its digest was taken."""
+    for item in items:
+        if item.file is not None and stamp(item.file.stat()) != item.stamp:
+            raise RecipeError(
+                f"{item.file} changed while it was built from", hint="build again when nothing writes to it"
+            )
+
+
+def check_name(entry: Entry) -> None:
+    """`RecipeError` for names and links that no layer may hold."""
+    try:
+        sound = is_printable(entry.path) and len(entry.path.encode()) <= 4000  # noqa: PLR2004  (below the unpacker's)
+    except UnicodeEncodeError:
+        sound = False
+    if not sound:
+        raise RecipeError(
+            f"the file name {entry.path[:200]!r} cannot go into an image", hint="rename it; names are UTF-8"
+        )
+    if entry.kind is Kind.LINK and leaves_tree(entry.path, entry.target):
+        raise RecipeError(
+            f"the link {entry.path!r} to {entry.target!r} leads out of the image",
+            hint="make it relative to its folder, or copy the file in its place",
+        )
+
+
+def with_parents(items: Collection[Item], folders: Mapping[str, int]) -> tuple[Item, ...]:
+    """The items and the folders above them; those that the image has already (`folders`) keep their modes."""
+    there = {item.entry.path for item in items}
+    parents = {
+        str(parent)
+        for item in items
+        for parent in PurePosixPath(item.entry.path).parents
+        if str(parent) != "." and str(parent) not in there
+    }
+    made = (Item(Entry(path, Kind.FOLDER, folders.get(path, _DEFAULT_MODE))) for path in sorted(parents))
+    return (*made, *items)
+
+
+def translate(error: ApplianceError, where: str, written: str) -> RecipeError:
+    """An error about a source, told at the instruction that names it."""
+    return RecipeError(f"{error.message}, in {written[:200]!r}", where=where, hint=error.hint)

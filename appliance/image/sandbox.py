@@ -1,0 +1,115 @@
+"""RUN on the build host, contained by bubblewrap: the host read-only, the image root writable, own mounts and processes.
+
+The root stands at ``/rootfs`` whatever its place on disk, so that what a command writes does not depend on that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.errors import ApplianceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+ROOTFS = "/rootfs"
+PROGRAM = "bwrap"
+_OWN = frozenset({"dev", "proc", "tmp", "lost+found", ROOTFS[1:]})
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "no_proxy") for name in (word, word.upper()))
+_ROOT_CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID")
+_LAST_LINES = 20
+_LINE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended: its status, and the last lines that it wrote."""
+
+    status: int
+    lines: tuple[str, ...]
+
+
+def run_contained(
+    argv: tuple[str, ...],
+    root: Path,
+    *,
+    env: Mapping[str, str],
+    scratch: Path,
+    network: bool = True,
+    heard: Callable[[str], None],
+) -> Ended:
+    """Run a command in the folder that `root` becomes, with `scratch` as its ``/tmp``; `heard` gets each output line.
+
+    Raises `ApplianceError` when bubblewrap is not installed.
+    """
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise ApplianceError("RUN needs bubblewrap, which is not installed", hint="apt-get install bubblewrap")
+    command = [program, *_arguments(root, scratch, network=network), "--", *argv]
+    lines: deque[str] = deque(maxlen=_LAST_LINES)
+    with _process(command, {**_base_environment(), **env, "ROOTFS": ROOTFS}) as process:
+        for line in _lines(process):
+            lines.append(line)
+            heard(line)
+        return Ended(process.wait(), tuple(lines))
+
+
+def _arguments(root: Path, scratch: Path, *, network: bool) -> Iterator[str]:
+    for path in sorted(Path("/").iterdir()):
+        if path.name in _OWN:
+            continue
+        if path.is_symlink():
+            yield from ("--symlink", os.readlink(path), str(path))  # noqa: PTH115  (the text as it stands)
+        elif path.is_dir():
+            yield from ("--ro-bind", str(path), str(path))
+    yield from ("--dev", "/dev", "--proc", "/proc", "--bind", str(scratch), "/tmp")  # noqa: S108  (the sandbox's own)
+    yield from ("--bind", str(root), ROOTFS, "--remount-ro", "/", "--chdir", ROOTFS)
+    yield from (
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--die-with-parent",
+        "--new-session",
+    )
+    if os.geteuid() != 0:
+        yield from ("--unshare-user", "--uid", "0", "--gid", "0")
+    else:
+        for capability in _ROOT_CAPABILITIES:
+            yield from ("--cap-add", capability)
+    if not network:
+        yield "--unshare-net"
+
+
+def _base_environment() -> dict[str, str]:
+    proxies = {name: os.environ[name] for name in _PROXIES if name in os.environ}
+    return {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", **proxies}
+
+
+@contextlib.contextmanager
+def _process(command: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, umask=0o022
+    )
+    try:
+        with process:
+            yield process
+    except BaseException:
+        process.kill()
+        raise
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """Output lines without control characters, cut at 4 KiB."""
+    output = process.stdout
+    while output is not None and (raw := output.readline(_LINE_BYTES)):
+        text = raw.decode("utf-8", "replace").rstrip()
+        yield "".join(character if character.isprintable() else " " for character in text)

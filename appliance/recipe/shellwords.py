@@ -1,0 +1,133 @@
+"""Words and substitution as in a Dockerfile: quotes, escapes, ``$X ${X} ${X:-d} ${X:+a}``. Pure.
+
+Source: Docker's Dockerfile reference, environment replacement. Faults are `ValueError`; the caller knows the line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?!$-]")
+_MODIFIER = re.compile(r"(:?)([-+?])")
+
+
+def split_words(text: str, *, escape: str = "\\") -> list[str]:
+    """The words of `text` as written, quotes kept; blanks inside quotes and after an escape do not split."""
+    words: list[str] = []
+    word, quote, at = "", "", 0
+    while at < len(text):
+        character = text[at]
+        if character == escape and quote != "'" and at + 1 < len(text):
+            word += text[at : at + 2]
+            at += 2
+            continue
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character.isspace():
+            if word:
+                words.append(word)
+            word, at = "", at + 1
+            continue
+        word += character
+        at += 1
+    return [*words, word] if word else words
+
+
+def expand(text: str, values: Mapping[str, str], *, escape: str = "\\") -> str:
+    """A word with its values in place and its quotes gone; a name without a value is empty."""
+    return _Expansion(text, values, escape).run()
+
+
+class _Expansion:
+    """One pass over a word."""
+
+    def __init__(self, text: str, values: Mapping[str, str], escape: str) -> None:
+        self._text = text
+        self._values = values
+        self._escape = escape
+        self._at = 0
+
+    def run(self, until: str = "") -> str:
+        """Expand up to the character `until` (outside quotes), which is taken, or to the end."""
+        out = ""
+        while self._at < len(self._text):
+            character = self._text[self._at]
+            if character == until:
+                self._at += 1
+                return out
+            if character == "'":
+                out += self._single()
+            elif character == '"':
+                out += self._double()
+            elif character == self._escape:
+                out += self._text[self._at + 1 : self._at + 2]
+                self._at += 2
+            elif character == "$":
+                out += self._variable()
+            else:
+                out += character
+                self._at += 1
+        if until:
+            raise ValueError("a ${ without its }")
+        return out
+
+    def _single(self) -> str:
+        end = self._text.find("'", self._at + 1)
+        if end < 0:
+            raise ValueError("a ' without its other")
+        out, self._at = self._text[self._at + 1 : end], end + 1
+        return out
+
+    def _double(self) -> str:
+        self._at += 1
+        out = ""
+        while self._at < len(self._text):
+            character = self._text[self._at]
+            if character == '"':
+                self._at += 1
+                return out
+            following = self._text[self._at + 1 : self._at + 2]
+            if character == self._escape and following in ('"', "$", self._escape):
+                out += following
+                self._at += 2
+            elif character == "$":
+                out += self._variable()
+            else:
+                out += character
+                self._at += 1
+        raise ValueError('a " without its other')
+
+    def _variable(self) -> str:
+        self._at += 1
+        braces = self._text.startswith("{", self._at)
+        self._at += braces
+        match = _NAME.match(self._text, self._at)
+        if match is None:
+            if braces:
+                raise ValueError("a ${ without a name")
+            return "$"
+        self._at = match.end()
+        return self._braced(match[0]) if braces else self._values.get(match[0], "")
+
+    def _braced(self, name: str) -> str:
+        value = self._values.get(name)
+        if self._text.startswith("}", self._at):
+            self._at += 1
+            return value or ""
+        match = _MODIFIER.match(self._text, self._at)
+        if match is None:
+            raise ValueError(f"${{{name}…}} has a modifier that is not one of :- :+ :?")
+        self._at = match.end()
+        word = self.run(until="}")
+        there = bool(value) if match[1] else value is not None
+        if match[2] == "+":
+            return word if there else ""
+        if match[2] == "?" and not there:
+            raise ValueError(f"{name} has no value: {word or 'it must be given'}")
+        return value or "" if there else word
