@@ -71,6 +71,10 @@ class Output:
 
         return Progress(color=self.color, verbose=self.verbose)
 
+    def stamped(self) -> Callable[[Stamped], None]:
+        """Where the events of a journal go: JSON lines on stdout as they were written, or nowhere."""
+        return _print_event if self.format is Format.JSONL else _nothing
+
     def fail(self, error: ApplianceError) -> int:
         """Say what failed, where, and what to do next; the exit code."""
         if self.format is Format.TEXT:

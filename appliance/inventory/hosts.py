@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.errors import RecipeError
 from appliance.transport.base import Become, Credential, Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from appliance.recipe.clusterfile import Cluster, SshSettings
 
@@ -47,31 +46,25 @@ class Access:
     become_password: str | None = field(default=None, repr=False)
 
 
-def written_hosts(cluster: Cluster, access: Access) -> tuple[Host, ...]:
+def written_hosts(cluster: Cluster, access: Access, *, secret: Callable[[str], str]) -> tuple[Host, ...]:
     """The hosts that a Clusterfile lists, named ``ROLE-N`` by their first role in the order in which they are written.
 
-    Raises `RecipeError` for an address that stands in two groups.
+    `secret` gives the passwords that the Clusterfile names; what it raises is raised here.
     """
     hosts: list[Host] = []
     counts: Counter[str] = Counter()
-    seen: set[str] = set()
-    for number, group in enumerate(cluster.hosts):
+    for group in cluster.hosts:
         for address in group.addresses:
-            if address in seen:
-                raise RecipeError(
-                    f"address {address} is listed twice",
-                    where=f"spec.hosts[{number}]",
-                    hint="list a host once, with all of its roles",
-                )
-            seen.add(address)
             role = group.roles[0]
             counts[role] += 1
-            endpoint = _endpoint(address, group=group.ssh, cluster=cluster.ssh, access=access)
+            endpoint = _endpoint(address, group=group.ssh, cluster=cluster.ssh, access=access, secret=secret)
             hosts.append(Host(f"{role}-{counts[role]}", endpoint, group.roles, group.labels))
     return tuple(hosts)
 
 
-def _endpoint(address: str, *, group: SshSettings, cluster: SshSettings, access: Access) -> Endpoint:
+def _endpoint(
+    address: str, *, group: SshSettings, cluster: SshSettings, access: Access, secret: Callable[[str], str]
+) -> Endpoint:
     user = group.user or access.user or cluster.user or "root"
     become = Become(group.become) if group.become else access.become
     if become is None:
@@ -82,8 +75,13 @@ def _endpoint(address: str, *, group: SshSettings, cluster: SshSettings, access:
     credential = Credential(
         key=key,
         key_passphrase=access.key_passphrase,
-        password=access.password,
+        password=access.password or _named(group.password_secret or cluster.password_secret, secret),
         become=become,
-        become_password=access.become_password,
+        become_password=access.become_password
+        or _named(group.become_password_secret or cluster.become_password_secret, secret),
     )
     return Endpoint(address, group.port or access.port or cluster.port or 22, user, credential)
+
+
+def _named(name: str, secret: Callable[[str], str]) -> str | None:
+    return secret(name) if name else None

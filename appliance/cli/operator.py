@@ -1,0 +1,315 @@
+"""For the operator: `scan`, `preflight`, `plan`, `apply`, `run`, `reset`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from appliance import files
+from appliance.cli.access import AccessOptions, access_options
+from appliance.cli.anchors import BUNDLE, trust_options
+from appliance.cli.options import Session, common, pass_session
+from appliance.cli.proposals import changes_lines, checks_document, checks_lines, plan_lines, proposal_document
+from appliance.cli.targets import carry, opened, read_clusterfile, settings_of, show_checks, target_of, terms_of
+from appliance.errors import PreflightFailed, StateError
+from appliance.inventory import scan as scanning
+from appliance.inventory.preflight import Verdict
+from appliance.operations import propose
+from appliance.plan.document import LIMIT, plan_digest, plan_from_json, plan_to_json
+from appliance.recipe import addresses, clusterfile
+from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from appliance.bundle.verify import VerifiedBundle
+    from appliance.operations.propose import Proposed, Target
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_NOT_FIT = 4
+
+
+def _clusterfile_option(command: Callable[P, R]) -> Callable[P, R]:
+    command = click.option("-f", "--file", type=_FILE, required=True, metavar="CLUSTERFILE", help="the Clusterfile")(
+        command
+    )
+    return _settings_option(command)
+
+
+def _settings_option(command: Callable[P, R]) -> Callable[P, R]:
+    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="set a parameter")(command)
+
+
+def _terms_options(command: Callable[P, R]) -> Callable[P, R]:
+    command = click.option("-y", "--yes", is_flag=True, help="do not ask")(command)
+    command = click.option("--at-once", type=click.IntRange(0), default=0, help="hosts at once; 0 is all")(command)
+    return click.option("--take-over", is_flag=True, help="take hosts over that another run has leased")(command)
+
+
+@click.command()
+@click.argument("ranges", nargs=-1, required=True, metavar="RANGE...")
+@click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True)
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="seconds a host")
+@click.option("--write-inventory", type=_FILE, metavar="FILE", help="write a Clusterfile with the hosts found")
+@click.option("--role", default="worker", show_default=True, help="their role in that file")
+@pass_session
+@common
+def scan(
+    session: Session, *, ranges: tuple[str, ...], port: int, timeout: float, write_inventory: Path | None, role: str
+) -> None:
+    """Find SSH hosts in RANGEs, with the fingerprints of their keys.
+
+    Example: appliance scan 10.0.0.11-10.0.0.40 10.0.1.0/24
+    """
+    wanted = addresses.expand(list(ranges), where="RANGE")
+    found = scanning.scan(wanted, port=port, timeout=timeout, sink=session.output.sink())
+    if write_inventory:
+        group = HostGroup(tuple(host.address for host in found), (role,))
+        cluster = Cluster("site", ssh=SshSettings(port=port if port != 22 else 0), hosts=(group,))  # noqa: PLR2004
+        files.write_text(write_inventory, clusterfile.dump(cluster), replace=False)
+        session.output.say(f"wrote {write_inventory}")
+    lines = [f"{host.address:<16} {key}" for host in found for key in host.keys]
+    session.output.result(
+        {
+            "hosts": [
+                {
+                    "address": host.address,
+                    "port": host.port,
+                    "banner": host.banner,
+                    "keys": [{"type": key.kind, "fingerprint": key.fingerprint} for key in host.keys],
+                }
+                for host in found
+            ]
+        },
+        "\n".join([*lines, f"{len(found)} of {len(wanted)} addresses answer"]),
+    )
+
+
+@click.command()
+@click.argument("bundle", type=BUNDLE)
+@_clusterfile_option
+@trust_options
+@access_options
+@pass_session
+@common
+def preflight(
+    session: Session,
+    *,
+    bundle: Path,
+    file: Path,
+    settings: tuple[str, ...],
+    anchors: tuple[str, ...],
+    policy: Path | None,
+    access: AccessOptions,
+) -> int:
+    """Check whether the hosts are fit for BUNDLE; change nothing. Exit code 4 when one is not.
+
+    Example: appliance preflight etcd.run -f cluster.yaml
+    """
+    with opened(session, bundle, anchors, policy) as verified:
+        target = target_of(session, read_clusterfile(session, file, settings=settings_of(settings)), access)
+        checks = propose.check(verified, target, sink=session.output.sink())
+    failed = any(check.verdict is Verdict.FAIL for check in checks)
+    session.output.result(
+        {"fit": not failed, "checks": checks_document(checks)},
+        lambda: "\n".join(checks_lines(checks, all_of_them=True)),
+    )
+    return _NOT_FIT if failed else 0
+
+
+@click.command()
+@click.argument("bundle", type=BUNDLE)
+@_clusterfile_option
+@click.option("-O", "--save", type=_FILE, metavar="PLAN", help="save the plan, to be approved and applied later")
+@trust_options
+@access_options
+@pass_session
+@common
+def plan(
+    session: Session,
+    *,
+    bundle: Path,
+    file: Path,
+    settings: tuple[str, ...],
+    save: Path | None,
+    anchors: tuple[str, ...],
+    policy: Path | None,
+    access: AccessOptions,
+) -> None:
+    """Say what `apply` would do, stage by stage; no host is changed.
+
+    Example: appliance plan etcd.run -f cluster.yaml -O plan.json
+    """
+    with opened(session, bundle, anchors, policy) as verified:
+        target = target_of(session, read_clusterfile(session, file, settings=settings_of(settings)), access)
+        proposed = _install(session, verified, target)
+    proposal = proposed.proposal
+    if save:
+        files.write_bytes(save, plan_to_json(proposal.plan), mode=0o600)
+        session.output.say(f"wrote {save}; carry it out with: apply --plan {save}")
+    session.output.result(
+        proposal_document(proposal), lambda: "\n".join([*changes_lines(proposal), "", *plan_lines(proposal.plan)])
+    )
+
+
+@click.command()
+@click.argument("bundle", type=BUNDLE)
+@_clusterfile_option
+@click.option("--plan", "saved", type=_FILE, metavar="PLAN", help="carry out this plan, if the site did not change")
+@click.option("--method", type=click.Choice(["auto", "unicast"]), default="auto", expose_value=False)
+@_terms_options
+@trust_options
+@access_options
+@pass_session
+@common
+def apply(
+    session: Session,
+    *,
+    bundle: Path,
+    file: Path,
+    settings: tuple[str, ...],
+    saved: Path | None,
+    yes: bool,
+    at_once: int,
+    take_over: bool,
+    anchors: tuple[str, ...],
+    policy: Path | None,
+    access: AccessOptions,
+) -> None:
+    """Make the site what the Clusterfile and BUNDLE say. The same command again goes on, or does nothing.
+
+    Example: appliance apply etcd.run -f cluster.yaml --yes
+    """
+    with opened(session, bundle, anchors, policy) as verified:
+        target = target_of(session, read_clusterfile(session, file, settings=settings_of(settings)), access)
+        proposed = _install(session, verified, target)
+        if saved:
+            _require_saved(saved, proposed)
+        terms = terms_of(session, at_once=at_once, take_over=take_over)
+        carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
+
+
+@click.command()
+@click.argument("bundle", type=BUNDLE)
+@click.option("--hosts", "words", multiple=True, metavar="ROLE=ADDRESSES", help="hosts of a role; repeatable")
+@click.option("--control-plane", "-m", "--masters", "masters", metavar="ADDRESSES", help="short for a role's hosts")
+@click.option("--worker", "-n", "--nodes", "nodes", metavar="ADDRESSES", help="short for a role's hosts")
+@click.option("--name", default="", help="the cluster's name (the bundle's)")
+@_settings_option
+@_terms_options
+@trust_options
+@access_options
+@pass_session
+@common
+def run(
+    session: Session,
+    *,
+    bundle: Path,
+    words: tuple[str, ...],
+    masters: str | None,
+    nodes: str | None,
+    name: str,
+    settings: tuple[str, ...],
+    yes: bool,
+    at_once: int,
+    take_over: bool,
+    anchors: tuple[str, ...],
+    policy: Path | None,
+    access: AccessOptions,
+) -> None:
+    """Install BUNDLE on the named hosts: writes the Clusterfile, then does what `apply` does.
+
+    Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops --trust root.pem
+    """
+    short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
+    groups = _groups([*words, *short])
+    with opened(session, bundle, anchors, policy) as verified:
+        ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
+        cluster = Cluster(
+            name or verified.manifest.name,
+            image=str(verified.manifest.image),
+            ssh=ssh,
+            hosts=groups,
+            parameters=dict(settings_of(settings)),
+        )
+        target = target_of(session, cluster, access)
+        proposed = _install(session, verified, target)
+        terms = terms_of(session, at_once=at_once, take_over=take_over)
+        carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
+
+
+@click.command()
+@click.argument("name", required=False, default="")
+@click.option("-f", "--file", type=_FILE, metavar="CLUSTERFILE", help="the Clusterfile (the one applied last)")
+@_terms_options
+@access_options
+@pass_session
+@common
+def reset(
+    session: Session,
+    *,
+    name: str,
+    file: Path | None,
+    yes: bool,
+    at_once: int,
+    take_over: bool,
+    access: AccessOptions,
+) -> None:
+    """Take off the hosts what was installed for cluster NAME; data of its services is lost.
+
+    Example: appliance reset etcd-cluster
+    """
+    path = file or session.home.cluster(cluster_name(session, name)).clusterfile
+    target = target_of(session, read_clusterfile(session, path, settings={}), access)
+    try:
+        proposed = propose.reset(target, sink=session.output.sink())
+    except PreflightFailed as failed:
+        raise show_checks(session, failed) from None
+    terms = terms_of(session, at_once=at_once, take_over=take_over)
+    carry(session, proposed, target, bundle=None, yes=yes, terms=terms)
+
+
+def cluster_name(session: Session, name: str) -> str:
+    """`name`, or that of the only cluster that this machine knows; `StateError` naming them when there are several."""
+    known = session.home.clusters()
+    if name:
+        if name not in known:
+            raise StateError(f"this machine knows no cluster {name}", hint=f"it knows {', '.join(known) or 'none'}")
+        return name
+    if len(known) != 1:
+        raise StateError("which cluster?" if known else "this machine knows no cluster", hint=", ".join(known))
+    return known[0]
+
+
+def _install(session: Session, bundle: VerifiedBundle, target: Target) -> Proposed:
+    try:
+        return propose.install(bundle, target, sink=session.output.sink())
+    except PreflightFailed as failed:
+        raise show_checks(session, failed) from None
+
+
+def _require_saved(path: Path, proposed: Proposed) -> None:
+    saved = plan_from_json(files.read_bounded(path, LIMIT))
+    propose.require_unchanged(plan_digest(saved), proposed.proposal)
+
+
+def _groups(words: Iterable[str]) -> tuple[HostGroup, ...]:
+    """``ROLE=ADDRESSES``, repeated, as groups: an address under several roles is one host that has them all."""
+    roles: dict[str, list[str]] = {}
+    for word in words:
+        role, found, given = word.partition("=")
+        if not found or not role or not given:
+            raise click.UsageError(f"--hosts {word}: write ROLE=ADDRESSES, such as etcd=10.0.0.11-10.0.0.13")
+        for address in addresses.expand(given.split(","), where=f"--hosts {word}"):
+            roles.setdefault(address, []).append(role)
+    if not roles:
+        raise click.UsageError("no host is named", ctx=click.get_current_context())
+    together: dict[tuple[str, ...], list[str]] = {}
+    for address, names in roles.items():
+        together.setdefault(tuple(dict.fromkeys(names)), []).append(address)
+    return tuple(HostGroup(tuple(members), names) for names, members in together.items())

@@ -1,0 +1,163 @@
+"""Runs and what they left: `attach`, `runs`, `report`, `status`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance import files
+from appliance.cli.access import AccessOptions, access_options
+from appliance.cli.operator import cluster_name
+from appliance.cli.options import Session, common, pass_session
+from appliance.cli.output import printable
+from appliance.cli.targets import read_clusterfile, target_of
+from appliance.clock import timestamp
+from appliance.errors import StateError
+from appliance.execute import worker
+from appliance.operations import carry_out, inspect
+from appliance.report.document import to_document
+from appliance.report.html import to_html
+from appliance.report.text import headline, to_text
+
+if TYPE_CHECKING:
+    from appliance.operations.inspect import HostStatus
+    from appliance.state import RunDir
+
+_NAME = click.option("--name", default="", help="the cluster, where this machine knows several")
+_WATCH_SECONDS = 5.0
+
+
+def _run(session: Session, name: str, run: str) -> RunDir:
+    return session.home.cluster(cluster_name(session, name)).run(run)
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.argument("order", required=False, type=click.Choice(["pause", "resume", "cancel", "stop", "retry"]))
+@click.argument("host", required=False, default="")
+@_NAME
+@pass_session
+@common
+def attach(session: Session, *, run: str, order: str | None, host: str, name: str) -> None:
+    """Follow RUN (the latest one), or tell it to pause, resume, cancel, stop, or retry a HOST.
+
+    Examples: appliance attach; appliance attach latest retry etcd-2
+    """
+    from appliance.cli.follow import watch  # noqa: PLC0415  (rich is slow to import)
+
+    found = _run(session, name, run)
+    if order:
+        if (order == "retry") != bool(host):
+            raise click.UsageError("retry names a HOST, and nothing else does")
+        worker.command(found, order, host=host)
+        session.output.result({"run": found.name, "told": order}, f"told {found.name}: {order} {host}".rstrip())
+        return
+    report = watch(found, session.output)
+    session.output.result({"run": to_document(report)}, lambda: to_text(report).rstrip("\n"))
+    carry_out.require_done(report)
+
+
+@click.command()
+@_NAME
+@pass_session
+@common
+def runs(session: Session, *, name: str) -> None:
+    """List what was done to a cluster, newest first.
+
+    Example: appliance runs
+    """
+    names = [cluster_name(session, name)] if name else session.home.clusters()
+    found = [run for each in names for run in session.home.cluster(each).list_runs()]
+    reports = [(run, carry_out.report(run)) for run in found]
+    session.output.result(
+        {
+            "runs": [
+                {
+                    "run": run.name,
+                    "cluster": report.cluster,
+                    "operation": run.operation,
+                    "started": timestamp(run.started),
+                    "operator": report.operator,
+                    "outcome": _outcome(run, report.outcome),
+                    "seconds": round(report.seconds, 3),
+                }
+                for run, report in reports
+            ]
+        },
+        lambda: "\n".join(f"{run.name:<34} {_said(run, headline(report))}" for run, report in reports) or "no run yet",
+    )
+
+
+def _outcome(run: RunDir, outcome: str | None) -> str:
+    return outcome or ("running" if worker.alive(run) else "lost")
+
+
+def _said(run: RunDir, text: str) -> str:
+    return f"{printable(text)} (goes on)" if worker.alive(run) else printable(text)
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="write it as a page, too")
+@_NAME
+@pass_session
+@common
+def report(session: Session, *, run: str, html: Path | None, name: str) -> None:
+    """Show the report of RUN (the latest one).
+
+    Example: appliance report --html report.html
+    """
+    found = carry_out.report(_run(session, name, run))
+    if html:
+        files.write_text(html, to_html(found))
+        session.output.say(f"wrote {html}")
+    session.output.result(to_document(found), lambda: to_text(found).rstrip("\n"))
+
+
+@click.command()
+@click.argument("name", required=False, default="")
+@click.option("--watch", is_flag=True, help="look again every few seconds")
+@access_options
+@pass_session
+@common
+def status(session: Session, *, name: str, watch: bool, access: AccessOptions) -> int:
+    """Say what is installed on the hosts of cluster NAME, and how its services are. Exit code 1 when one is not well.
+
+    Example: appliance status --watch
+    """
+    folder = session.home.cluster(cluster_name(session, name))
+    if not folder.clusterfile.exists():
+        raise StateError(f"nothing was applied to cluster {folder.name} from here", hint="appliance apply")
+    target = target_of(session, read_clusterfile(session, folder.clusterfile, settings={}), access)
+    while True:
+        hosts = inspect.status(target)
+        session.output.result({"cluster": folder.name, "hosts": [_document(host) for host in hosts]}, _table(hosts))
+        if not watch:
+            return 0 if all(host.well for host in hosts) else 1
+        time.sleep(_WATCH_SECONDS)
+
+
+def _document(host: HostStatus) -> dict[str, object]:
+    return {
+        "name": host.name,
+        "address": host.address,
+        "roles": list(host.roles),
+        "version": host.version,
+        "image": host.image,
+        "units": dict(host.units),
+        "lease": host.lease,
+        "problem": host.problem,
+        "well": host.well,
+    }
+
+
+def _table(hosts: tuple[HostStatus, ...]) -> str:
+    lines = []
+    for host in hosts:
+        said = host.problem or f"{host.version}  " + ", ".join(f"{unit} {state}" for unit, state in host.units)
+        leased = f"  (leased: {host.lease})" if host.lease else ""
+        lines.append(printable(f"{'ok' if host.well else '!!'}  {host.name:<16} {host.address:<16} {said}{leased}"))
+    return "\n".join(lines)

@@ -1,0 +1,154 @@
+"""Carry a proposal out: bring its blobs into the operator's store, start the worker, and follow its journal."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from appliance import events, files, state
+from appliance.digest import Digest
+from appliance.errors import BundleError, Cancelled, RunFailed
+from appliance.events import Outcome
+from appliance.execute import journal, worker
+from appliance.execute.order import RunSecrets, make_order, write_order
+from appliance.operations import deliver
+from appliance.operations.propose import INSTALL, Proposed, Target
+from appliance.plan.document import plan_to_json
+from appliance.plan.steps import Receive
+from appliance.recipe import clusterfile
+from appliance.report.result import Report, report_of
+from appliance.report.view import RunView, fold
+from appliance.state import ClusterState, Home, InstalledHost, RunDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from appliance.bundle.verify import VerifiedBundle
+    from appliance.clock import Clock
+    from appliance.events import Sink, Stamped
+    from appliance.plan.steps import Blob, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a run is carried out: hosts at once (0: no bound), whether foreign leases are taken over, what starts us."""
+
+    at_once: int = 0
+    take_over: bool = False
+    program: tuple[str, ...] = worker.PROGRAM
+
+
+def start(
+    proposed: Proposed,
+    target: Target,
+    home: Home,
+    *,
+    bundle: VerifiedBundle | None = None,
+    terms: Terms = Terms(),
+    sink: Sink = events.silent,
+) -> RunDir:
+    """Start the worker that carries the proposal out and return its folder; the run goes on without the caller.
+
+    The blobs that the plan sends come out of `bundle`, checked as they are read. Raises `BundleError` when some are
+    needed and there is none, `StateError` when the worker does not start.
+    """
+    plan = proposed.proposal.plan
+    _take_out(plan, home, bundle, sink)
+    run = target.folder.new_run(proposed.proposal.operation, now=target.clock.now())
+    endpoints = {host.name: host.endpoint for host in proposed.hosts}
+    order = make_order(
+        home,
+        target.folder,
+        run=run.name,
+        operation=proposed.proposal.operation,
+        operator=f"{getpass.getuser()}@{socket.gethostname()}",
+        endpoints=endpoints,
+        at_once=terms.at_once,
+        take_over=terms.take_over,
+    )
+    files.write_bytes(run.plan, plan_to_json(plan), mode=0o600)
+    write_order(run.path / "run.json", order)
+    files.write_text(target.folder.clusterfile, clusterfile.dump(target.cluster), mode=0o600)
+    worker.start(run, RunSecrets.of(endpoints), program=terms.program, clock=target.clock)
+    return run
+
+
+def _take_out(plan: Plan, home: Home, bundle: VerifiedBundle | None, sink: Sink) -> None:
+    needed = {blob.digest: blob.size for blob in _blobs(plan)}
+    missing = [digest for digest, size in needed.items() if not files.has_blob(home.blobs, digest, size)]
+    if not missing:
+        return
+    if bundle is None:
+        raise BundleError(f"{len(missing)} blobs are needed that are not kept here", hint="name the bundle")
+    deliver.take_out(bundle, home.blobs, missing, sink=sink)
+
+
+def _blobs(plan: Plan) -> Iterator[Blob]:
+    for stage in plan.stages:
+        for step in stage.steps:
+            if isinstance(step.action, Receive):
+                yield from step.action.blobs
+
+
+def follow(run: RunDir, *, clock: Clock, hear: Callable[[Stamped, RunView], None]) -> Report:
+    """Replay the journal of `run` and follow it to its end; `hear` gets each event and the view with it folded in.
+
+    Returns the report; its outcome is None when the worker died without a word.
+    """
+    view = RunView()
+    for stamped in journal.follow(run.journal, alive=lambda: worker.alive(run), clock=clock):
+        view = fold(view, stamped)
+        hear(stamped, view)
+    return report_of(view, journal=run.journal)
+
+
+def report(run: RunDir) -> Report:
+    """What the journal of `run` tells by now."""
+    view = RunView()
+    for stamped in journal.read(run.journal):
+        view = fold(view, stamped)
+    return report_of(view, journal=run.journal)
+
+
+def require_done(report: Report) -> None:
+    """Raise `RunFailed` (holding the report) unless all hosts came through, `Cancelled` if the run was stopped."""
+    if report.outcome is Outcome.OK:
+        return
+    if report.outcome is Outcome.CANCELLED:
+        raise Cancelled(f"{report.operation} of {report.cluster} was stopped", hint="the same command goes on with it")
+    if report.outcome is None:
+        raise RunFailed(
+            f"the worker of run {report.run} ended without a word",
+            report=report,
+            hint="run the same command again: it goes on where this one stopped",
+        )
+    hosts = ", ".join(host.name for host in report.failed)
+    raise RunFailed(
+        f"{report.operation} of {report.cluster} failed on {hosts}",
+        report=report,
+        hint="put right what the report names, then run the same command again: it goes on where this one stopped",
+    )
+
+
+def remember(proposed: Proposed, target: Target, run: RunDir) -> None:
+    """Write down what was installed, after an installation; forget it after a reset. The hosts remain the truth."""
+    if proposed.proposal.operation == INSTALL:
+        state.write_state(target.folder.state, _state(proposed, target, run))
+    else:
+        target.folder.state.unlink(missing_ok=True)
+
+
+def _state(proposed: Proposed, target: Target, run: RunDir) -> ClusterState:
+    spec = proposed.spec
+    return ClusterState(
+        cluster=target.cluster.name,
+        bundle=spec.name,
+        version=spec.version,
+        epoch=spec.epoch,
+        image=Digest.parse(proposed.proposal.plan.image),
+        run=run.name,
+        applied=target.clock.now(),
+        hosts=tuple(InstalledHost(host.name, host.address, host.roles) for host in proposed.hosts),
+    )

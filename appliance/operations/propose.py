@@ -1,0 +1,186 @@
+"""From what is wanted and what the hosts say to a `Proposal`: what one screen shows and one confirmation admits.
+
+Nothing on a host changes here. On the operator's side the secrets that the runtime asks for are made, once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from appliance import events, plugins
+from appliance.errors import PlanError, PreflightFailed
+from appliance.image.oci import ImageConfig, Platform
+from appliance.inventory import preflight
+from appliance.inventory.hosts import Access, Host, written_hosts
+from appliance.inventory.preflight import CheckResult, Verdict
+from appliance.inventory.providers import HostRequest
+from appliance.operations import deliver
+from appliance.operations.fulfil import fulfil
+from appliance.operations.survey import Survey, survey
+from appliance.plan import planner
+from appliance.plan.runtime import Runtime, Site
+from appliance.recipe.bundlefile import BundleSpec
+from appliance.recipe.parameters import check_parameters
+from appliance.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from appliance.bundle.verify import VerifiedBundle
+    from appliance.clock import Clock
+    from appliance.digest import Digest
+    from appliance.events import Sink
+    from appliance.plan.steps import Proposal, Stage
+    from appliance.recipe.clusterfile import Cluster
+    from appliance.state import ClusterDir
+    from appliance.transport.base import Connect
+
+INSTALL = "apply"
+RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The cluster that is meant: what it shall be, how its hosts are entered, and where it is kept on this machine."""
+
+    cluster: Cluster
+    access: Access
+    folder: ClusterDir
+    clock: Clock
+    connect: Connect = field(repr=False)
+
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts, made or found by the Clusterfile's provider. Raises `PlanError` when there is none."""
+        provider = plugins.provider(self.cluster.provider.name)
+        written = written_hosts(self.cluster, self.access, secret=lambda name: self.vault().get(name).decode())
+        found = provider.hosts(HostRequest(self.cluster.name, self.cluster.provider.count, written))
+        if not found:
+            raise PlanError("the Clusterfile names no host", where="spec.hosts", hint="list addresses with their roles")
+        return found
+
+    def vault(self) -> Vault:
+        """The cluster's secrets."""
+        return Vault.open(self.folder.vault, self.folder.vault_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A proposal, with what carrying it out takes besides: the hosts, and the bundle's name, version and epoch."""
+
+    proposal: Proposal
+    hosts: tuple[Host, ...]
+    spec: BundleSpec
+
+
+def check(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> tuple[CheckResult, ...]:
+    """Look at all hosts and judge whether they are fit for what the bundle holds; failures first."""
+    with survey(target.hosts(), target.connect, clock=target.clock, sink=sink) as found:
+        found.require_any()
+        return _checks(found, _site(bundle, target, found))
+
+
+def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
+    """What makes the site what the Clusterfile and the bundle's image say; an empty plan when it is so already.
+
+    Raises `PreflightFailed` when a host is not fit, `PlanError` and `RecipeError` when there is no such plan,
+    `TransportError` when no host answers.
+    """
+    hosts = target.hosts()
+    with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
+        found.require_any()
+        site = _site(bundle, target, found)
+        checks = _checks(found, site)
+        _require_fit(checks)
+        runtime = plugins.runtime(site.config.spec.runtime)
+        site = _with_secrets(site, runtime, target)
+        proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
+    return Proposed(proposal, hosts, site.config.spec)
+
+
+def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
+    """What takes off the hosts what their own receipts list; needs no bundle. Hosts without a stamp are left alone.
+
+    Raises `TransportError` when no host answers, `PreflightFailed` when one of several does not.
+    """
+    hosts = target.hosts()
+    with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
+        found.require_any()
+        checks = preflight.unreachable(found.missing)
+        _require_fit(checks)
+        site = _installed_site(target, found)
+        runtime = plugins.runtime(site.config.spec.runtime)
+        proposal = _propose(RESET, site, runtime.remove(site), found, target, checks=checks, sink=sink)
+    return Proposed(proposal, hosts, site.config.spec)
+
+
+def require_unchanged(shown: Digest, now: Proposal) -> None:
+    """Raise `PlanError` when the site is not what it was when the plan with the digest `shown` was made."""
+    if shown != now.plan_digest:
+        raise PlanError(
+            "the site changed since this plan was made", hint="make the plan again, and look at what is different"
+        )
+
+
+def _propose(
+    operation: str,
+    site: Site,
+    candidate: tuple[Stage, ...],
+    found: Survey,
+    target: Target,
+    *,
+    checks: Sequence[CheckResult],
+    sink: Sink,
+) -> Proposal:
+    held = found.held(candidate, resolve=target.vault().get, sink=sink)
+    return planner.proposal(operation, site, planner.plan(site, candidate, held=held), checks=checks)
+
+
+def _site(bundle: VerifiedBundle, target: Target, found: Survey) -> Site:
+    """The site as the survey found it, without secrets."""
+    offered = bundle.manifest.arch
+    wanted = {host.facts.architecture for host in found.hosts}
+    config = deliver.platform_image(bundle, offered[0]).config
+    return Site(
+        cluster=target.cluster.name,
+        image=bundle.manifest.image,
+        config=config,
+        parts={arch: deliver.image_part(bundle, arch) for arch in offered if arch in wanted},
+        hosts=found.hosts,
+        parameters=check_parameters(config.spec, target.cluster.parameters),
+        env={**config.env, **target.cluster.env},
+    )
+
+
+def _with_secrets(site: Site, runtime: Runtime, target: Target) -> Site:
+    made = fulfil(runtime.secrets(site), target.vault(), now=target.clock.now())
+    return dataclasses.replace(site, secrets=made.secrets, public=made.public)
+
+
+def _installed_site(target: Target, found: Survey) -> Site:
+    """The site as its stamps describe it."""
+    stamps = [host.stamp for host in found.hosts if host.stamp and host.stamp.cluster == target.cluster.name]
+    if not stamps:
+        raise PlanError(
+            f"nothing of cluster {target.cluster.name} is installed on these hosts",
+            hint="see `appliance status`; the cluster's name is metadata.name of the Clusterfile",
+        )
+    spec = BundleSpec(target.cluster.name, stamps[0].version, stamps[0].epoch, runtime=stamps[0].runtime)
+    return Site(
+        cluster=target.cluster.name,
+        image=stamps[0].image,
+        config=ImageConfig(Platform("linux", found.hosts[0].facts.architecture), spec, layers=()),
+        parts={},
+        hosts=found.hosts,
+    )
+
+
+def _require_fit(checks: Sequence[CheckResult]) -> None:
+    if failed := [result for result in checks if result.verdict is Verdict.FAIL]:
+        hosts = len({result.host for result in failed})
+        raise PreflightFailed(
+            f"{len(failed)} check{'s'[: len(failed) > 1]} failed on {hosts} host{'s'[: hosts > 1]}",
+            results=checks,
+            hint="put right what the checks name, then run the same command again",
+        )
