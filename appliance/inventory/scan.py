@@ -1,0 +1,146 @@
+"""Who answers by SSH in a range of addresses, and with which host keys; nobody logs in.
+
+First all addresses are knocked at together by one thread; then those that answered are asked for their keys, a few at
+a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import resource
+import selectors
+import socket
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from appliance import events
+from appliance.errors import Unreachable
+from appliance.transport.ssh.handshake import fetch_host_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from appliance.events import Sink
+    from appliance.transport.ssh.hostkeys import HostKey
+
+_ASK_AT_ONCE = 16
+_SPARE_DESCRIPTORS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A host that speaks SSH: its version line, the keys that it proved, and how many seconds a connection took."""
+
+    address: str
+    port: int
+    banner: str
+    keys: tuple[HostKey, ...]
+    latency: float
+
+
+def scan(
+    addresses: Iterable[str],
+    *,
+    port: int = 22,
+    timeout: float = 2.0,
+    key_timeout: float = 5.0,
+    at_once: int = 1024,
+    sink: Sink = events.silent,
+) -> tuple[Scanned, ...]:
+    """Find the hosts that speak SSH on `port` of `addresses` (IP addresses), in their order, each once.
+
+    An address that does not answer within `timeout` seconds is left out, and so is one that does not speak SSH, or
+    takes more than `key_timeout` seconds for a key exchange.
+    At most `at_once` sockets are open, fewer if this process may not have as many.
+    """
+    wanted = list(dict.fromkeys(addresses))
+    with events.task(sink, "scan", f"Look for SSH on port {port}", total=len(wanted), unit="hosts") as count:
+        latencies = dict(_knock(wanted, port, timeout=timeout, at_once=_allowed(at_once), count=count))
+    alive = [address for address in wanted if address in latencies]
+    with (
+        events.task(sink, "host-keys", "Ask for host keys", total=len(alive), unit="hosts") as count,
+        ThreadPoolExecutor(max_workers=_ASK_AT_ONCE) as pool,
+    ):
+
+        def ask(address: str) -> Scanned | None:
+            with contextlib.suppress(Unreachable):
+                banner, keys = fetch_host_keys(address, port, timeout=key_timeout)
+                return Scanned(address, port, banner, keys, latencies[address])
+            return None
+
+        found = []
+        for scanned in pool.map(ask, alive):
+            count(1)
+            found.append(scanned)
+    return tuple(scanned for scanned in found if scanned)
+
+
+def _allowed(at_once: int) -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(at_once, soft - _SPARE_DESCRIPTORS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Knock:
+    """A connection on its way: to where, and since when."""
+
+    address: str
+    since: float
+
+
+def _knock(
+    addresses: list[str], port: int, *, timeout: float, at_once: int, count: Callable[[int], None]
+) -> Iterator[tuple[str, float]]:
+    """The addresses where a connection to `port` is made, with the seconds that it takes."""
+    waiting = deque(addresses)
+    with selectors.DefaultSelector() as doors:
+        try:
+            while waiting or doors.get_map():
+                _begin(doors, waiting, port=port, at_once=at_once)
+                for key in _settled(doors, timeout):
+                    doors.unregister(key.fileobj)
+                    with cast("socket.socket", key.fileobj) as link:
+                        if _connected(link):
+                            yield key.data.address, time.monotonic() - key.data.since
+                    count(1)
+        finally:
+            for key in doors.get_map().values():
+                cast("socket.socket", key.fileobj).close()
+
+
+def _begin(doors: selectors.BaseSelector, waiting: deque[str], *, port: int, at_once: int) -> None:
+    """Begin as many connections as there may be. One that fails at once counts as begun: it settles at once."""
+    while waiting and len(doors.get_map()) < at_once:
+        address = waiting.popleft()
+        link = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        link.setblocking(False)  # noqa: FBT003  (the socket module's way)
+        try:
+            full = link.connect_ex((address, port)) == errno.ENOBUFS
+        except OSError:  # a name without an address
+            full = False
+        if full and doors.get_map():  # the kernel's table of neighbours: some must give up first
+            link.close()
+            waiting.appendleft(address)
+            return
+        doors.register(link, selectors.EVENT_WRITE, _Knock(address, time.monotonic()))
+
+
+def _settled(doors: selectors.BaseSelector, timeout: float) -> list[selectors.SelectorKey]:
+    """Connections that were made or refused, and those that have had their time; waits until there is one."""
+    oldest = next(iter(doors.get_map().values())).data.since
+    ready = {key.fd: key for key, _ in doors.select(max(0.0, oldest + timeout - time.monotonic()))}
+    late = itertools.takewhile(lambda key: key.data.since + timeout <= time.monotonic(), doors.get_map().values())
+    return list((ready | {key.fd: key for key in late}).values())
+
+
+def _connected(link: socket.socket) -> bool:
+    try:
+        link.getpeername()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""Scanning loopback, where a real sshd listens among ports and addresses where nothing does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+from support.sshd import HOST_KEY_TYPES, Sshd, free_port, sshd
+
+from appliance.errors import Unreachable
+from appliance.events import Event, Outcome, TaskFinished, TaskProgress
+from appliance.inventory.scan import scan
+from appliance.transport.ssh.handshake import fetch_host_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with sshd(tmp_path_factory.mktemp("sshd"), more="ListenAddress 127.0.1.7") as running:
+        yield running
+
+
+def test_a_scan_finds_the_hosts_with_all_their_keys_as_openssh_prints_them(server: Sshd) -> None:
+    addresses = [str(address) for address in ip_network("127.0.0.0/23").hosts()]
+    events: list[Event] = []
+    found = scan(addresses, port=server.port, at_once=100, sink=events.append)
+    assert [each.address for each in found] == ["127.0.0.1", "127.0.1.7"]
+    for each in found:
+        assert each.banner.startswith("SSH-2.0-OpenSSH")
+        assert {key.fingerprint for key in each.keys} == {server.fingerprint(kind) for kind in HOST_KEY_TYPES}
+        assert each.latency >= 0
+    assert TaskProgress("scan", len(addresses)) in events
+    assert [event.outcome for event in events if isinstance(event, TaskFinished)] == [Outcome.OK, Outcome.OK]
+
+
+def test_what_does_not_speak_ssh_is_left_out(server: Sshd) -> None:
+    with socket.create_server(("127.0.0.9", server.port)) as mute, socket.create_server(("127.0.0.8", 0)) as other:
+        chat = threading.Thread(target=_greet_in_http, args=(other,))
+        chat.start()
+        assert scan(["127.0.0.9", "127.0.0.10"], port=server.port, key_timeout=0.1) == ()
+        assert scan(["127.0.0.8"], port=other.getsockname()[1]) == ()
+        chat.join()
+        assert mute.fileno() > 0
+
+
+def _greet_in_http(server: socket.socket) -> None:
+    for _ in range(2):
+        link, _ = server.accept()
+        with link:
+            link.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_an_address_is_asked_once_and_nonsense_not_at_all(server: Sshd) -> None:
+    found = scan(["127.0.0.1", "no such name.invalid", "127.0.0.1"], port=server.port)
+    assert [each.address for each in found] == ["127.0.0.1"]
+    assert scan([], port=server.port) == ()
+
+
+def test_keys_of_a_port_where_nothing_listens_cannot_be_fetched() -> None:
+    with pytest.raises(Unreachable, match="nothing listens on this port"):
+        fetch_host_keys("127.0.0.1", free_port(), timeout=2)
