@@ -35,7 +35,10 @@ for line in sys.stdin.read().splitlines():
     source, target = line.split("\\t")
     with open(source, "rb") as file:
         text = file.read()
-    code = compile(text, source, "exec", dont_inherit=True)
+    try:
+        code = compile(text, source, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        sys.exit(f"{source}:{error.lineno}: {error.msg}")
     with open(target, "wb") as file:
         file.write(MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(text) + marshal.dumps(code))
 """
