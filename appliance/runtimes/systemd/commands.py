@@ -34,7 +34,10 @@ case $(systemctl is-active -- "$unit") in active|activating|reloading) ;; *) exi
 
 _ACTIVE = """
 systemctl is-active --quiet -- "$1" && exit 0
-systemctl status --no-pager --full --lines=10 -- "$1" >&2
+{
+    printf '%s is %s; its last words:\\n' "$1" "$(systemctl is-active -- "$1")"
+    journalctl --no-pager --quiet --output=cat --lines=12 --unit="$1"
+} >&2
 exit 1
 """
 
