@@ -20,7 +20,7 @@ from appliance.errors import BundleError
 from appliance.trust.formats import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from appliance.digest import Digest
@@ -40,12 +40,13 @@ class Sidecar:
 
 def exports(name: str, manifest: bytes, signatures: Sequence[Signature]) -> tuple[Sidecar, ...]:
     """The manifest and signatures as files beside the bundle called `name`."""
+    return (Sidecar(name + MANIFEST_SUFFIX, manifest), *detached(name, signatures))
+
+
+def detached(name: str, signatures: Sequence[Signature]) -> tuple[Sidecar, ...]:
+    """Signatures over the file called `name`, as files beside it."""
     several = len({signature.keyid for signature in signatures}) > 1
-    made = [Sidecar(name + MANIFEST_SUFFIX, manifest)]
-    for signature in signatures:
-        key = f".{signature.keyid.short}" if several else ""
-        made.append(Sidecar(f"{name}{key}{signature.form.suffix}", signature.value))
-    return tuple(made)
+    return tuple(Sidecar(f"{name}{f'.{s.keyid.short}' if several else ''}{s.form.suffix}", s.value) for s in signatures)
 
 
 def sums_name(name: str) -> str:
@@ -56,6 +57,14 @@ def sums_name(name: str) -> str:
 def sums(entries: Sequence[tuple[str, Digest]]) -> bytes:
     """A list of names and digests as ``sha256sum -c`` reads it."""
     return "".join(f"{digest.hex}  {name}\n" for name, digest in sorted(entries)).encode()
+
+
+def remove_stale(bundle: Path, current: Collection[str]) -> None:
+    """Remove what an earlier bundle in the same place left beside it, but for the `current` names."""
+    patterns = (_pattern(bundle.name), _pattern(sums_name(bundle.name)))
+    for path in bundle.parent.iterdir():
+        if path.name not in current and any(pattern.fullmatch(path.name) for pattern in patterns):
+            path.unlink()
 
 
 def read(bundle: Path) -> tuple[Sidecar, ...]:
