@@ -36,7 +36,12 @@ show inet grep -B1 'host LOCAL' /proc/net/fib_trie
 show inet6 cat /proc/net/if_inet6
 [ -d /run/systemd/system ] && show systemd systemctl --version
 show commands sh -c 'for name; do command -v "$name" >/dev/null && echo "$name"; done' sh @COMMANDS@
-for path; do
+mounts() {
+    while read -r source path type rest; do
+        case $source:$path in /dev/*:*\\*) ;; /dev/*) [ -d "$path" ] && echo "$path";; esac
+    done </proc/mounts | sort -u | head -n 64
+}
+for path in "$@" $(mounts); do
     found=$path
     while [ ! -e "$found" ]; do found=${found%/*}; [ -n "$found" ] || found=/; done
     show disk printf '%s\n' "$path"
@@ -116,11 +121,10 @@ def number(text: str) -> int:
 
 def skew(date: str, at: datetime) -> float:
     """Seconds that a host's clock is ahead; busybox knows no fractions."""
-    seconds, _, fraction = date.partition(".")
-    if not seconds.isdecimal():
+    match = re.match(r"([0-9]{1,12})(\.[0-9]{1,9})?", date)
+    if not match:
         return 0.0
-    told = float(f"{seconds}.{fraction}") if fraction.isdecimal() else int(seconds) + 0.5
-    return round(told - at.timestamp(), 3)
+    return round(int(match[1]) + float(match[2] or 0.5) - at.timestamp(), 3)
 
 
 def inet_addresses(lines: tuple[str, ...]) -> Iterator[str]:
@@ -129,7 +133,7 @@ def inet_addresses(lines: tuple[str, ...]) -> Iterator[str]:
     for line in lines:
         words = line.split()
         if words[:1] == ["|--"]:
-            leaf = words[1]
+            leaf = words[-1]
         elif words[:1] == ["/32"] and not leaf.startswith("127.") and leaf not in seen:
             seen.add(leaf)
             yield leaf

@@ -96,11 +96,10 @@ class Facts:
     stamp: NodeStamp | None = None
     lease: str = ""
     stamp_error: str = ""
-    os_like: tuple[str, ...] = ()
 
 
 def facts_command(paths: tuple[str, ...] = DEFAULT_PATHS) -> Command:
-    """The command whose output `parse_facts` reads; it asks for the room at `paths`, whether they exist yet or not."""
+    """The command whose output `parse_facts` reads; it asks for the room at `paths` and mounts."""
     return answer.question(paths, NEEDED_COMMANDS, stamp_bytes=STAMP_BYTES)
 
 
@@ -134,10 +133,9 @@ def parse_facts(text: str, *, at: datetime) -> Facts:
         os_id=system.get("ID", ""),
         os_version=system.get("VERSION_ID", ""),
         os_name=system.get("PRETTY_NAME", ""),
-        os_like=tuple(system.get("ID_LIKE", "").split()),
         cpus=told.get("nproc").number or told.get("cpus").number,
         memory=1024 * told.get("memory").number,
-        disks=tuple(space for room in told.rooms() if (space := _disk(room))),
+        disks=tuple({space.path: space for room in told.rooms() if (space := _disk(room))}.values()),
         listening_ports=answer.ports(told.get("tcp").lines),
         commands=told.get("commands").lines,
         systemd=told.get("systemd").number,

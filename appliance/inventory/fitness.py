@@ -1,0 +1,154 @@
+"""What a requirement means for one host: whether its facts meet it, in words. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from appliance.recipe.bundlefile import Requirement, RequirementKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from appliance.inventory.facts import DiskSpace, Facts
+
+NEEDED_INODES = 10_000
+_MEMORY_KEPT_BY_FIRMWARE = 16
+_GNU_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a host is fit in one respect: what was found, and what to do if it is not."""
+
+    fit: bool
+    detail: str
+    hint: str = ""
+
+
+def judge(  # noqa: PLR0911  (one for each kind)
+    requirement: Requirement, facts: Facts, *, ours: Collection[int] = ()
+) -> Judgement:
+    """Hold `requirement` against `facts`; ports that listen for our own services are `ours`."""
+    match requirement.kind:
+        case RequirementKind.CPU:
+            return _at_least(facts.cpus, requirement.amount, "cores", "give the machine more cores")
+        case RequirementKind.MEMORY:
+            return _memory(facts, requirement.amount)
+        case RequirementKind.DISK:
+            return room_for({requirement.path: requirement.amount}, facts)
+        case RequirementKind.KERNEL:
+            return _kernel(facts.kernel, requirement.names[0])
+        case RequirementKind.ARCH:
+            return architecture(facts, requirement.names)
+        case RequirementKind.OS:
+            return _system(facts, requirement.names)
+        case RequirementKind.PORTS:
+            return _ports(facts, requirement.names, ours)
+        case RequirementKind.CLOCK_SKEW:
+            return _clock(facts.clock_skew, requirement.amount)
+        case _:
+            assert_never(requirement.kind)
+
+
+def architecture(facts: Facts, accepted: Collection[str]) -> Judgement:
+    """Whether the host's architecture is one of `accepted`, by Go's names or the kernel's."""
+    names = [_GNU_NAMES.get(name, name) for name in accepted]
+    detail = f"{facts.architecture or 'unknown'}; accepted: {', '.join(names)}"
+    return Judgement(facts.architecture in names, detail, "choose another machine, or a bundle for this architecture")
+
+
+def room_for(wanted: Mapping[str, int], facts: Facts) -> Judgement:
+    """Whether there is room for `wanted` bytes by folder; folders on the same file system share its room."""
+    needs: dict[str, int] = {}
+    spaces: dict[str, DiskSpace] = {}
+    for path, amount in wanted.items():
+        if (space := space_at(path, facts)) is None:
+            return Judgement(fit=False, detail=f"free space at {path} is not known", hint="see what df says there")
+        device = space.device or space.path
+        spaces[device] = space
+        needs[device] = needs.get(device, 0) + amount
+    missing = {spaces[device].path: need - spaces[device].free for device, need in needs.items()}
+    short = {path: lacks for path, lacks in missing.items() if lacks > 0}
+    free = "; ".join(f"{size(space.free)} free for {size(needs[device])}" for device, space in spaces.items())
+    detail = f"{' and '.join(wanted)}: {free}"
+    if not short:
+        return Judgement(fit=True, detail=detail)
+    lacking = ", ".join(f"{size(lacks)} on the file system of {path}" for path, lacks in short.items())
+    return Judgement(fit=False, detail=f"{detail}; missing: {lacking}", hint="free space, or enlarge the file system")
+
+
+def inodes_for(paths: tuple[str, ...], facts: Facts) -> Judgement:
+    """Whether files can still be made at `paths`; a file system that does not count its inodes always can."""
+    spaces = [space for path in paths if (space := space_at(path, facts)) and space.free_inodes >= 0]
+    least = min(spaces, key=lambda space: space.free_inodes, default=None)
+    if least is None:
+        return Judgement(fit=True, detail="not limited")
+    detail = f"{least.free_inodes} inodes free at {least.path}; needed: {NEEDED_INODES}"
+    return Judgement(least.free_inodes >= NEEDED_INODES, detail, "remove small files there, or make a new file system")
+
+
+def space_at(path: str, facts: Facts) -> DiskSpace | None:
+    """The room at `path`, by what is known of it or of the nearest folder above it."""
+    above = [space for space in facts.disks if f"{path}/".startswith(f"{space.path.rstrip('/')}/")]
+    return max(above, key=lambda space: len(space.path), default=None)
+
+
+def size(count: int) -> str:
+    """Bytes for people: ``1.5 GiB``."""
+    amount, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:  # noqa: PLR2004  (binary units)
+        amount /= 1024
+        units.pop(0)
+    return f"{count} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"
+
+
+def _at_least(found: int, wanted: int, what: str, hint: str) -> Judgement:
+    return Judgement(found >= wanted, f"{found} {what}; needed: {wanted}", hint)
+
+
+def _memory(facts: Facts, wanted: int) -> Judgement:
+    """A machine of N GiB shows a little less, as firmware and kernel keep some: up to a sixteenth is overlooked."""
+    enough = facts.memory >= wanted - wanted // _MEMORY_KEPT_BY_FIRMWARE
+    return Judgement(enough, f"{size(facts.memory)} of memory; needed: {size(wanted)}", "give the machine more memory")
+
+
+def _kernel(found: str, least: str) -> Judgement:
+    return Judgement(_version(found) >= _version(least), f"{found}; needed: {least} or newer", "update the system")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The leading numbers: ``5.10.0-28-amd64`` is (5, 10, 0)."""
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def _system(facts: Facts, accepted: tuple[str, ...]) -> Judgement:
+    """A name accepts any version, ``debian-12`` or ``rhel-9`` that version and its points."""
+    found = f"{facts.os_id}-{facts.os_version}"
+    fit = any(name in (found, facts.os_id) or found.startswith(f"{name}.") for name in accepted)
+    detail = f"{facts.os_name or found}; accepted: {', '.join(accepted)}"
+    return Judgement(fit, detail, "choose a machine with an accepted system")
+
+
+def _ports(facts: Facts, names: tuple[str, ...], ours: Collection[int]) -> Judgement:
+    wanted = {port for name in names for port in _port_range(name)}
+    taken = sorted(wanted & (set(facts.listening_ports) - set(ours)))
+    said = ", ".join(names)
+    if not taken:
+        return Judgement(fit=True, detail=f"free: {said}")
+    ports = ", ".join(map(str, taken))
+    hint = f"see who listens with 'ss -tlnp', and stop it: port {ports}"
+    return Judgement(fit=False, detail=f"in use: {ports}; needed: {said}", hint=hint)
+
+
+def _port_range(name: str) -> range:
+    first, _, last = name.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _clock(skew: float, most: int) -> Judgement:
+    direction = "ahead of" if skew >= 0 else "behind"
+    detail = f"{abs(skew):.1f} s {direction} this machine; allowed: {most} s"
+    return Judgement(abs(skew) <= most, detail, "set the clock, or run a time service on all hosts")
