@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from appliance.errors import ApplianceError, RecipeError
-from appliance.files import hash_file
+from appliance.errors import RecipeError
+from appliance.files import hash_file, read_bounded
 from appliance.image.ignore import Ignore, glob_pattern, has_glob
+from appliance.image.layers import WHITEOUT
 from appliance.image.tarstream import is_printable, leaves_tree
 from appliance.image.trees import Entry, Kind
 
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 IGNORE_FILE = ".dockerignore"
 _IGNORE_BYTES = 1 << 20
 _DEFAULT_MODE = 0o755
+_PATH_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A path that goes into the image as `entry`; `file` holds a file's bytes, `stamp` tells whether it changed since."""
+    """A path that goes into the image as `entry`; `file` holds a file's bytes, `stamp` tells whether it changes."""
 
     entry: Entry
     file: Path | None = None
@@ -58,9 +60,8 @@ class Context:
             raise RecipeError(f"the context {root} is not a folder", hint="name the folder that holds the Kubefile")
         self._ignore = Ignore()
         if (self.root / IGNORE_FILE).is_file():
-            self._ignore = Ignore.parse(
-                (self.root / IGNORE_FILE).read_bytes()[:_IGNORE_BYTES].decode("utf-8", "replace")
-            )
+            text = read_bounded(self.root / IGNORE_FILE, _IGNORE_BYTES)
+            self._ignore = Ignore.parse(text.decode("utf-8", "replace"))
 
     def pick(self, source: str) -> tuple[Picked, ...]:
         """What a source of COPY names; `RecipeError` when that is nothing, left out, or outside."""
@@ -127,9 +128,8 @@ class Context:
                 for item in self._walk(child, f"{name}/{child.name}", f"{target}/{child.name}", mode)
             ]
             if inner or not left_out:
-                yield Item(
-                    Entry(target, Kind.FOLDER, _DEFAULT_MODE if mode is not None else status.st_mode & 0o755 | 0o700)
-                )
+                folder_mode = status.st_mode & 0o755 | 0o700 if mode is None else _DEFAULT_MODE
+                yield Item(Entry(target, Kind.FOLDER, folder_mode))
             yield from inner
         elif left_out:
             return
@@ -178,9 +178,11 @@ def check_unchanged(items: Iterable[Item]) -> None:
 def check_name(entry: Entry) -> None:
     """`RecipeError` for names and links that no layer may hold."""
     try:
-        sound = is_printable(entry.path) and len(entry.path.encode()) <= 4000  # noqa: PLR2004  (below the unpacker's)
+        sound = is_printable(entry.path) and len(entry.path.encode()) <= _PATH_BYTES
     except UnicodeEncodeError:
         sound = False
+    if any(part.startswith(WHITEOUT) for part in entry.path.split("/")):
+        raise RecipeError(f"the file name {entry.path!r} means a removed file in images", hint="rename it")
     if not sound:
         raise RecipeError(
             f"the file name {entry.path[:200]!r} cannot go into an image", hint="rename it; names are UTF-8"
@@ -203,8 +205,3 @@ def with_parents(items: Collection[Item], folders: Mapping[str, int]) -> tuple[I
     }
     made = (Item(Entry(path, Kind.FOLDER, folders.get(path, _DEFAULT_MODE))) for path in sorted(parents))
     return (*made, *items)
-
-
-def translate(error: ApplianceError, where: str, written: str) -> RecipeError:
-    """An error about a source, told at the instruction that names it."""
-    return RecipeError(f"{error.message}, in {written[:200]!r}", where=where, hint=error.hint)

@@ -201,7 +201,7 @@ def _broken_archives() -> Iterator[None]:
     try:
         yield
     except (zstd.ZstdError, tarfile.TarError, EOFError, ValueError) as error:
-        raise BundleError(f"the layer is damaged: {error}", hint="take it from a sound source again") from error
+        raise BundleError(f"the archive is damaged: {error}", hint="take it from a sound source again") from error
 
 
 class _Unpacker:
@@ -218,7 +218,7 @@ class _Unpacker:
         if not path:
             return
         if len(self.entries) >= self._limits.entries:
-            raise BundleError(f"the layer holds more than {self._limits.entries} entries")
+            raise BundleError(f"the archive holds more than {self._limits.entries} entries")
         folder, _, name = path.rpartition("/")
         self._parents(folder)
         if name.startswith(WHITEOUT):
@@ -226,7 +226,7 @@ class _Unpacker:
         elif info.isdir():
             self._folder(path, info.mode & 0o755 | 0o700)
         elif path in self.entries:
-            raise BundleError(f"the layer holds {path!r} twice")
+            raise BundleError(f"the archive holds {path!r} twice")
         elif info.issym():
             self._link(path, info.linkname)
         elif info.isreg():
@@ -234,7 +234,7 @@ class _Unpacker:
         elif info.islnk():
             self._hard_link(path, safe_path(info.linkname))
         else:
-            raise BundleError(f"the layer holds a device, socket or pipe: {path!r}")
+            raise BundleError(f"the archive holds a device, socket or pipe: {path!r}")
 
     def close(self) -> None:
         """Give folders their modes, once nothing is written below them any more."""
@@ -249,42 +249,42 @@ class _Unpacker:
             if at not in self.entries:
                 self._folder(at, 0o755)
             elif self.entries[at].kind is not Kind.FOLDER:
-                raise BundleError(f"the layer holds something below {at!r}, which is not a folder")
+                raise BundleError(f"the archive holds something below {at!r}, which is not a folder")
 
     def _folder(self, path: str, mode: int) -> None:
         there = self.entries.get(path)
         if there is None:
             (self._root / path).mkdir(mode=0o700)
         elif there.kind is not Kind.FOLDER:
-            raise BundleError(f"the layer holds {path!r} twice")
+            raise BundleError(f"the archive holds {path!r} twice")
         self.entries[path] = Entry(path, Kind.FOLDER, mode)
 
     def _whiteout(self, folder: str, name: str) -> None:
         if name == _OPAQUE:
             entry = Entry(folder, Kind.OPAQUE, 0)
         elif name.startswith(WHITEOUT * 2) or name.removeprefix(WHITEOUT) in ("", ".", ".."):
-            raise BundleError(f"the layer holds a mark that is unknown: {name!r}")
+            raise BundleError(f"the archive holds a mark that is unknown: {name!r}")
         else:
             entry = Entry(f"{folder}/{name[4:]}".lstrip("/"), Kind.REMOVED, 0)
         self.entries[f"{folder}/{name}".lstrip("/")] = entry
 
     def _link(self, path: str, target: str) -> None:
         if leaves_tree(path, target):
-            raise BundleError(f"the layer holds a link that leaves it: {path!r} to {target!r}")
+            raise BundleError(f"the archive holds a link that leaves it: {path!r} to {target!r}")
         (self._root / path).symlink_to(target)
         self.entries[path] = Entry(path, Kind.LINK, 0o777, target=target)
 
     def _hard_link(self, path: str, target: str) -> None:
         entry = self.entries.get(target)
         if entry is None or entry.kind is not Kind.FILE:
-            raise BundleError(f"the layer holds a hard link to what is no file in it: {path!r}")
+            raise BundleError(f"the archive holds a hard link to what is no file in it: {path!r}")
         os.link(self._root / target, self._root / path)
         self.entries[path] = dataclasses.replace(entry, path=path)
 
     def _file(self, path: str, info: tarfile.TarInfo, members: Members) -> None:
         self.size += info.size
         if self.size > self._limits.size:
-            raise BundleError(f"the layer expands to more than {self._limits.size} bytes")
+            raise BundleError(f"the archive expands to more than {self._limits.size} bytes")
         with (self._root / path).open("xb", buffering=0) as raw:
             out = HashingWriter(raw)
             for piece in members.body():
@@ -332,3 +332,21 @@ def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[tuple[str, 
                 yield path, (info.mode & 0o755, b"".join(members.body()))
             elif info.issym():
                 yield path, None
+
+
+def read_entries(source: Reader) -> Iterator[Entry]:
+    """What stands in a layer (tar+zstd), whiteouts included; files without their digests."""
+    with decompressed(source) as tar:
+        for info in Members(tar):
+            path = safe_path(info.name)
+            folder, _, name = path.rpartition("/")
+            if name == _OPAQUE:
+                yield Entry(folder, Kind.OPAQUE, 0)
+            elif name.startswith(WHITEOUT):
+                yield Entry(f"{folder}/{name[4:]}".lstrip("/"), Kind.REMOVED, 0)
+            elif info.isdir():
+                yield Entry(path, Kind.FOLDER, info.mode & 0o755 | 0o700)
+            elif info.issym():
+                yield Entry(path, Kind.LINK, 0o777, target=info.linkname)
+            else:
+                yield Entry(path, Kind.FILE, info.mode & 0o755, info.size)

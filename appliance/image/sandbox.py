@@ -1,4 +1,7 @@
-"""RUN on the build host, contained by bubblewrap: the host read-only, the image root writable, own mounts and processes.
+"""RUN on the build host, contained by bubblewrap: the host read-only, only the image root writable.
+
+What the host's services listen on in ``/run`` is not there, but for name resolution; as root only the capabilities
+that unpacking programs needs are left.
 
 The root stands at ``/rootfs`` whatever its place on disk, so that what a command writes does not depend on that.
 """
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 
 ROOTFS = "/rootfs"
 PROGRAM = "bwrap"
-_OWN = frozenset({"dev", "proc", "tmp", "lost+found", ROOTFS[1:]})
+_OWN = frozenset({"dev", "proc", "tmp", "run", "lost+found", ROOTFS[1:]})
+_RESOLVERS = ("/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/connman")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "no_proxy") for name in (word, word.upper()))
 _ROOT_CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID")
@@ -63,14 +67,17 @@ def run_contained(
 
 
 def _arguments(root: Path, scratch: Path, *, network: bool) -> Iterator[str]:
-    for path in sorted(Path("/").iterdir()):
-        if path.name in _OWN:
+    for top in sorted(Path("/").iterdir()):
+        if top.name in _OWN:
             continue
-        if path.is_symlink():
-            yield from ("--symlink", os.readlink(path), str(path))  # noqa: PTH115  (the text as it stands)
-        elif path.is_dir():
-            yield from ("--ro-bind", str(path), str(path))
+        if top.is_symlink():
+            yield from ("--symlink", os.readlink(top), str(top))  # noqa: PTH115  (the text as it stands)
+        elif top.is_dir():
+            yield from ("--ro-bind", str(top), str(top))
     yield from ("--dev", "/dev", "--proc", "/proc", "--bind", str(scratch), "/tmp")  # noqa: S108  (the sandbox's own)
+    yield from ("--tmpfs", "/run")
+    for path in _RESOLVERS:
+        yield from ("--ro-bind-try", path, path)
     yield from ("--bind", str(root), ROOTFS, "--remount-ro", "/", "--chdir", ROOTFS)
     yield from (
         "--unshare-pid",
@@ -83,6 +90,7 @@ def _arguments(root: Path, scratch: Path, *, network: bool) -> Iterator[str]:
     if os.geteuid() != 0:
         yield from ("--unshare-user", "--uid", "0", "--gid", "0")
     else:
+        yield from ("--cap-drop", "ALL")
         for capability in _ROOT_CAPABILITIES:
             yield from ("--cap-add", capability)
     if not network:
@@ -96,15 +104,14 @@ def _base_environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def _process(command: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, umask=0o022
-    )
-    try:
-        with process:
+    ) as process:
+        try:
             yield process
-    except BaseException:
-        process.kill()
-        raise
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:

@@ -82,7 +82,7 @@ class Members:
                 info.size = int(extended["size"])
                 self._left, self._padding = info.size, -info.size % BLOCK
             if any(key.startswith("GNU.sparse") for key in extended) or info.type == tarfile.GNUTYPE_SPARSE:
-                raise BundleError(f"the layer holds a sparse file: {info.name!r}")
+                raise BundleError(f"the archive holds a sparse file: {info.name!r}")
             if not info.isreg():
                 self._left = self._padding = 0
             extended = {}
@@ -111,7 +111,7 @@ class Members:
 
     def _extension(self, info: tarfile.TarInfo) -> dict[str, str]:
         if info.size > EXTENSION_BYTES:
-            raise BundleError(f"the layer holds a header of {info.size} bytes")
+            raise BundleError(f"the archive holds a header of {info.size} bytes")
         data = b"".join(self.body())
         if info.type == tarfile.GNUTYPE_LONGNAME:
             return {"path": data.rstrip(b"\0").decode()}
@@ -137,9 +137,9 @@ def safe_path(name: str) -> str:
     """`name` without ``.`` and a last slash; `BundleError` unless it is a plain relative path."""
     parts = [part for part in name.removesuffix("/").split("/") if part != "."]
     if name.startswith("/") or any(part in ("", "..") or len(part.encode()) > NAME_BYTES for part in parts):
-        raise BundleError(f"the layer holds a path that leaves it: {name[:200]!r}")
+        raise BundleError(f"the archive holds a path that leaves it: {name[:200]!r}")
     if len(name.encode()) > PATH_BYTES or not is_printable(name):
-        raise BundleError(f"the layer holds a path that no file should have: {name[:200]!r}")
+        raise BundleError(f"the archive holds a path that no file should have: {name[:200]!r}")
     return "/".join(parts)
 
 

@@ -1,0 +1,191 @@
+"""A folder with a Kubefile becomes a cluster image in the store; and what is in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from appliance import events, files
+from appliance.clock import Clock, SystemClock
+from appliance.errors import RecipeError
+from appliance.image import builder, oci
+from appliance.image.builder import BuildInputs, BuiltLayer, BuiltRootfs, open_rootfs
+from appliance.image.oci import ARTIFACT_CLUSTER_IMAGE, MEDIA_INDEX, Index, Platform
+from appliance.image.store import Store
+from appliance.recipe import bundlefile, kubefile
+from appliance.recipe.bundlefile import BundleSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from appliance.digest import Digest
+    from appliance.image.oci import ImageConfig
+    from appliance.image.reference import Reference
+    from appliance.recipe.kubefile import Kubefile
+
+KUBEFILE = "Kubefile"
+BUNDLEFILE = "bundle.yaml"
+_VERSION = re.compile(r"v?((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)([-+][0-9A-Za-z.+-]+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What to build: `reference` names the image, `store` and `cache` are folders, `mtime` is SOURCE_DATE_EPOCH.
+
+    `kubefile` None means the one in `context`.
+    """
+
+    context: Path
+    reference: Reference
+    store: Path
+    cache: Path
+    kubefile: Path | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    platforms: tuple[Platform, ...] = ()
+    use_cache: bool = True
+    mtime: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What was built: `digest` is the source digest; layers of all platforms, each once."""
+
+    reference: Reference
+    digest: Digest
+    platforms: tuple[Platform, ...]
+    layers: tuple[BuiltLayer, ...]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """A named image of the store: its source digest, its platforms, the bytes of all it consists of."""
+
+    reference: Reference
+    digest: Digest
+    platforms: tuple[Platform, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RootfsDetail:
+    """One platform of an image: the rootfs digest, its manifest and config."""
+
+    digest: Digest
+    manifest: oci.Manifest
+    config: ImageConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDetail:
+    """An image of the store, platform by platform."""
+
+    reference: Reference
+    digest: Digest
+    rootfs: tuple[RootfsDetail, ...]
+
+
+def build_image(request: BuildRequest, *, sink: events.Sink = events.silent, clock: Clock | None = None) -> BuildReport:
+    """Build `request` into its store and give it its name.
+
+    Raises `RecipeError` with file and line for what is wrong with the Kubefile, bundle.yaml or the context.
+    """
+    clock = clock or SystemClock()
+    start = clock.monotonic()
+    path = request.kubefile or request.context / KUBEFILE
+    recipe = kubefile.parse(_read(path, kubefile.TEXT_BYTES), source=str(path))
+    builder.check_supported(recipe)
+    store = Store(request.store)
+    platforms = request.platforms or (host_platform(),)
+    built = tuple(_build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms)
+    index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
+    descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
+    store.tag(request.reference, descriptor)
+    warnings = (*recipe.warnings, *_unused_arguments(recipe, request.arguments))
+    return BuildReport(
+        request.reference, descriptor.digest, platforms, _layers(built), clock.monotonic() - start, warnings
+    )
+
+
+def _build(
+    request: BuildRequest, path: Path, recipe: Kubefile, *, store: Store, platform: Platform, sink: events.Sink
+) -> BuiltRootfs:
+    inputs = BuildInputs(
+        kubefile=recipe,
+        context=request.context,
+        spec=_spec(request, path, recipe, store=store, platform=platform),
+        arguments=request.arguments,
+        mtime=request.mtime,
+        use_cache=request.use_cache,
+    )
+    return builder.build(inputs, platform, store=store, cache=request.cache, sink=sink)
+
+
+def list_images(store: Path) -> tuple[ImageSummary, ...]:
+    """The named images of a store."""
+    images = Store(store)
+    return tuple(_summary(images, reference, descriptor) for reference, descriptor in images.list())
+
+
+def inspect(store: Path, reference: Reference) -> ImageDetail:
+    """What an image is; `RecipeError` when the store has none of that name."""
+    images = Store(store)
+    descriptor = images.resolve(reference)
+    children = oci.index_from_json(images.get(descriptor)).manifests
+    rootfs = tuple(
+        RootfsDetail(child.digest, *open_rootfs(images, descriptor, child.platform))
+        for child in children
+        if child.platform is not None
+    )
+    return ImageDetail(reference, descriptor.digest, rootfs)
+
+
+def host_platform() -> Platform:
+    """The platform of this machine."""
+    return Platform.parse(f"linux/{os.uname().machine}")
+
+
+def _read(path: Path, limit: int) -> str:
+    try:
+        return files.read_bounded(path, limit).decode("utf-8")
+    except OSError as error:
+        hint = f"write it, or name another with -f; the context is {path.parent}"
+        raise RecipeError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError("this is not UTF-8 text", where=str(path), hint="save it as UTF-8") from error
+
+
+def _spec(request: BuildRequest, path: Path, recipe: Kubefile, *, store: Store, platform: Platform) -> BundleSpec:
+    """What bundle.yaml says; without it, the base image's description, with name and version of the tag."""
+    beside = path.parent / BUNDLEFILE
+    if beside.exists():
+        return bundlefile.load(_read(beside, kubefile.TEXT_BYTES), source=str(beside))
+    name = request.reference.repository.rpartition("/")[2]
+    version = _VERSION.fullmatch(request.reference.tag)
+    base = builder.base_spec(recipe, request.arguments, platform, store=store) or BundleSpec(name, "0.0.0")
+    return dataclasses.replace(base, name=name, version=version[1] if version else "0.0.0")
+
+
+def _layers(built: tuple[BuiltRootfs, ...]) -> tuple[BuiltLayer, ...]:
+    return tuple({layer.blob.digest: layer for rootfs in built for layer in rootfs.layers}.values())
+
+
+def _unused_arguments(recipe: Kubefile, arguments: Mapping[str, str]) -> tuple[str, ...]:
+    declared = {word.partition("=")[0] for i in recipe.instructions if i.keyword == "ARG" for word in i.text.split()}
+    unused = (name for name in arguments if name not in declared)
+    return tuple(f"the Kubefile has no ARG {name}, so its value is not used" for name in unused)
+
+
+def _summary(store: Store, reference: Reference, descriptor: oci.Descriptor) -> ImageSummary:
+    children = oci.index_from_json(store.get(descriptor)).manifests
+    blobs = {descriptor.digest: descriptor.size}
+    for child in children:
+        manifest = oci.manifest_from_json(store.get(child))
+        blobs |= {blob.digest: blob.size for blob in (child, manifest.config, *manifest.layers)}
+    platforms = tuple(child.platform for child in children if child.platform is not None)
+    return ImageSummary(reference, descriptor.digest, platforms, sum(blobs.values()))
