@@ -23,10 +23,12 @@ less() { # A B: is A the smaller number? Some shells count in 32 bits.
 find_myself() {
     case $0 in
     */*) self=$0 ;;
-    *) self=./$0; [ -f "$self" ] || self=$(command -v "$0") || self='' ;;
+    *) self=$0; [ -f "./$self" ] || self=$(command -v "$0") || self='' ;;
     esac
-    case $self in /*) ;; *) self=$(pwd)/$self ;; esac
-    { [ -f "$self" ] && [ -r "$self" ]; } || die 10 "cannot find this file; start it as: sh /path/to/bundle.run"
+    case $self in /*) ;; *) self=$(pwd)/${self#./} ;; esac
+    title=''
+    [ ! -f "$self" ] || { read -r _ && read -r title; } <"$self"
+    [ "$title" = '# @NAME@ @VERSION@: a delivery that installs itself.' ] || die 10 "cannot find this file; start it as: sh /path/to/bundle.run"
 }
 
 check_programs() {

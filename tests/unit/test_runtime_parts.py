@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from appliance.bundle.pyruntime import archive, debian, wheels
+from appliance.bundle.pyruntime import archive, debian, shelf, wheels
 from appliance.bundle.pyruntime.lock import Kind, Pin
 from appliance.bundle.pyruntime.ours import our_files
 from appliance.bundle.pyruntime.packages import Packages
@@ -122,6 +122,19 @@ def test_the_file_list_names_all_but_itself_and_the_program(tmp_path: Path) -> N
     empty = Digest.of(b"").hex
     assert listing.decode() == f"{empty}  lib/a\n{empty}  z\n"
     assert packed.file_list == Digest.of(listing)
+
+
+def test_the_last_used_folders_are_kept_of_each_stem(tmp_path: Path) -> None:
+    for number in range(6):
+        folder = tmp_path / f"host-x86_64-{number}"
+        folder.mkdir()
+        os.utime(folder, (number, number))
+    (tmp_path / "operator-x86_64-0").mkdir()
+    shelf.used(tmp_path / "host-x86_64-1")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "operator-x86_64-0",
+        *(f"host-x86_64-{number}" for number in (1, 3, 4, 5)),
+    }
 
 
 def test_a_kept_package_that_changed_is_removed_and_said(tmp_path: Path) -> None:

@@ -59,6 +59,25 @@ def test_the_installer_starts_with_the_arguments_as_they_were_given(run: Path, s
     )
 
 
+@pytest.mark.parametrize("name", ["x.run", "./x.run", "../place/x.run"])
+@every_shell
+def test_the_file_finds_itself_however_it_is_named(run: Path, shell: tuple[str, ...], name: str) -> None:
+    place = run.parent / "place"
+    place.mkdir()
+    run.rename(place / "x.run")
+    env = {"PATH": "/usr/bin:/bin", "APPLIANCE_TMPDIR": str(place)}
+    done = subprocess.run([*shell, name], cwd=place, env=env, capture_output=True, text=True, check=False)
+    (bundle,) = (line for line in done.stdout.splitlines() if line.endswith("x.run>"))
+    assert os.path.normpath(bundle[1:-1]) == str(place / "x.run")
+
+
+def test_a_program_text_without_a_file_says_how_to_start_it(run: Path) -> None:
+    with run.open("rb") as file:
+        done = subprocess.run(["dash"], stdin=file, env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=False)
+    assert done.returncode == 10
+    assert b"start it as: sh /path/to/bundle.run" in done.stderr
+
+
 @every_shell
 def test_the_second_start_uses_what_the_first_unpacked(run: Path, shell: tuple[str, ...]) -> None:
     start(run, shell=shell)

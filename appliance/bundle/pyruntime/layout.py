@@ -53,7 +53,7 @@ def shell_functions() -> str:
 
 
 def install_script() -> str:
-    """A POSIX shell script that installs a runtime on a host: ``sh -s TAR SHA256 ROOT`` with this on standard input.
+    """A POSIX shell script that installs a runtime on a host, with the arguments ``TAR SHA256 ROOT``.
 
     `ROOT` is absolute and at most `LONGEST_ROOT` bytes. A runtime that stands there whole is kept. Exit 1 and one
     sentence on standard error otherwise.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime import archive
+from appliance.bundle.pyruntime import archive, shelf
 from appliance.bundle.pyruntime.archive import Packed
 from appliance.bundle.pyruntime.layout import BOOT, PYTHON
 from appliance.bundle.pyruntime.ours import our_files
@@ -75,7 +75,7 @@ def provide(kind: RuntimeKind, arch: str, *, cache: Path, latest: bool = False, 
 def _provide(workshop: Workshop, kind: RuntimeKind, arch: str) -> Runtime:
     tree = workshop.tree(kind, arch)
     ours = our_files(kind)
-    out = workshop.cache / "runtimes" / _key(tree, ours, workshop.project) / f"{kind}-{arch}.tar"
+    out = workshop.cache / "runtimes" / f"{kind}-{arch}-{_key(tree, ours, workshop.project)}" / f"{kind}-{arch}.tar"
     packed = _recall(out)
     if packed is None:
         with disk_errors(workshop.cache), tempfile.TemporaryDirectory(prefix=".ours-", dir=workshop.cache) as name:
@@ -84,6 +84,7 @@ def _provide(workshop: Workshop, kind: RuntimeKind, arch: str) -> Runtime:
             workshop.compiler(kind).compile(overlay, _beside(overlay))
             packed = archive.pack(archive.collect(tree.folder, overlay), out)
         _remember(out, packed)
+    shelf.used(out.parent)
     inputs = tuple(RuntimeInput(pin.name, pin.version, Digest(pin.sha256), pin.source) for pin in tree.pins.pins)
     return Runtime(
         arch, kind, out, packed.digest, packed.size, packed.file_list, packed.unpacked_bytes, inputs, tree.drift

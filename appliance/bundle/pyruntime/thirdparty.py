@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime import debian, wheels
+from appliance.bundle.pyruntime import debian, shelf, wheels
 from appliance.bundle.pyruntime import lock as locks
 from appliance.bundle.pyruntime.assemble import Compiler, assemble
 from appliance.bundle.pyruntime.lock import ARCHITECTURES, Kind, Lock, Pin
@@ -64,10 +64,12 @@ class Workshop:
             raise ApplianceError(f"no Python travels for {arch}", hint=f"there is one for {', '.join(ARCHITECTURES)}")
         for lock in self._known_locks(arch):
             if (tree := self._place(kind, lock, arch)).folder.is_dir():
+                shelf.used(tree.folder)
                 return tree
         tree = self._place(kind, self._obtain(kind, arch), arch)
         self._say(f"assembling Python for {arch} ({kind})")
         self._assemble(kind, arch, tree)
+        shelf.used(tree.folder)
         return tree
 
     def compiler(self, kind: RuntimeKind) -> Compiler:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NEWEST_GLIBC = 41
 _OLDEST_GLIBC = 5
+_NO_ANSWER = "Retrying ("
 _NOT_THERE = ("No matching distribution found", "DO NOT MATCH THE HASHES")
 
 
@@ -60,6 +61,10 @@ def _download(pins: Sequence[Pin], packages: Packages) -> bool:
         if done.returncode == 0:
             packages.take(folder, pins)
             return True
+        if _NO_ANSWER in done.stderr:
+            raise ApplianceError(
+                "the Python package index does not answer", hint="check the network and pip's settings"
+            )
         if any(words in done.stderr for words in _NOT_THERE):
             return False
         raise programs.failure(("pip",), done)
