@@ -14,6 +14,7 @@ PAGE = 4096
 FIELD = 256
 ROOM = 2 * FIELD
 
+_LARGEST_PAGE = 1 << 21
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 _ENTRY = struct.Struct("<qQ")
@@ -134,11 +135,21 @@ def _add_search_path(edited: bytearray, segments: list[_Segment], address: int) 
 def _segments(data: bytes) -> list[_Segment]:
     if not is_elf(data):
         raise ApplianceError("not a 64-bit little-endian ELF file")
+    if len(data) < _HEADER.size:
+        raise ApplianceError("an ELF file ends before its header does")
     header = _HEADER.unpack_from(data)
     start, size, count = header[5], header[9], header[10]
     if size != _SEGMENT.size:
         raise ApplianceError(f"an ELF file has program headers of {size} bytes")
-    return [_Segment(*_SEGMENT.unpack_from(data, start + index * size)) for index in range(count)]
+    if start + count * size > len(data):
+        raise ApplianceError("an ELF file ends before its program headers do")
+    segments = [_Segment(*_SEGMENT.unpack_from(data, start + index * size)) for index in range(count)]
+    for segment in segments:
+        if segment.offset + segment.file_bytes > len(data):
+            raise ApplianceError("an ELF file ends before its segments do")
+        if segment.kind == _PT_LOAD and not 0 < segment.align <= _LARGEST_PAGE:
+            raise ApplianceError(f"an ELF file has a segment aligned to {segment.align} bytes")
+    return segments
 
 
 def _write_segments(edited: bytearray, segments: list[_Segment]) -> None:
