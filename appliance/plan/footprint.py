@@ -1,16 +1,18 @@
 """What an installation leaves on a host: where, and the steps that keep what was there before and bring it back.
 
 A file that stood where ours is written is kept under ``NODE/clusters/NAME/before/files``, with the list of folders that
-had to be made. Removal works from the stamp's receipt alone; of what is kept, it uses what is still there.
+had to be made. Removal works from the stamp's receipt alone; of what is kept, it uses what is still there. A tree that
+is a mount point (a disk of its own for data) is emptied, and stays.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from typing import TYPE_CHECKING
 
 from appliance.errors import PlanError
-from appliance.inventory.facts import NodeStamp, Receipt, stamp_to_text
+from appliance.inventory.facts import Receipt, stamp_to_text
 from appliance.plan.steps import PutText, Run, Step
 from appliance.transport.base import Command
 
@@ -18,9 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from appliance.digest import Digest
+    from appliance.inventory.facts import NodeStamp
 
 NODE = "/var/lib/appliance/node"
 STAMP = "/etc/appliance/node.json"
+
+_CLAIM = """
+set -eu
+mkdir -p "${1%/*}"
+umask 077
+printf '%s' "$2" >"$1.part"
+sync
+mv -f "$1.part" "$1"
+"""
 
 _KEEP = """
 set -eu
@@ -56,6 +68,7 @@ kept=$1; shift
 made() { for path; do folder=${path%/*}; while [ "${folder#/*/}" != "$folder" ]; do
     printf '%s\\n' "$folder"; folder=${folder%/*}; done; done; }
 for path; do
+    [ ! -e "$kept/seen" ] || grep -qxF -e "$path" "$kept/seen" || continue
     rm -f "$path"
     if [ -e "$kept/files$path" ] || [ -L "$kept/files$path" ]; then
         mkdir -p "${path%/*}"
@@ -81,15 +94,20 @@ for path; do [ ! -e "$path" ] && [ ! -L "$path" ] || exit 1; done
 
 _CLEAR = """
 set -eu
-for path; do rm -rf "$path"; done
 for path; do
+    if mountpoint -q "$path"; then find "$path" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
+    else rm -rf "$path"; fi
     case $path in /opt/appliance/*|/var/lib/appliance/*|/etc/appliance/*) rmdir "${path%/*}" 2>/dev/null || true ;; esac
 done
 sync
 """
 
 _CLEARED = """
-for path; do [ ! -e "$path" ] && [ ! -L "$path" ] || exit 1; done
+for path; do
+    if mountpoint -q "$path"; then
+        [ -z "$(find "$path" -mindepth 1 -maxdepth 1 ! -name lost+found)" ] || exit 1
+    else [ ! -e "$path" ] && [ ! -L "$path" ] || exit 1; fi
+done
 """
 
 
@@ -117,8 +135,20 @@ def _once(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def write_stamp(host: str, stamp: NodeStamp, *, title: str = "Say whose host this is") -> Step:
-    """Write the stamp."""
+def claim(host: str, stamp: NodeStamp) -> Step:
+    """Write the stamp if there is none, before anything else, with no files yet: what stands there is still theirs."""
+    text = stamp_to_text(dataclasses.replace(stamp, receipt=Receipt(trees=own_trees(stamp.cluster))))
+    return Step(
+        id=f"{host}/claim",
+        title=f"Say that this host is of cluster {stamp.cluster}",
+        host=host,
+        action=Run(Command.shell(_CLAIM, STAMP, text)),
+        unless=Command(("test", "-e", STAMP)),
+    )
+
+
+def write_stamp(host: str, stamp: NodeStamp, *, title: str = "List what will be written") -> Step:
+    """Write the stamp. Its files must be kept before: who removes takes for granted that they are ours."""
     return Step(f"{host}/stamp", title, host, PutText(STAMP, (stamp_to_text(stamp),), mode=0o600))
 
 
@@ -149,15 +179,7 @@ def bring_back(host: str, stamp: NodeStamp) -> Step:
 def clear(host: str, stamp: NodeStamp) -> tuple[Step, ...]:
     """Delete the receipt's trees, and last of all the stamp; before it, the stamp says that only trees are left."""
     trees = _checked(host, stamp.receipt.trees, depth=3)
-    left = NodeStamp(
-        cluster=stamp.cluster,
-        machine_id=stamp.machine_id,
-        roles=stamp.roles,
-        image=stamp.image,
-        version=stamp.version,
-        epoch=stamp.epoch,
-        receipt=Receipt(trees=trees),
-    )
+    left = dataclasses.replace(stamp, receipt=Receipt(trees=trees))
     return (
         write_stamp(host, left, title="Note that only folders are left"),
         _clear_step(host, "trees", f"Delete {', '.join(trees)}", trees),

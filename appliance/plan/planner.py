@@ -133,9 +133,11 @@ def _prepare(site: Site, host: SiteHost, runtime: Runtime, installation: tuple[S
     before = [host.stamp.receipt] if host.stamp else []
     receipt = footprint.merge([*before, written, runtime.receipt(site, host)])
     keeping = (footprint.keep(host.name, site.cluster, files),) if files else ()
+    stamp = _stamp(site, host, receipt)
     return (
-        footprint.write_stamp(host.name, _stamp(site, host, receipt)),
+        footprint.claim(host.name, stamp),
         *keeping,
+        footprint.write_stamp(host.name, stamp),
         *_python(host, _part(site, host).runtime),
     )
 
