@@ -6,9 +6,12 @@ started, is written last. The same members give the same bytes everywhere but in
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import io
 import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
@@ -29,7 +32,8 @@ from appliance.digest import Digest
 from appliance.errors import BundleError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -140,10 +144,13 @@ def _write_payload(
 ) -> Payload:
     entries = places(members, base=base)
     _refuse_full_disk(descriptor, entries[-1].end)
-    with events.task(sink, "write", "Writing the bundle", total=sum(member.size for member in members)) as progress:
-        size = _write_archive(descriptor, members, base=base, created=created, progress=progress)
-    with events.task(sink, "check", "Reading it again", total=size - base) as progress:
-        chunks = _digests(descriptor, entries, base=base, size=size, progress=progress)
+    total = sum(member.size for member in members)
+    with (
+        events.task(sink, "write", "Writing the bundle", total=total) as progress,
+        _rereading(descriptor, entries, base=base) as reread,
+    ):
+        size = _write_archive(descriptor, members, base=base, created=created, reread=reread, progress=progress)
+        chunks = reread.finish(size)
     return Payload(base, size, entries, chunks)
 
 
@@ -154,10 +161,16 @@ def _refuse_full_disk(descriptor: int, size: int) -> None:
 
 
 def _write_archive(
-    descriptor: int, members: Sequence[Member], *, base: int, created: int, progress: Callable[[int], None]
+    descriptor: int,
+    members: Sequence[Member],
+    *,
+    base: int,
+    created: int,
+    reread: _Rereading,
+    progress: Callable[[int], None],
 ) -> int:
     """Write the members through py7zr, stored, in one folder; the offset of the file's end in bytes."""
-    window = _Window(descriptor, base)
+    window = _Window(descriptor, base, reread.written_to)
     archive = py7zr.SevenZipFile(cast("BinaryIO", window), "w", filters=[{"id": py7zr.FILTER_COPY}])
     archive.set_encoded_header_mode(mode=False)
     for member in members:
@@ -202,10 +215,11 @@ class _Source(io.BufferedIOBase):
 class _Window(io.RawIOBase):
     """The file from `base` on, as py7zr's whole file: it overwrites what stands before its first byte otherwise."""
 
-    def __init__(self, descriptor: int, base: int) -> None:
+    def __init__(self, descriptor: int, base: int, written_to: Callable[[int], None]) -> None:
         super().__init__()
         self._descriptor = descriptor
         self._base = base
+        self._written_to = written_to
         self._at = 0
         self.size = base
 
@@ -228,6 +242,7 @@ class _Window(io.RawIOBase):
         _write_at(self._descriptor, view, self._base + self._at)
         self._at += view.nbytes
         self.size = max(self.size, self._base + self._at)
+        self._written_to(self.size)
         return view.nbytes
 
 
@@ -238,21 +253,88 @@ def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
         view, offset = view[count:], offset + count
 
 
-def _digests(
-    descriptor: int, entries: Sequence[FileEntry], *, base: int, size: int, progress: Callable[[int], None]
-) -> tuple[Digest, ...]:
-    """Read all that was written: each member is what it should be, and these are the chunks' digests."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        found = [pool.submit(files.hash_range, descriptor, entry.offset, entry.length) for entry in entries]
-        chunks = tuple(files.hash_chunks(descriptor, base=base, size=size, chunk=CHUNK_BYTES, progress=progress))
-        for entry, digest in zip(entries, found, strict=True):
-            if digest.result() != entry.sha256:
+@contextlib.contextmanager
+def _rereading(descriptor: int, entries: Sequence[FileEntry], *, base: int) -> Iterator[_Rereading]:
+    with (
+        ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as chunks,
+        ThreadPoolExecutor(max_workers=1) as members,
+    ):
+        try:
+            yield _Rereading(descriptor, _Comparison(descriptor, entries), base=base, chunks=chunks, members=members)
+        finally:
+            chunks.shutdown(cancel_futures=True)
+            members.shutdown(cancel_futures=True)
+
+
+class _Rereading:
+    """Reads, close behind the writer and on the other cores, what was written: for the chunks' and members' digests."""
+
+    def __init__(
+        self, descriptor: int, comparison: _Comparison, *, base: int, chunks: Executor, members: Executor
+    ) -> None:
+        self._descriptor = descriptor
+        self._comparison = comparison
+        self._base = base
+        self._chunks = chunks
+        self._members = members
+        self._digests: dict[int, Future[Digest]] = {}
+        self._compared: list[Future[None]] = []
+        self._next = 1  # the archive's header, in chunk 0, is written last
+
+    def written_to(self, offset: int) -> None:
+        """All before `offset` is written, and stays so but for the archive's header."""
+        while (end := self._base + (self._next + 1) * CHUNK_BYTES) <= offset:
+            self._hash(self._next, end)
+            self._compared.append(self._members.submit(self._comparison.go_on, end))
+            self._next += 1
+
+    def finish(self, size: int) -> tuple[Digest, ...]:
+        """The digests of all chunks of the file of `size` bytes; `StateError` for a member that is not as it should be."""
+        count = chunks_count(size, self._base)
+        for number in (0, *range(self._next, count)):
+            self._hash(number, min(size, self._base + (number + 1) * CHUNK_BYTES))
+        self._compared.append(self._members.submit(self._comparison.go_on, size))
+        for compared in self._compared:
+            compared.result()
+        return tuple(self._digests[number].result() for number in range(count))
+
+    def _hash(self, number: int, end: int) -> None:
+        start = self._base + number * CHUNK_BYTES
+        self._digests[number] = self._chunks.submit(files.hash_range, self._descriptor, start, end - start)
+
+
+class _Comparison:
+    """Compares members with their digests, front to back, as far as they are written."""
+
+    def __init__(self, descriptor: int, entries: Sequence[FileEntry]) -> None:
+        self._descriptor = descriptor
+        self._entries = deque(entries)
+        self._at = entries[0].offset
+        self._buffer = memoryview(bytearray(files.COPY_BYTES))
+        self._hash = hashlib.sha256()
+
+    def go_on(self, end: int) -> None:
+        """Compare what lies before the offset `end`; `StateError` for the first member that differs."""
+        while self._entries:
+            entry = self._entries[0]
+            while self._at < min(end, entry.end):
+                piece = self._buffer[: min(end, entry.end) - self._at]
+                count = os.preadv(self._descriptor, [piece], self._at)
+                self._hash.update(piece[:count])
+                self._at += count
+            if self._at < entry.end:
+                return
+            if self._hash.hexdigest() != entry.sha256.hex:
                 raise StateError(f"{entry.name} has other content than its digest says", hint="build the image again")
-    return chunks
+            self._entries.popleft()
+            self._hash = hashlib.sha256()
 
 
 def _digest_of_all(descriptor: int, size: int, sink: events.Sink) -> Digest:
-    with events.task(sink, "sum", "Adding up the file", total=size) as progress:
+    """The digest of the whole file, while another core brings it to the disk."""
+    with events.task(sink, "sum", "Adding up the file", total=size) as progress, ThreadPoolExecutor(1) as pool:
+        synced = pool.submit(os.fdatasync, descriptor)
         digest = files.hash_range(descriptor, 0, size)
+        synced.result()
         progress(size)
     return digest
