@@ -6,12 +6,9 @@ started, is written last. The same members give the same bytes everywhere but in
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import hashlib
 import io
 import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
@@ -21,19 +18,18 @@ import py7zr
 from appliance import events, files
 from appliance.bundle.layout import (
     ARCHIVE_HEADER_BYTES,
-    CHUNK_BYTES,
     LIMITS,
     STUB_BYTES,
     base_for,
     pack_head,
 )
 from appliance.bundle.manifest import FileEntry, chunks_count
+from appliance.bundle.reread import Rereading, rereading
 from appliance.digest import Digest
 from appliance.errors import BundleError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from concurrent.futures import Executor, Future
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -147,7 +143,7 @@ def _write_payload(
     total = sum(member.size for member in members)
     with (
         events.task(sink, "write", "Writing the bundle", total=total) as progress,
-        _rereading(descriptor, entries, base=base) as reread,
+        rereading(descriptor, entries, base=base) as reread,
     ):
         size = _write_archive(descriptor, members, base=base, created=created, reread=reread, progress=progress)
         chunks = reread.finish(size)
@@ -166,7 +162,7 @@ def _write_archive(
     *,
     base: int,
     created: int,
-    reread: _Rereading,
+    reread: Rereading,
     progress: Callable[[int], None],
 ) -> int:
     """Write the members through py7zr, stored, in one folder; the offset of the file's end in bytes."""
@@ -251,83 +247,6 @@ def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     while view:
         count = os.pwrite(descriptor, view, offset)
         view, offset = view[count:], offset + count
-
-
-@contextlib.contextmanager
-def _rereading(descriptor: int, entries: Sequence[FileEntry], *, base: int) -> Iterator[_Rereading]:
-    with (
-        ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as chunks,
-        ThreadPoolExecutor(max_workers=1) as members,
-    ):
-        try:
-            yield _Rereading(descriptor, _Comparison(descriptor, entries), base=base, chunks=chunks, members=members)
-        finally:
-            chunks.shutdown(cancel_futures=True)
-            members.shutdown(cancel_futures=True)
-
-
-class _Rereading:
-    """Reads, close behind the writer and on the other cores, what was written: for the chunks' and members' digests."""
-
-    def __init__(
-        self, descriptor: int, comparison: _Comparison, *, base: int, chunks: Executor, members: Executor
-    ) -> None:
-        self._descriptor = descriptor
-        self._comparison = comparison
-        self._base = base
-        self._chunks = chunks
-        self._members = members
-        self._digests: dict[int, Future[Digest]] = {}
-        self._compared: list[Future[None]] = []
-        self._next = 1  # the archive's header, in chunk 0, is written last
-
-    def written_to(self, offset: int) -> None:
-        """All before `offset` is written, and stays so but for the archive's header."""
-        while (end := self._base + (self._next + 1) * CHUNK_BYTES) <= offset:
-            self._hash(self._next, end)
-            self._compared.append(self._members.submit(self._comparison.go_on, end))
-            self._next += 1
-
-    def finish(self, size: int) -> tuple[Digest, ...]:
-        """The digests of all chunks of the file of `size` bytes; `StateError` for a member that is not as it should be."""
-        count = chunks_count(size, self._base)
-        for number in (0, *range(self._next, count)):
-            self._hash(number, min(size, self._base + (number + 1) * CHUNK_BYTES))
-        self._compared.append(self._members.submit(self._comparison.go_on, size))
-        for compared in self._compared:
-            compared.result()
-        return tuple(self._digests[number].result() for number in range(count))
-
-    def _hash(self, number: int, end: int) -> None:
-        start = self._base + number * CHUNK_BYTES
-        self._digests[number] = self._chunks.submit(files.hash_range, self._descriptor, start, end - start)
-
-
-class _Comparison:
-    """Compares members with their digests, front to back, as far as they are written."""
-
-    def __init__(self, descriptor: int, entries: Sequence[FileEntry]) -> None:
-        self._descriptor = descriptor
-        self._entries = deque(entries)
-        self._at = entries[0].offset
-        self._buffer = memoryview(bytearray(files.COPY_BYTES))
-        self._hash = hashlib.sha256()
-
-    def go_on(self, end: int) -> None:
-        """Compare what lies before the offset `end`; `StateError` for the first member that differs."""
-        while self._entries:
-            entry = self._entries[0]
-            while self._at < min(end, entry.end):
-                piece = self._buffer[: min(end, entry.end) - self._at]
-                count = os.preadv(self._descriptor, [piece], self._at)
-                self._hash.update(piece[:count])
-                self._at += count
-            if self._at < entry.end:
-                return
-            if self._hash.hexdigest() != entry.sha256.hex:
-                raise StateError(f"{entry.name} has other content than its digest says", hint="build the image again")
-            self._entries.popleft()
-            self._hash = hashlib.sha256()
 
 
 def _digest_of_all(descriptor: int, size: int, sink: events.Sink) -> Digest:

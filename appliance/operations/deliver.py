@@ -18,8 +18,8 @@ from appliance.bundle.verify import BundleFiles, Checked, VerifiedBundle
 from appliance.digest import Digest
 from appliance.errors import BundleError, StateError, VerificationError
 from appliance.image import layers, oci
+from appliance.image.blobs import Blob, LayerBlob
 from appliance.plan.runtime import HostRuntime, ImagePart, TextFile
-from appliance.plan.steps import Blob, LayerBlob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

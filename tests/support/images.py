@@ -51,7 +51,7 @@ def _child(
     spec: BundleSpec,
 ) -> Descriptor:
     made = [_layer(store, scratch / f"layer{number}", files) for number, files in enumerate(contents)]
-    records = tuple(LayerRecord(layer.diff_id, f"COPY {number} /") for number, layer in enumerate(made))
+    records = tuple(LayerRecord(layer.diff_id, f"COPY {number} /", layer.tar_size) for number, layer in enumerate(made))
     config = store.put_document(oci.config_to_json(ImageConfig(platform, spec, records)), oci.MEDIA_CONFIG)
     blobs = tuple(Descriptor(oci.MEDIA_LAYER, layer.digest, layer.size) for layer in made)
     manifest = store.put_document(oci.manifest_to_json(Manifest(config, blobs)), oci.MEDIA_MANIFEST)
