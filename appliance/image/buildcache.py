@@ -24,19 +24,20 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LayerMade:
-    """A layer as built: where it lies, its tar's digest, the folders in it with their modes, the paths it removes."""
+    """A layer as built: where it lies, its tar's digest and bytes, its folders with their modes, the paths it removes."""
 
     blob: Descriptor
     diff_id: Digest
+    tar_size: int
     folders: Mapping[str, int] = field(default_factory=dict)
     removed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, blob: Descriptor, diff_id: Digest, entries: Iterable[Entry]) -> LayerMade:
+    def of(cls, blob: Descriptor, diff_id: Digest, tar_size: int, entries: Iterable[Entry]) -> LayerMade:
         """Of a layer and what stands in it."""
         entries = tuple(entries)
         folders = {entry.path: entry.mode for entry in entries if entry.kind is Kind.FOLDER}
-        return cls(blob, diff_id, folders, tuple(entry.path for entry in entries if entry.kind is Kind.REMOVED))
+        return cls(blob, diff_id, tar_size, folders, tuple(entry.path for entry in entries if entry.kind is Kind.REMOVED))
 
 
 def key(*inputs: object) -> Digest:
@@ -56,7 +57,8 @@ class BuildCache:
         try:
             record = canonical.loads(read_bounded(self._folder / name.hex, _RECORD_BYTES), limit=_RECORD_BYTES)
             blob = Descriptor(MEDIA_LAYER, Digest.parse(record["digest"]), record["size"])
-            made = LayerMade(blob, Digest.parse(record["diffId"]), record["folders"], tuple(record["removed"]))
+            diff_id = Digest.parse(record["diffId"])
+            made = LayerMade(blob, diff_id, record["tarSize"], record["folders"], tuple(record["removed"]))
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return made if self._store.keep(blob) else None
@@ -67,6 +69,7 @@ class BuildCache:
             "digest": str(made.blob.digest),
             "size": made.blob.size,
             "diffId": str(made.diff_id),
+            "tarSize": made.tar_size,
             "folders": dict(made.folders),
             "removed": list(made.removed),
         }

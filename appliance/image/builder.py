@@ -66,6 +66,7 @@ class BuiltLayer:
 
     blob: Descriptor
     diff_id: Digest
+    tar_size: int
     instruction: str
     cached: bool
 
@@ -218,12 +219,12 @@ class _Build:
         self._commands = config.commands
         for blob, record in zip(manifest.layers, config.layers, strict=True):
             with self._store.open(blob.digest) as source:
-                made = LayerMade.of(blob, record.diff_id, layers.read_entries(source))
+                made = LayerMade.of(blob, record.diff_id, record.size, layers.read_entries(source))
             self._add(made, record.instruction, cached=True)
 
     def _add(self, made: LayerMade, instruction: str, *, cached: bool) -> None:
         self._made.append(made)
-        self._layers.append(BuiltLayer(made.blob, made.diff_id, instruction, cached))
+        self._layers.append(BuiltLayer(made.blob, made.diff_id, made.tar_size, instruction, cached))
         for path in made.removed:
             self._folders = {f: m for f, m in self._folders.items() if f != path and not f.startswith(f"{path}/")}
         self._folders |= made.folders
@@ -239,7 +240,7 @@ class _Build:
         return cached
 
     def _write(self, items: tuple[Item, ...], task: str) -> LayerMade:
-        diff_ids: list[Digest] = []
+        written: list[layers.Layer] = []
         done = 0
 
         def progress(count: int) -> None:
@@ -251,11 +252,13 @@ class _Build:
             sources = (Source(item.entry, item.file) for item in items)
             layer = layers.write_layer(sources, out, mtime=self._inputs.mtime, progress=progress)
             check_unchanged(items)
-            diff_ids.append(layer.diff_id)
+            written.append(layer)
             return layer.digest, layer.size
 
-        digest, size = write_blob(self._store, write)
-        return LayerMade.of(Descriptor(MEDIA_LAYER, digest, size), diff_ids[0], (item.entry for item in items))
+        write_blob(self._store, write)
+        (layer,) = written
+        blob = Descriptor(MEDIA_LAYER, layer.digest, layer.size)
+        return LayerMade.of(blob, layer.diff_id, layer.tar_size, (item.entry for item in items))
 
     def _copy(self, instruction: Instruction, task: str) -> bool:
         *names, written = self._values.words(instruction)
@@ -345,7 +348,7 @@ class _Build:
         config = ImageConfig(
             platform=self._platform,
             spec=self._inputs.spec,
-            layers=tuple(LayerRecord(layer.diff_id, layer.instruction) for layer in self._layers),
+            layers=tuple(LayerRecord(layer.diff_id, layer.instruction, layer.tar_size) for layer in self._layers),
             env=self._values.env,
             labels=self._labels,
             commands=self._commands,

@@ -52,11 +52,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer as written: digest and size in bytes of the blob, digest of its tar."""
+    """A layer as written: digest and size in bytes of the blob, the same of its tar."""
 
     digest: Digest
     size: int
     diff_id: Digest
+    tar_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def write_layer(
         last = name
         tar.add(name, source, progress)
     diff_id = tar.finish()
-    return Layer(blob.digest, blob.size, diff_id)
+    return Layer(blob.digest, blob.size, diff_id, tar.size)
 
 
 def _archive_name(entry: Entry) -> str:
@@ -118,7 +119,7 @@ class _TarWriter:
         self._mtime = mtime
         self._hash = hashlib.sha256()
         self._zstd = zstd.ZstdCompressor(options=_PINNED)
-        self._size = 0
+        self.size = 0
 
     def add(self, name: str, source: Source, progress: Callable[[int], None] | None) -> None:
         entry = source.entry
@@ -152,12 +153,12 @@ class _TarWriter:
 
     def _write(self, data: bytes) -> None:
         self._hash.update(data)
-        self._size += len(data)
+        self.size += len(data)
         self._out.write(self._zstd.compress(data))
 
     def finish(self) -> Digest:
         self._write(bytes(2 * BLOCK))
-        self._write(bytes(-self._size % tarfile.RECORDSIZE))
+        self._write(bytes(-self.size % tarfile.RECORDSIZE))
         self._out.write(self._zstd.flush())
         return Digest(self._hash.hexdigest())
 

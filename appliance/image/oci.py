@@ -83,10 +83,11 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
-    """Where a layer came from: the digest of its tar and the instruction that made it."""
+    """Where a layer came from: the digest and bytes of its tar, and the instruction that made it."""
 
     diff_id: Digest
     instruction: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,10 @@ def config_to_json(config: ImageConfig) -> bytes:
             "os": config.platform.os,
             "architecture": config.platform.architecture,
             "spec": canonical.loads(bundlefile.to_json(config.spec), limit=DOCUMENT_BYTES),
-            "layers": [{"diffId": str(layer.diff_id), "instruction": layer.instruction} for layer in config.layers],
+            "layers": [
+                {"diffId": str(layer.diff_id), "instruction": layer.instruction, "size": layer.size}
+                for layer in config.layers
+            ],
             "env": dict(config.env),
             "labels": dict(config.labels),
             "commands": list(config.commands),
@@ -233,7 +237,9 @@ def _config(document: Any) -> ImageConfig:
     return ImageConfig(
         platform=Platform(_text(document["os"]), _text(document["architecture"])),
         spec=bundlefile.from_json(canonical.dumps(document["spec"])),
-        layers=tuple(LayerRecord(Digest.parse(x["diffId"]), _text(x["instruction"])) for x in document["layers"]),
+        layers=tuple(
+            LayerRecord(Digest.parse(x["diffId"]), _text(x["instruction"]), int(x["size"])) for x in document["layers"]
+        ),
         env=_texts(document["env"]),
         labels=_texts(document["labels"]),
         commands=_tuple(document["commands"]),

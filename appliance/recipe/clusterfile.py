@@ -10,7 +10,7 @@ from appliance.recipe import schema
 from appliance.recipe.addresses import expand
 from appliance.recipe.quantities import parse_rate
 from appliance.recipe.yamltext import dump as dump_yaml
-from appliance.recipe.yamltext import load_documents
+from appliance.recipe.yamltext import field_name, load_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -197,8 +197,7 @@ class _Reader:
         return Distribution(distribution.get("method", "auto"), bandwidth, distribution.get("port", 4647))
 
     def _warn(self, path: FieldPath, sentence: str) -> None:
-        name = ".".join(str(part) for part in path)
-        self.warnings.append(f"{self._document.where(path)}: {name} {sentence}")
+        self.warnings.append(f"{self._document.where(path)}: {field_name(path)} {sentence}")
 
 
 def _text(value: str | bool | int) -> str:  # noqa: FBT001  (a YAML scalar)

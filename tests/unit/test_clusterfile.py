@@ -1,0 +1,98 @@
+import pytest
+
+from appliance.errors import RecipeError
+from appliance.recipe import clusterfile
+from appliance.recipe.clusterfile import Cluster, Clusterfile, HostGroup, Provider, SshSettings
+
+HEAD = "apiVersion: appliance/v1\nkind: Cluster\nmetadata: {name: site-a}\nspec:\n"
+FULL = (
+    HEAD
+    + """\
+  image: etcd-cluster:1.0.0
+  ssh: {user: ops, port: 2222, key: ~/.ssh/id, become: sudo, becomePasswordSecret: sudo-site-a}
+  hosts:
+    - {addresses: [10.0.0.11-10.0.0.13], roles: [etcd, etcd]}
+    - {addresses: "10.0.0.21, 10.0.0.22", roles: [client], labels: {zone: b, n: 1}, ssh: {user: root}}
+  provider: {name: lab, count: 3}
+  env: {A: 1, B: true, C: no, D: "x"}
+  parameters: {heartbeat: 10}
+  hostAliases: [{ip: 10.0.0.1, hostnames: [repo, repo.local]}]
+  distribution: {method: unicast, bandwidth: 1Gbit}
+"""
+)
+
+
+def load(text: str) -> Clusterfile:
+    return clusterfile.load(text, source="c.yaml")
+
+
+def test_everything_that_stands_there_is_read() -> None:
+    cluster = load(FULL).cluster
+    assert cluster.ssh == SshSettings("ops", 2222, "~/.ssh/id", "sudo", "", "sudo-site-a")
+    assert cluster.hosts == (
+        HostGroup(("10.0.0.11", "10.0.0.12", "10.0.0.13"), ("etcd",)),
+        HostGroup(("10.0.0.21", "10.0.0.22"), ("client",), {"zone": "b", "n": "1"}, SshSettings(user="root")),
+    )
+    assert cluster.provider == Provider("lab", 3)
+    assert cluster.env == {"A": "1", "B": "true", "C": "no", "D": "x"}
+    assert cluster.parameters == {"heartbeat": 10}
+    assert cluster.host_aliases == (("10.0.0.1", ("repo", "repo.local")),)
+    assert (cluster.distribution.method, cluster.distribution.bandwidth) == ("unicast", 10**9)
+
+
+@pytest.mark.parametrize("cluster", [load(FULL).cluster, Cluster("x"), Cluster("x", provider=Provider("lab"))])
+def test_what_is_written_reads_back_to_the_same_value(cluster: Cluster) -> None:
+    assert load(clusterfile.dump(cluster)).cluster == cluster
+
+
+def test_a_password_in_the_file_goes_apart_and_is_warned_of_without_repeating_it() -> None:
+    read = load(
+        HEAD + "  ssh: {passwd: hunter2}\n  hosts:\n"
+        "    - {addresses: 10.0.0.1, roles: [a], ssh: {password: hunter3, becomePassword: hunter4}}\n"
+    )
+    assert read.secrets == {"ssh-password": "hunter2", "ssh-password-1": "hunter3", "become-password-1": "hunter4"}
+    assert read.cluster.ssh.password_secret == "ssh-password"
+    assert read.cluster.hosts[0].ssh.become_password_secret == "become-password-1"
+    assert "hunter" not in repr(read) + clusterfile.dump(read.cluster)
+    assert [warning.split(" ")[0] for warning in read.warnings] == ["c.yaml:5:", "c.yaml:7:", "c.yaml:7:"]
+
+
+def test_fields_that_are_not_used_yet_are_named() -> None:
+    warnings = load(HEAD + "  registry: {port: 5000}\n  apps: [x]\n").warnings
+    assert warnings == (
+        "c.yaml:5: spec.registry is read, but this version does not use it",
+        "c.yaml:6: spec.apps is read, but this version does not use it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "words", "hint"),
+    [
+        ("", "", "empty", "apiVersion"),
+        ("[]", ":1", "has fields", "apiVersion"),
+        ("apiVersion: sealer.cloud/v2\nkind: Cluster\n", ":1", "'sealer.cloud/v2' is not a known", "not read yet"),
+        ("apiVersion: appliance/v1\nkind: Plugin\n", ":2", "'Plugin'", "kind: Cluster"),
+        (FULL + "---\n" + FULL, ":16", "one document yet", ""),
+        (HEAD + "  hots: []\n", ":5", "spec.hots: there is no such field", "did you mean 'hosts'?"),
+        (HEAD + "  hosts:\n    - {addresses: [10.0.0.1]}\n", ":6", "spec.hosts[0]: the field 'roles'", "add roles"),
+        (HEAD + "  hosts:\n    - {addresses: 10.0.0.x, roles: [a]}\n", ":6", "'10.0.0.x' is not an address", "11-13"),
+        (
+            HEAD + "  hosts:\n    - {addresses: 10.0.0.1-3, roles: [a]}\n    - {addresses: 10.0.0.2, roles: [b]}\n",
+            ":7", "10.0.0.2 comes twice", "all its roles",
+        ),
+        (HEAD + "  ssh: {port: 99999}\n", ":5", "spec.ssh.port: 99999", "1 to 65535"),
+        (HEAD + "  ssh: {port: '22'}\n", ":5", 'expected a whole number, not "22"', "port"),
+        (HEAD + "  ssh: {become: su}\n", ":5", '"su" is not valid', "sudo"),
+        (HEAD + "  ssh: {password: 1234}\n", ":5", "not the given value", ""),
+        (HEAD + "  distribution: {bandwidth: fast}\n", ":5", "'fast' is not a rate", ""),
+        (HEAD + "  env: {A: [1]}\n", ":5", "spec.env.A: expected", "quote it"),
+        (HEAD.replace("site-a", "Site A"), ":3", "metadata.name", "lower-case"),
+        (HEAD + "  image: x\n  image: y\n", ":6", "spec.image stands here twice", "keep one"),
+    ],
+)  # fmt: skip
+def test_mistakes_name_line_field_and_what_is_valid(text: str, where: str, words: str, hint: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load(text)
+    assert caught.value.where == f"c.yaml{where}"
+    assert words in caught.value.message
+    assert hint in caught.value.hint
