@@ -173,7 +173,7 @@ class Executor:
 
             for lane in lanes:
                 begin(lane)
-            while underway or self.control.paused:
+            while underway or self.control.paused or not self._news.empty():
                 match self._next():
                     case _Ended(host):
                         underway.pop(host).result()
