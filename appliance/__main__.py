@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def main(args: list[str] | None = None, bundle: Path | None = None) -> int:
 
     `bundle` is the ``.run`` that this very program was started from; commands then take it for their BUNDLE.
     """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries speak to developers; what people must know is said by us
     from appliance.cli.main import run  # noqa: PLC0415  (a front end is loaded when it is needed)
 
     return run(sys.argv[1:] if args is None else args, bundle=bundle)

@@ -11,6 +11,7 @@ import click
 from appliance.cli.options import Session, common, pass_session
 from appliance.lab import lab as labs
 from appliance.lab.spec import HostSpec, LabSpec, LabUser, Sudo
+from appliance.transport.base import quote
 
 if TYPE_CHECKING:
     from appliance.lab.registry import Lab
@@ -71,18 +72,20 @@ def list_(session: Session) -> None:
     session.output.result({"labs": [_document(each) for each in found]}, "\n".join(lines) or "no lab is up")
 
 
-@lab.command(context_settings={"ignore_unknown_options": True})
+@lab.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-t", "tty", is_flag=True, help="with a terminal, although there is a COMMAND")
 @click.argument("host")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--name", default="lab", show_default=True, help="which lab")
 @click.option("--user", default="root", show_default=True, help="as whom")
 @common
-def ssh(host: str, command: tuple[str, ...], name: str, user: str) -> None:
-    """Enter HOST (its name or number), or run COMMAND there.
+def ssh(*, host: str, command: tuple[str, ...], name: str, user: str, tty: bool) -> None:
+    """Enter HOST (its name or number), or run COMMAND there: one word as a shell's line, several as they are.
 
     Example: appliance lab ssh 1 -- systemctl status etcd
     """
-    words = (*labs.ssh_command(labs.find(name), host, user=user), *command)
+    line = command if len(command) < 2 else (quote(command),)  # noqa: PLR2004  (one word is a shell's line)
+    words = (*labs.ssh_command(labs.find(name), host, user=user), *(("-t",) if tty else ()), *line)
     os.execvp(words[0], words)  # noqa: S606  (ssh takes this terminal over)
 
 

@@ -27,7 +27,7 @@ _COMMANDS = {
     "key": ("keys", "key", "Make and look at signing keys."),
     "trust": ("officer", "trust", "Say whom this site believes."),
     "verify": ("officer", "verify", "Check a bundle: every byte, signature and policy."),
-    "show": ("officer", "show", "Look inside a bundle without running any of it."),
+    "show": ("show", "show", "Look inside a bundle without running any of it."),
     "scan": ("operator", "scan", "Find SSH hosts in address ranges."),
     "preflight": ("operator", "preflight", "Check whether the hosts are fit."),
     "plan": ("operator", "plan", "Say what apply would do; change nothing."),

@@ -124,4 +124,4 @@ def _ended(console: Console, title: str, event: TaskFinished) -> None:
         case _:
             assert_never(event.outcome)
     console.print(f"{mark(event.outcome)} ", style=style, end="")
-    console.print(f"{title}{detail}")
+    console.print(f"{title}{detail}", soft_wrap=True)

@@ -17,6 +17,7 @@ from appliance.cli.proposals import changes_lines, checks_lines, plan_lines, pro
 from appliance.clock import SystemClock
 from appliance.errors import PreflightFailed, RecipeError
 from appliance.events import Outcome
+from appliance.inventory.preflight import CheckResult
 from appliance.operations import carry_out, deliver
 from appliance.operations.carry_out import Terms
 from appliance.operations.propose import Target
@@ -73,8 +74,9 @@ def opened(session: Session, path: Path, anchors: tuple[str, ...], policy: Path 
 
 def show_checks(session: Session, failed: PreflightFailed) -> PreflightFailed:
     """Say what the checks found, for people; the error goes on its way."""
+    results = [result for result in failed.results if isinstance(result, CheckResult)]
     if session.output.for_people:
-        session.output.say("\n".join(checks_lines(failed.results, all_of_them=session.output.verbose)))
+        session.output.say("\n".join(checks_lines(results, all_of_them=session.output.verbose)))
     return failed
 
 

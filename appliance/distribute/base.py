@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from appliance.digest import Digest
-    from appliance.plan.steps import Blob
+    from appliance.image.blobs import Blob
     from appliance.transport.base import Transport
 
 Progress = Callable[[int, int], None]

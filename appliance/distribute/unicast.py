@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from appliance.digest import Digest
     from appliance.distribute.base import BlobSource, Progress
-    from appliance.plan.steps import Blob
+    from appliance.image.blobs import Blob
     from appliance.transport.base import Transport
 
 TRANSFER_SECONDS = 24 * 3600.0

@@ -24,7 +24,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LayerMade:
-    """A layer as built: where it lies, its tar's digest and bytes, its folders with their modes, the paths it removes."""
+    """A layer as built: where it lies, its tar's digest and bytes, its folders with modes, the paths it removes."""
 
     blob: Descriptor
     diff_id: Digest
@@ -37,7 +37,9 @@ class LayerMade:
         """Of a layer and what stands in it."""
         entries = tuple(entries)
         folders = {entry.path: entry.mode for entry in entries if entry.kind is Kind.FOLDER}
-        return cls(blob, diff_id, tar_size, folders, tuple(entry.path for entry in entries if entry.kind is Kind.REMOVED))
+        return cls(
+            blob, diff_id, tar_size, folders, tuple(entry.path for entry in entries if entry.kind is Kind.REMOVED)
+        )
 
 
 def key(*inputs: object) -> Digest:

@@ -65,6 +65,7 @@ class NodeStamp:
     image: str
     version: str
     epoch: int
+    runtime: str
     receipt: Receipt
 
 
@@ -183,6 +184,7 @@ def stamp_to_text(stamp: NodeStamp) -> str:
         "image": stamp.image,
         "version": stamp.version,
         "epoch": stamp.epoch,
+        "runtime": stamp.runtime,
         "receipt": {
             "files": list(stamp.receipt.files),
             "units": list(stamp.receipt.units),
@@ -202,7 +204,7 @@ def stamp_from_text(text: str) -> NodeStamp:
         raise ValueError("not a stamp: an object with a format is expected")
     if document["format"] != STAMP_FORMAT:
         raise ValueError(f"format {document['format']!r} is not known here, only {STAMP_FORMAT}")
-    fields = _only(document, "stamp", "format cluster machineId roles image version epoch receipt")
+    fields = _only(document, "stamp", "format cluster machineId roles image version epoch runtime receipt")
     receipt = _only(fields["receipt"], "receipt", "files units trees")
     return NodeStamp(
         cluster=_text(fields, "cluster"),
@@ -211,6 +213,7 @@ def stamp_from_text(text: str) -> NodeStamp:
         image=_text(fields, "image"),
         version=_text(fields, "version"),
         epoch=_count(fields, "epoch"),
+        runtime=_text(fields, "runtime"),
         receipt=Receipt(_texts(receipt, "files"), _texts(receipt, "units"), _texts(receipt, "trees")),
     )
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
     from appliance.events import Sink, Stamped
-    from appliance.plan.steps import Blob, Plan
+    from appliance.image.blobs import Blob
+    from appliance.plan.steps import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance import events, plugins
+from appliance.digest import Digest
 from appliance.errors import PlanError, PreflightFailed
 from appliance.image.oci import ImageConfig, Platform
 from appliance.inventory import preflight
@@ -19,7 +20,7 @@ from appliance.inventory.providers import HostRequest
 from appliance.operations import deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.survey import Survey, survey
-from appliance.plan import planner
+from appliance.plan import footprint, planner
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe.bundlefile import BundleSpec
 from appliance.recipe.parameters import check_parameters
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
-    from appliance.digest import Digest
     from appliance.events import Sink
     from appliance.plan.steps import Proposal, Stage
     from appliance.recipe.clusterfile import Cluster
@@ -169,11 +169,35 @@ def _installed_site(target: Target, found: Survey) -> Site:
     spec = BundleSpec(target.cluster.name, stamps[0].version, stamps[0].epoch, runtime=stamps[0].runtime)
     return Site(
         cluster=target.cluster.name,
-        image=stamps[0].image,
+        image=Digest.parse(stamps[0].image),
         config=ImageConfig(Platform("linux", found.hosts[0].facts.architecture), spec, layers=()),
         parts={},
         hosts=found.hosts,
     )
+
+
+def _checks(found: Survey, site: Site) -> tuple[CheckResult, ...]:
+    spec = site.config.spec
+    return preflight.check_hosts(
+        found.hosts,
+        (*spec.requirements, *plugins.runtime(spec.runtime).requirements(site.config)),
+        cluster=site.cluster,
+        missing=found.missing,
+        roles=spec.roles,
+        image=str(site.image),
+        architectures=sorted(site.parts),
+        bytes_needed=_bytes_needed(site),
+    )
+
+
+def _bytes_needed(site: Site) -> dict[str, int]:
+    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs."""
+    trees = sum(layer.size for layer in site.config.layers)
+    sent = max(
+        sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+        for part in site.parts.values()
+    )
+    return {footprint.NODE: sent + trees, "/opt/appliance": trees}
 
 
 def _require_fit(checks: Sequence[CheckResult]) -> None:

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import StateError
+from appliance.image.blobs import Blob, LayerBlob
 from appliance.plan.steps import (
-    Blob,
     Fetch,
-    LayerBlob,
     Plan,
     PutText,
     Receive,

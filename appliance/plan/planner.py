@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import install_script
 from appliance.errors import PlanError
+from appliance.image.blobs import Blob
 from appliance.inventory.facts import NodeStamp, Receipt
 from appliance.plan import footprint
 from appliance.plan.changes import changes
 from appliance.plan.document import plan_digest
-from appliance.plan.steps import Blob, Plan, Proposal, PutText, Receive, Run, Stage, Step, Unpack
+from appliance.plan.steps import Plan, Proposal, PutText, Receive, Run, Stage, Step, Unpack
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def _stamp(site: Site, host: SiteHost, receipt: Receipt) -> NodeStamp:
         image=str(site.image),
         version=spec.version,
         epoch=spec.epoch,
+        runtime=spec.runtime,
         receipt=receipt,
     )
 

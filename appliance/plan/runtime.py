@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from appliance.digest import Digest
+    from appliance.image.blobs import LayerBlob
     from appliance.image.oci import ImageConfig
     from appliance.inventory.facts import Facts, NodeStamp, Receipt
     from appliance.inventory.hosts import Host
-    from appliance.plan.steps import LayerBlob, Stage
+    from appliance.plan.steps import Stage
     from appliance.recipe.bundlefile import Requirement
     from appliance.trust.issue import Usage
 

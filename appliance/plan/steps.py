@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from appliance.digest import Digest
+    from appliance.image.blobs import Blob, LayerBlob
     from appliance.inventory.preflight import CheckResult
     from appliance.transport.base import Command
 
@@ -22,22 +23,6 @@ class SecretRef:
 
     def __str__(self) -> str:
         return f"‹secret {self.name}›"
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Bytes that travel: their digest and size in bytes."""
-
-    digest: Digest
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class LayerBlob:
-    """A layer as it travels (tar+zstd) and the digest of its tar, under which a host unpacks it."""
-
-    blob: Blob
-    diff_id: Digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,237 @@
+"""For the packager: `build`, `images`, `inspect`, `bundle`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance import state
+from appliance.cli import prompts
+from appliance.cli.options import Session, common, pass_session
+from appliance.clock import SystemClock
+from appliance.errors import RecipeError
+from appliance.image.oci import Platform, config_to_json
+from appliance.image.reference import Reference
+from appliance.image.store import Store
+
+if TYPE_CHECKING:
+    from appliance.operations.build import BuildReport
+    from appliance.operations.publish import Published
+
+_MIB = 1 << 20
+
+
+@click.command()
+@click.argument("context", type=click.Path(file_okay=False, path_type=Path))
+@click.option("-t", "--tag", required=True, metavar="NAME[:TAG]", help="what the image is called")
+@click.option("-f", "--file", type=click.Path(dir_okay=False, path_type=Path), help="the Kubefile (CONTEXT/Kubefile)")
+@click.option("--platform", "platforms", metavar="P,…", default="", help="such as linux/amd64 (this machine's)")
+@click.option("--build-arg", "arguments", multiple=True, metavar="K=V", help="the value of an ARG; repeatable")
+@click.option("--no-cache", is_flag=True, help="carry every instruction out anew")
+@pass_session
+@common
+def build(
+    session: Session,
+    *,
+    context: Path,
+    tag: str,
+    file: Path | None,
+    platforms: str,
+    arguments: tuple[str, ...],
+    no_cache: bool,
+) -> None:
+    """Build a cluster image from the Kubefile in CONTEXT, into the local store.
+
+    Example: appliance build -t etcd-cluster:1.0.0 bundles/etcd
+    """
+    from appliance.operations import build as building  # noqa: PLC0415  (zstd and jsonschema are slow to import)
+
+    request = building.BuildRequest(
+        context=context,
+        reference=Reference.parse(tag),
+        store=session.store,
+        cache=state.cache("build"),
+        kubefile=file,
+        arguments=_arguments(arguments),
+        platforms=tuple(Platform.parse(word) for word in platforms.split(",") if word),
+        use_cache=not no_cache,
+        mtime=source_date_epoch(),
+    )
+    report = building.build_image(request, sink=session.output.sink())
+    for warning in report.warnings:
+        session.output.warn(warning)
+    session.output.result(
+        {
+            "reference": report.reference.familiar,
+            "digest": str(report.digest),
+            "platforms": [str(platform) for platform in report.platforms],
+            "layers": [
+                {
+                    "digest": str(layer.blob.digest),
+                    "size": layer.blob.size,
+                    "cached": layer.cached,
+                    "instruction": layer.instruction,
+                }
+                for layer in report.layers
+            ],
+            "images": [],
+            "seconds": round(report.seconds, 3),
+        },
+        lambda: "\n".join(_built_lines(report)),
+    )
+
+
+def _built_lines(report: BuildReport) -> list[str]:
+    lines = []
+    for layer in report.layers:
+        first, *more = layer.instruction.splitlines() or [""]
+        cached = "cached" if layer.cached else "built"
+        lines.append(
+            f"  {layer.blob.digest.short}  {layer.blob.size / _MIB:>8.2f} MiB  {cached:<6}  {first}{' …' * bool(more)}"
+        )
+    return [*lines, f"{report.reference.familiar}  {report.digest}"]
+
+
+def _arguments(words: tuple[str, ...]) -> dict[str, str]:
+    """``--build-arg K=V``; a K alone takes its value from the environment, as Docker does."""
+    pairs = (word.partition("=") for word in words)
+    return {name: value if found else os.environ.get(name, "") for name, found, value in pairs}
+
+
+@click.command()
+@pass_session
+@common
+def images(session: Session) -> None:
+    """List the cluster images in the local store.
+
+    Example: appliance images -o json
+    """
+    from appliance.operations import build as building  # noqa: PLC0415  (slow to import)
+
+    found = building.list_images(session.store)
+    session.output.result(
+        {
+            "images": [
+                {
+                    "reference": image.reference.familiar,
+                    "digest": str(image.digest),
+                    "platforms": [str(platform) for platform in image.platforms],
+                    "size": image.size,
+                }
+                for image in found
+            ]
+        },
+        lambda: (
+            "\n".join(
+                f"{image.reference.familiar:<32} {image.digest.short}  {image.size / _MIB:>9.1f} MiB  "
+                f"{', '.join(str(platform) for platform in image.platforms)}"
+                for image in found
+            )
+            or "no image yet; make one with: appliance build"
+        ),
+    )
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@pass_session
+@common
+def inspect(session: Session, *, reference: str) -> None:
+    """Show what the image REF holds: platforms, layers and their instructions, settings.
+
+    Example: appliance inspect etcd-cluster:1.0.0
+    """
+    from appliance.operations import build as building  # noqa: PLC0415  (slow to import)
+
+    detail = building.inspect(session.store, Reference.parse(reference))
+    document = {
+        "reference": detail.reference.familiar,
+        "digest": str(detail.digest),
+        "platforms": [
+            {
+                "platform": str(rootfs.config.platform),
+                "digest": str(rootfs.digest),
+                "layers": [
+                    {"digest": str(layer.digest), "size": layer.size, "instruction": record.instruction}
+                    for layer, record in zip(rootfs.manifest.layers, rootfs.config.layers, strict=True)
+                ],
+                "config": json.loads(config_to_json(rootfs.config)),
+            }
+            for rootfs in detail.rootfs
+        ],
+    }
+    session.output.result(document, json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@click.option("-O", "--output-dir", "folder", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--key",
+    "keys",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    required=True,
+    help="a signer's private key; repeatable",
+)
+@click.option("--cert", type=click.Path(dir_okay=False, path_type=Path), help="its chain (signer.pem beside the key)")
+@click.option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
+@click.option("--lock-or-latest", is_flag=True, help="newer Debian packages and wheels where locked ones are gone")
+@pass_session
+@common
+def bundle(
+    session: Session,
+    *,
+    reference: str,
+    folder: Path,
+    keys: tuple[Path, ...],
+    cert: Path | None,
+    key_passphrase_file: str | None,
+    lock_or_latest: bool,
+) -> None:
+    """Write the image REF as a signed, self-extracting NAME-VERSION-linux-ARCH.run, with what stock tools check it by.
+
+    Example: appliance bundle etcd-cluster:1.0.0 -O out --key keys/signer-key.pem
+    """
+    from appliance.operations import publish  # noqa: PLC0415  (py7zr is slow to import)
+    from appliance.trust.keys import load_signer  # noqa: PLC0415
+
+    passphrase = prompts.secret(key_passphrase_file, "APPLIANCE_KEY_PASSPHRASE", "key passphrase")
+    signers = tuple(load_signer(key, chain=cert, passphrase=passphrase) for key in keys)
+    sink = session.output.sink()
+    published = publish.publish(
+        publish.PublishRequest(Reference.parse(reference), folder, signers, created=source_date_epoch()),
+        store=Store(session.store),
+        pythons=publish.travelling(state.cache(), latest=lock_or_latest, sink=sink),
+        clock=SystemClock(),
+        sink=sink,
+    )
+    session.output.result(
+        {
+            "files": [{"path": str(f.path), "size": f.size, "sha256": f.sha256.hex} for f in published.files],
+            "manifest_digest": str(published.manifest_digest),
+            "signers": [{"name": s.subject, "fingerprint": s.fingerprint} for s in published.signers],
+            "seconds": round(published.seconds, 3),
+        },
+        lambda: "\n".join(_published_lines(published)),
+    )
+
+
+def _published_lines(published: Published) -> list[str]:
+    return [
+        *(f"{file.size / _MIB:>10.2f} MiB  {file.path}" for file in published.files),
+        f"manifest  {published.manifest_digest}",
+        *(f"signed    {signer.subject}  {signer.fingerprint}" for signer in published.signers),
+    ]
+
+
+def source_date_epoch() -> int:
+    """``$SOURCE_DATE_EPOCH`` (reproducible-builds.org), 0 where it is not set. `RecipeError` when it is no number."""
+    value = os.environ.get("SOURCE_DATE_EPOCH", "0")
+    if not value.isdecimal():
+        raise RecipeError(f"SOURCE_DATE_EPOCH is {value!r}, not seconds since 1970", hint="unset it, or set a number")
+    return int(value)

@@ -1,0 +1,250 @@
+"""Checks of hosts, as tables: facts on one side, a requirement on the other, what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from appliance.errors import Unreachable
+from appliance.inventory.facts import NEEDED_COMMANDS, DiskSpace, Facts, NodeStamp, Receipt
+from appliance.inventory.fitness import judge, room_for, size, space_at
+from appliance.inventory.hosts import Host
+from appliance.inventory.preflight import CheckResult, Verdict, check_hosts, own_stamp
+from appliance.recipe.bundlefile import Level, Requirement, RequirementKind, RoleSpec
+from appliance.transport.base import Endpoint
+
+GIB = 1 << 30
+GOOD = Facts(
+    hostname="one",
+    machine_id="m1",
+    architecture="amd64",
+    kernel="6.1.0-18-amd64",
+    os_id="debian",
+    os_version="12",
+    os_name="Debian GNU/Linux 12 (bookworm)",
+    cpus=2,
+    memory=4 * GIB,
+    disks=(
+        DiskSpace("/", 10 * GIB, 20 * GIB, 100_000, "ext4", "1"),
+        DiskSpace("/opt", 10 * GIB, 20 * GIB, 100_000, "ext4", "1"),
+        DiskSpace("/var/lib/etcd", 2 * GIB, 3 * GIB, -1, "btrfs", "2"),
+    ),
+    listening_ports=(22, 2379),
+    commands=NEEDED_COMMANDS,
+    systemd=252,
+    root=True,
+    clock_skew=-0.3,
+    addresses=("10.0.0.1",),
+)
+STAMP = NodeStamp("site-a", "m1", ("etcd",), "sha256:aa", "1.0.0", 0, "systemd", Receipt())
+
+
+@dataclass(frozen=True)
+class Found:
+    host: Host
+    facts: Facts
+
+
+def host(number: int = 1, *, roles: tuple[str, ...] = ("etcd",)) -> Host:
+    return Host(f"etcd-{number}", Endpoint(f"10.0.0.{number}", 22, "root"), roles)
+
+
+def check(facts: Facts = GOOD, *requirements: Requirement, **options: object) -> dict[str, CheckResult]:
+    results = check_hosts([Found(host(), facts)], requirements, **{"cluster": "site-a", **options})  # type: ignore[arg-type]
+    return {result.check: result for result in results}
+
+
+def requirement(kind: str, amount: int = 0, *names: str, path: str = "") -> Requirement:
+    return Requirement(RequirementKind(kind), amount=amount, names=names, path=path)
+
+
+def test_a_good_host_passes_every_check() -> None:
+    results = check(GOOD, architectures=["amd64"], bytes_needed={"/opt": GIB})
+    assert {name: result.verdict.value for name, result in results.items()} == dict.fromkeys(
+        (
+            "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "room", "inodes", "stamp",
+            "lease",
+        ),
+        "pass",
+    )  # fmt: skip
+    assert not any(result.hint for result in results.values())
+
+
+@pytest.mark.parametrize(
+    ("asked", "fit", "detail"),
+    [
+        (requirement("cpu", 2), True, "2 cores; needed: 2"),
+        (requirement("cpu", 4), False, "2 cores; needed: 4"),
+        (requirement("memory", 4 * GIB), True, "4.0 GiB of memory; needed: 4.0 GiB"),
+        (requirement("memory", 4 * GIB + GIB // 5), True, "4.0 GiB of memory; needed: 4.2 GiB"),
+        (requirement("memory", 5 * GIB), False, "4.0 GiB of memory; needed: 5.0 GiB"),
+        (requirement("disk", 10 * GIB, path="/"), True, "/: 10.0 GiB free for 10.0 GiB"),
+        (requirement("disk", 2 * GIB, path="/var/lib/etcd/member"), True, "2.0 GiB free for 2.0 GiB"),
+        (
+            requirement("disk", 3 * GIB, path="/var/lib/etcd"),
+            False,
+            "missing: 1.0 GiB on the file system of /var/lib/etcd",
+        ),
+        (requirement("kernel", 0, "5.4"), True, "6.1.0-18-amd64; needed: 5.4 or newer"),
+        (requirement("kernel", 0, "6.1"), True, "6.1.0-18-amd64; needed: 6.1 or newer"),
+        (requirement("kernel", 0, "6.12"), False, "6.1.0-18-amd64; needed: 6.12 or newer"),
+        (requirement("arch", 0, "amd64", "arm64"), True, "amd64; accepted: amd64, arm64"),
+        (requirement("arch", 0, "x86_64"), True, "amd64; accepted: amd64"),
+        (requirement("arch", 0, "arm64"), False, "amd64; accepted: arm64"),
+        (requirement("os", 0, "ubuntu", "debian"), True, "Debian GNU/Linux 12 (bookworm); accepted: ubuntu, debian"),
+        (requirement("os", 0, "debian-12"), True, "accepted: debian-12"),
+        (requirement("os", 0, "debian-1"), False, "accepted: debian-1"),
+        (requirement("os", 0, "debian-11", "rhel"), False, "accepted: debian-11, rhel"),
+        (requirement("ports", 0, "2380", "7000-7010"), True, "free: 2380, 7000-7010"),
+        (requirement("ports", 0, "2379"), False, "in use: 2379; needed: 2379"),
+        (requirement("ports", 0, "2370-2380", "22"), False, "in use: 22, 2379; needed: 2370-2380, 22"),
+        (requirement("clockSkew", 1), True, "0.3 s behind this machine; allowed: 1 s"),
+        (requirement("clockSkew", 0), False, "0.3 s behind this machine; allowed: 0 s"),
+    ],
+)
+def test_a_requirement_is_held_against_facts(asked: Requirement, fit: bool, detail: str) -> None:
+    judgement = judge(asked, GOOD)
+    assert judgement.fit is fit
+    assert detail in judgement.detail
+    assert fit or judgement.hint
+
+
+def test_a_point_release_is_of_its_release() -> None:
+    rhel = replace(GOOD, os_id="rhel", os_version="9.3")
+    assert judge(requirement("os", 0, "rhel-9"), rhel).fit
+    assert not judge(requirement("os", 0, "rhel-9.4"), rhel).fit
+
+
+def test_folders_on_one_file_system_share_its_room() -> None:
+    assert room_for({"/opt/x": 5 * GIB, "/var/lib/appliance": 5 * GIB, "/var/lib/etcd": GIB}, GOOD).fit
+    judgement = room_for({"/opt/x": 6 * GIB, "/var/lib/appliance": 5 * GIB}, GOOD)
+    assert not judgement.fit
+    assert "10.0 GiB free for 11.0 GiB; missing: 1.0 GiB" in judgement.detail
+
+
+def test_room_that_is_not_known_is_no_room() -> None:
+    assert not room_for({"/opt": 1}, replace(GOOD, disks=())).fit
+
+
+@pytest.mark.parametrize(
+    ("path", "found"), [("/", "/"), ("/opt", "/opt"), ("/opt/a/b", "/opt"), ("/optional", "/"), ("/var/lib/etcd/", "/var/lib/etcd")]
+)  # fmt: skip
+def test_room_is_that_of_the_nearest_folder_above(path: str, found: str) -> None:
+    space = space_at(path, GOOD)
+    assert space is not None
+    assert space.path == found
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (GIB, "1.0 GiB"), (5000 * GIB * 1024, "5000.0 TiB")]
+)  # fmt: skip
+def test_sizes_are_for_people(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "verdict", "detail"),
+    [
+        ("root", {"root": False}, "fail", "commands do not run as root"),
+        ("systemd", {"systemd": 0}, "fail", "systemd does not run this machine"),
+        ("commands", {"commands": ("tar", "gzip", "mktemp", "sync")}, "fail", "not there: sha256sum, systemctl"),
+        ("machine-id", {"machine_id": ""}, "fail", "/etc/machine-id is empty"),
+        ("clockSkew", {"clock_skew": 6.0}, "warn", "6.0 s ahead of this machine; allowed: 5 s"),
+        ("stamp", {"stamp": STAMP}, "pass", "version 1.0.0 of this cluster is installed"),
+        ("stamp", {"stamp": replace(STAMP, cluster="b")}, "fail", "belongs to cluster b (1.0.0)"),
+        (
+            "stamp",
+            {"stamp": replace(STAMP, machine_id="m9", cluster="b")},
+            "warn",
+            "the stamp of another machine, of cluster b, is treated as absent",
+        ),
+        ("stamp", {"stamp_error": "no"}, "fail", "/etc/appliance/node.json cannot be read: no"),
+        ("lease", {"lease": "{"}, "warn", "leased by a run that cannot be named"),
+        (
+            "lease",
+            {"lease": '{"run":"r1","operator":"eva","cluster":"b","started":"x"}'},
+            "warn",
+            "leased by eva for run r1 of cluster b",
+        ),
+    ],
+)
+def test_what_every_host_must_be(name: str, changes: dict[str, object], verdict: str, detail: str) -> None:
+    result = check(replace(GOOD, **changes))[name]  # type: ignore[arg-type]
+    assert (result.verdict.value, result.detail) == (verdict, detail)
+    assert bool(result.hint) is (verdict != "pass")
+
+
+def test_our_own_lease_is_nobody_elses() -> None:
+    leased = replace(GOOD, lease='{"run":"r1","operator":"eva","cluster":"site-a","started":"x"}')
+    assert check(leased, run="r1")["lease"].verdict is Verdict.PASS
+    assert check(leased, run="r")["lease"].verdict is Verdict.WARN
+
+
+def test_a_stamp_counts_only_on_the_machine_that_it_was_written_for() -> None:
+    assert own_stamp(replace(GOOD, stamp=STAMP)) == STAMP
+    assert own_stamp(replace(GOOD, stamp=replace(STAMP, machine_id="m2"))) is None
+    assert own_stamp(GOOD) is None
+
+
+def test_ports_of_our_own_services_are_not_in_the_way() -> None:
+    asked = requirement("ports", 0, "2379")
+    assert check(GOOD, asked)["ports"].verdict is Verdict.FAIL
+    assert check(GOOD, asked, ports={"etcd-1": {2379}})["ports"].verdict is Verdict.PASS
+    assert check(GOOD, asked, ports={"etcd-2": {2379}})["ports"].verdict is Verdict.FAIL
+    assert check(replace(GOOD, stamp=STAMP), asked)["ports"].verdict is Verdict.PASS
+    assert check(replace(GOOD, stamp=replace(STAMP, cluster="b")), asked)["ports"].verdict is Verdict.FAIL
+
+
+def test_a_host_that_has_the_image_needs_no_more_room() -> None:
+    assert check(GOOD, bytes_needed={"/": 99 * GIB})["room"].verdict is Verdict.FAIL
+    installed = replace(GOOD, stamp=STAMP)
+    assert "room" not in check(installed, bytes_needed={"/": 99 * GIB}, image="sha256:aa")
+    assert check(installed, bytes_needed={"/": 99 * GIB}, image="sha256:bb")["room"].verdict is Verdict.FAIL
+
+
+def test_a_disk_full_of_files_is_told() -> None:
+    full = replace(GOOD, disks=(replace(GOOD.disks[0], free_inodes=12),))
+    assert check(full, bytes_needed={"/opt": 1})["inodes"].detail == "12 inodes free at /; needed: 10000"
+    assert check(GOOD, bytes_needed={"/var/lib/etcd": 1})["inodes"].detail == "not limited"
+
+
+def test_a_requirement_is_for_its_roles_and_of_its_level() -> None:
+    mine = replace(requirement("cpu", 8), level=Level.WARN)
+    assert check(GOOD, mine)["cpu"].verdict is Verdict.WARN
+    assert check(GOOD, replace(mine, roles=("etcd", "x")))["cpu"].verdict is Verdict.WARN
+    assert check(GOOD, replace(mine, roles=("all",)))["cpu"].verdict is Verdict.WARN
+    assert "cpu" not in check(GOOD, replace(mine, roles=("proxy",)))
+
+
+def test_a_machine_under_two_names_is_found() -> None:
+    results = check_hosts([Found(host(1), GOOD), Found(host(2), GOOD)], (), cluster="site-a")
+    doubles = [result for result in results if result.verdict is Verdict.FAIL]
+    assert [(one.check, one.host) for one in doubles] == [("machine-id", "etcd-1"), ("machine-id", "etcd-2")]
+
+
+def test_an_address_listed_twice_is_found() -> None:
+    twice = [Found(host(1), GOOD), Found(replace(host(1), name="etcd-2"), replace(GOOD, machine_id="m2"))]
+    failed = check_hosts(twice, (), cluster="site-a")[0]
+    assert (failed.check, failed.verdict, failed.detail) == ("duplicates", Verdict.FAIL, "listed twice: 10.0.0.1:22")
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(1, "pass"), (2, "warn"), (3, "pass"), (4, "warn")])
+def test_an_even_number_of_voters_is_warned_of(count: int, verdict: str) -> None:
+    hosts = [Found(host(n), replace(GOOD, machine_id=f"m{n}")) for n in range(count - 1)]
+    missing = [(host(9), Unreachable("no answer"))]
+    results = check_hosts(
+        hosts, (), cluster="a", missing=missing, roles=(RoleSpec("etcd", odd=True), RoleSpec("x", odd=True))
+    )
+    assert [r.verdict.value for r in results if r.check == "odd number"] == [verdict]
+
+
+def test_failures_come_first_and_name_the_host_that_did_not_answer() -> None:
+    error = Unreachable("no answer within 10 seconds", where="10.0.0.9:22", hint="check the address")
+    results = check_hosts([Found(host(), replace(GOOD, clock_skew=9))], (), cluster="a", missing=[(host(9), error)])
+    assert results[0] == CheckResult(
+        "reach", "etcd-9", Verdict.FAIL, "10.0.0.9:22: no answer within 10 seconds", "check the address"
+    )
+    order = [result.verdict.value for result in results]
+    assert order == sorted(order, key=["fail", "warn", "pass"].index)
+    assert set(order) == {"fail", "warn", "pass"}
