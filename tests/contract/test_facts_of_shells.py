@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ import pytest
 from appliance.inventory.facts import NEEDED_COMMANDS, facts_command, parse_facts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from appliance.inventory.facts import Facts
 
 
@@ -37,7 +36,7 @@ def test_any_posix_shell_answers(shell: str) -> None:
     root, missing = facts.disks[:2]
     assert (root.path, missing.path) == ("/", "/no/such/folder")
     assert root.total == missing.total == os.statvfs("/").f_blocks * os.statvfs("/").f_frsize
-    assert root.device == missing.device == str(os.stat("/").st_dev)
+    assert root.device == missing.device == str(Path("/").stat().st_dev)
 
 
 def test_busybox_alone_answers_the_same(tmp_path: Path) -> None:

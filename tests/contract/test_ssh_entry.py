@@ -10,6 +10,7 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,34 +167,38 @@ def allow(server: Sshd, key: Path) -> Path:
     return key
 
 
-@pytest.mark.parametrize("form", ["", "PEM"])
-@pytest.mark.parametrize("passphrase", ["", "open sesame"])
-@pytest.mark.parametrize("kind", HOST_KEY_TYPES)
+@pytest.mark.parametrize("made", list(product(HOST_KEY_TYPES, ("", "open sesame"), ("", "PEM"))))
 def test_keys_of_every_type_with_and_without_passphrase(
-    server: Sshd, known: HostKeys, tmp_path: Path, kind: str, passphrase: str, form: str
+    server: Sshd, known: HostKeys, tmp_path: Path, made: tuple[str, str, str]
 ) -> None:
+    kind, passphrase, form = made
     key = allow(server, keygen(tmp_path / "key", kind, passphrase=passphrase, form=form))
     assert enter(server.with_credential(key=key, key_passphrase=passphrase or None), known) == "in\n"
 
 
-@pytest.mark.parametrize(
-    ("passphrase", "why"),
-    [(None, "protected, and no passphrase was given"), ("wrong", "the passphrase does not open it")],
-)
 @pytest.mark.parametrize("kind", HOST_KEY_TYPES)
 def test_a_protected_key_that_cannot_be_opened_is_named(
-    server: Sshd, known: HostKeys, tmp_path: Path, kind: str, passphrase: str | None, why: str
+    server: Sshd, known: HostKeys, tmp_path: Path, kind: str
 ) -> None:
     key = keygen(tmp_path / "key", kind, passphrase="open sesame")
-    error = refusal(server.with_credential(key=key, key_passphrase=passphrase), known)
-    assert isinstance(error, AuthRefused)
-    assert f"key {key} ({why}" in error.message
+    for passphrase, why in (
+        (None, "protected, and no passphrase was given"),
+        ("no", "the passphrase does not open it"),
+    ):
+        error = refusal(server.with_credential(key=key, key_passphrase=passphrase), known)
+        assert isinstance(error, AuthRefused)
+        assert f"key {key} ({why}" in error.message
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "not a private key"), (os.urandom(300), "not a private key"), (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "not a"), (None, "cannot be read: No such file")],
-)  # fmt: skip
+    [
+        (b"", "not a private key"),
+        (os.urandom(300), "not a private key"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "not a private key"),
+        (None, "cannot be read: No such file"),
+    ],
+)
 def test_a_file_that_is_no_key_is_named(
     server: Sshd, known: HostKeys, tmp_path: Path, content: bytes | None, why: str
 ) -> None:
@@ -250,9 +255,8 @@ def test_a_refusal_names_all_that_was_tried(server: Sshd, known: HostKeys, tmp_p
     error = refusal(server.with_credential(key=stranger, password="s3cret"), known)
     assert isinstance(error, AuthRefused)
     user = server.endpoint.user
-    assert error.message == (
-        f"the host does not let {user} in; tried: key {stranger} (refused); the password (the host takes only publickey)"
-    )
+    tried = f"key {stranger} (refused); the password (the host takes only publickey)"
+    assert error.message == f"the host does not let {user} in; tried: {tried}"
     assert error.where == f"127.0.0.1:{server.port}"
     assert "s3cret" not in f"{error}{error.hint}{error.__cause__!r}"
 

@@ -27,6 +27,7 @@ STAMP = NodeStamp(
     image="sha256:" + "a" * 64,
     version="1.0.0",
     epoch=3,
+    runtime="systemd",
     receipt=Receipt(files=("/etc/etcd/etcd.conf",), units=("etcd.service",), trees=("/opt/appliance/site-a",)),
 )
 AT = datetime.fromtimestamp(1795416025, UTC)
@@ -92,7 +93,8 @@ def test_a_file_system_that_makes_inodes_as_needed_has_no_number_of_them() -> No
 def test_addresses_are_those_of_the_machine_on_its_networks() -> None:
     text = (
         "@inet\n    |-- 127.0.0.1\n       /32 host LOCAL\n    |-- 192.0.2.7\n       /32 host LOCAL\n"
-        "@inet6\n fd000000000000000000000000000002 04 40 00 82 eth0\n fe800000000000000000000000000001 04 40 20 80 eth0\n@end"
+        "@inet6\n fd000000000000000000000000000002 04 40 00 82 eth0\n"
+        " fe800000000000000000000000000001 04 40 20 80 eth0\n@end"
     )
     assert parse_facts(text, at=AT).addresses == ("192.0.2.7", "fd00::2")
 

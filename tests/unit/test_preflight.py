@@ -128,8 +128,9 @@ def test_room_that_is_not_known_is_no_room() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "found"), [("/", "/"), ("/opt", "/opt"), ("/opt/a/b", "/opt"), ("/optional", "/"), ("/var/lib/etcd/", "/var/lib/etcd")]
-)  # fmt: skip
+    ("path", "found"),
+    [("/", "/"), ("/opt", "/opt"), ("/opt/a/b", "/opt"), ("/optional", "/"), ("/var/lib/etcd/", "/var/lib/etcd")],
+)
 def test_room_is_that_of_the_nearest_folder_above(path: str, found: str) -> None:
     space = space_at(path, GOOD)
     assert space is not None
@@ -137,8 +138,9 @@ def test_room_is_that_of_the_nearest_folder_above(path: str, found: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (GIB, "1.0 GiB"), (5000 * GIB * 1024, "5000.0 TiB")]
-)  # fmt: skip
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (GIB, "1.0 GiB"), (5000 * GIB * 1024, "5000.0 TiB")],
+)
 def test_sizes_are_for_people(count: int, text: str) -> None:
     assert size(count) == text
 
