@@ -17,7 +17,7 @@ The payload, chunk by chunk, is compared when it is read: `VerifiedBundle.open`,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from appliance import events
@@ -157,9 +157,10 @@ def open_bundle(files: BundleFiles, trust: Trust, *, now: datetime) -> VerifiedB
 
 
 def open_unverified_for_display(files: BundleFiles, trust: Trust, *, now: datetime) -> UnverifiedBundle:
-    """Look into a bundle without believing it: steps 1 to 5, with a verdict that may be a refusal. Say UNVERIFIED."""
+    """Look into a bundle without believing it: steps 1 to 5. Say UNVERIFIED: its verdict is never one of acceptance."""
     candidate = examine(files, trust, now=now)
-    return UnverifiedBundle(files, candidate, from_bytes(candidate.manifest))
+    unaccepted = replace(candidate, verdict=replace(candidate.verdict, accepted=False))
+    return UnverifiedBundle(files, unaccepted, from_bytes(candidate.manifest))
 
 
 def examine(files: BundleFiles, trust: Trust, *, now: datetime) -> Candidate:

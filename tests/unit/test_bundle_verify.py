@@ -289,3 +289,12 @@ def test_an_untrusted_bundle_can_be_looked_into_for_display(whole: Written) -> N
         assert shown.manifest.name == "demo"
         assert shown.read(shown.manifest.sbom) == b'{"sbom":1}'
         assert not isinstance(shown, verify.VerifiedBundle)
+
+
+def test_a_bundle_opened_for_display_is_never_called_accepted(copied: Written) -> None:
+    with copied.path.open("r+b") as file:
+        file.write(b"#!/bin/sh\nrm -rf /\n")
+    with BundleFiles.open(copied.path) as files:
+        shown = verify.open_unverified_for_display(files, copied.vendor.trust(), now=NOW)
+    assert [signer.trusted for signer in shown.verdict.signers] == [True, True]
+    assert not shown.verdict.accepted
