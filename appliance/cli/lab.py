@@ -84,6 +84,7 @@ def ssh(*, host: str, command: tuple[str, ...], name: str, user: str, tty: bool)
 
     Example: appliance lab ssh 1 -- systemctl status etcd
     """
+    command = command[1:] if command[:1] == ("--",) else command
     line = command if len(command) < 2 else (quote(command),)  # noqa: PLR2004  (one word is a shell's line)
     words = (*labs.ssh_command(labs.find(name), host, user=user), *(("-t",) if tty else ()), *line)
     os.execvp(words[0], words)  # noqa: S606  (ssh takes this terminal over)

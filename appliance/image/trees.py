@@ -227,7 +227,7 @@ def copy_file(source: Path, target: Path, *, mode: int) -> None:
             fcntl.ioctl(writer, _FICLONE, reader.fileno())
         except OSError:
             size = os.fstat(reader.fileno()).st_size
-            while size > 0 and (count := os.copy_file_range(reader.fileno(), writer.fileno(), size)):
+            while size > 0 and (count := os.sendfile(writer.fileno(), reader.fileno(), None, size)):
                 size -= count
             if size:
                 raise StateError(f"{source} became shorter while it was copied") from None
