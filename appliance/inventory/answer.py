@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SCRIPT = r"""
 LC_ALL=C; export LC_ALL
 exec 2>/dev/null
-show() { printf '@%s\n' "$1"; shift; "$@" | sed 's/^/ /'; }
+show() { printf '@%s\n' "$1"; shift; "$@" | sed 's/^/ /'; echo; }
 first() { for file; do [ -r "$file" ] && { cat "$file"; return; }; done; }
 show date date +%s.%N
 show uid id -u
