@@ -38,8 +38,8 @@ def connect(endpoint: Endpoint, *, known_hosts: HostKeys, timeout: float = 10.0)
     `TransportError` for a key that nobody vouches for, and `AuthRefused`.
     """
     address, port = endpoint.address, endpoint.port
-    link = open_socket(address, port, timeout=timeout)
     kinds = host_key_kinds(known_hosts.pinned(address, port))
+    link = open_socket(address, port, timeout=timeout)
     with handshake(link, kinds, timeout=timeout, where=endpoint.place) as transport:
         known_hosts.check(address, port, shown_key(transport))
         log_in(transport, endpoint)
