@@ -7,13 +7,12 @@ started, is written last. The same members give the same bytes everywhere but in
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
-
-import py7zr
 
 from appliance import events, files
 from appliance.bundle.layout import (
@@ -26,12 +25,13 @@ from appliance.bundle.layout import (
 from appliance.bundle.manifest import FileEntry, chunks_count
 from appliance.bundle.reread import Rereading, rereading
 from appliance.digest import Digest
-from appliance.errors import BundleError, StateError
+from appliance.errors import ApplianceError, BundleError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+    from types import ModuleType
 
     from _typeshed import ReadableBuffer
 
@@ -166,6 +166,7 @@ def _write_archive(
     progress: Callable[[int], None],
 ) -> int:
     """Write the members through py7zr, stored, in one folder; the offset of the file's end in bytes."""
+    py7zr = _py7zr()
     window = _Window(descriptor, base, reread.written_to)
     archive = py7zr.SevenZipFile(cast("BinaryIO", window), "w", filters=[{"id": py7zr.FILTER_COPY}])
     archive.set_encoded_header_mode(mode=False)
@@ -178,6 +179,15 @@ def _write_archive(
         info["attributes"] = (_REGULAR | member.mode) << 16 | _UNIX_MODE | _ARCHIVE_BIT
     archive.close()
     return window.size
+
+
+def _py7zr() -> ModuleType:
+    try:
+        return importlib.import_module("py7zr")
+    except ImportError as error:
+        raise ApplianceError(
+            "bundles are written with py7zr, which is not installed here", hint="pip install 'appliance[packager]'"
+        ) from error
 
 
 class _Source(io.BufferedIOBase):

@@ -6,12 +6,14 @@ it was sent, not who sent it. `VerifyReport` says which.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, assert_never, cast
 
 from appliance import events, files
+from appliance.bundle import sidecars
 from appliance.bundle import verify as bundles
 from appliance.bundle.manifest import PROVENANCE_NAME, SBOM_NAME, SOURCES_NAME
 from appliance.bundle.verify import BundleFiles, Checked, VerifiedBundle
@@ -49,8 +51,8 @@ class VerifyReport:
     signers: tuple[SignerResult, ...]
     checked: Checked
     findings: tuple[str, ...]
-    not_checked: tuple[str, ...]
     hint: str = ""
+    not_checked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,25 +140,24 @@ def verify(
 
     `self_run`: this very program came out of that bundle. `BundleError` when there is no file to look at.
     """
-    unproven = _not_checked(path, trust, self_run=self_run)
     with BundleFiles.open(path) as opened:
         try:
-            candidate = bundles.examine(opened, trust, now=now)
+            report = _report(bundles.examine(opened, trust, now=now), sink)
         except BundleError as error:
-            return VerifyReport(
+            report = VerifyReport(
                 verified=False,
                 name=path.name,
                 manifest_digest=None,
                 signers=(),
                 checked=_NOTHING,
                 findings=(error.message,),
-                not_checked=unproven,
                 hint=error.hint,
             )
-        return _report(candidate, unproven, sink)
+    unproven = (*_origin(report, self_run=self_run), *_unproven(path, trust))
+    return dataclasses.replace(report, not_checked=unproven)
 
 
-def _report(candidate: Candidate, unproven: tuple[str, ...], sink: events.Sink) -> VerifyReport:
+def _report(candidate: Candidate, sink: events.Sink) -> VerifyReport:
     findings, hint, checked = candidate.verdict.findings, candidate.verdict.hint, _NOTHING
     if candidate.verdict.accepted:
         try:
@@ -172,7 +173,6 @@ def _report(candidate: Candidate, unproven: tuple[str, ...], sink: events.Sink) 
         signers=candidate.verdict.signers,
         checked=checked,
         findings=findings,
-        not_checked=unproven,
         hint=hint,
     )
 
@@ -186,25 +186,29 @@ def _damage(bundle: VerifiedBundle, checked: Checked) -> tuple[tuple[str, ...], 
     return tuple(findings), "copy the bundle again, from a medium that is sound"
 
 
-def _not_checked(path: Path, trust: Trust, *, self_run: bool) -> tuple[str, ...]:
-    sentences = []
-    if self_run:
-        sentences.append("integrity: intact if verified; origin: checked by this bundle's own code")
+def _origin(report: VerifyReport, *, self_run: bool) -> tuple[str, ...]:
+    if not self_run:
+        return ()
+    intact = "integrity: intact; " if report.verified else ""
+    return (f"{intact}origin: checked by this bundle's own code",)
+
+
+def _unproven(path: Path, trust: Trust) -> tuple[str, ...]:
     beside = path.resolve().parent
-    anchors = trust.anchors
-    sentences += [
+    sources = {*(root.source for root in trust.anchors.roots), *(pin.source for pin in trust.anchors.pins)}
+    sentences = [
         f"{source} lies beside the bundle: who could change one could change the other"
-        for source in sorted({*(root.source for root in anchors.roots), *(pin.source for pin in anchors.pins)})
+        for source in sorted(sources)
         if beside in Path(source).resolve().parents
     ]
     if not trust.policy_source:
         sentences.append("no policy is installed here: one trusted key was enough")
-    sentences += [
+    return (
+        *sentences,
         "the time of signing is the signer's own word",
         "whether a certificate was revoked, or a newer version was installed here before, was not asked",
-        "what stock tools say: check NAME.SHA256SUMS with openssl and sha256sum for that",
-    ]
-    return tuple(sentences)
+        f"what stock tools say: check {sidecars.sums_name(path.name)} with openssl and sha256sum for that",
+    )
 
 
 def platform_image(bundle: VerifiedBundle | UnverifiedBundle, architecture: str) -> PlatformImage:
