@@ -7,6 +7,7 @@ started, is written last. The same members give the same bytes everywhere but in
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib
 import io
 import os
@@ -261,9 +262,12 @@ def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 def _digest_of_all(descriptor: int, size: int, sink: events.Sink) -> Digest:
     """The digest of the whole file, while another core brings it to the disk."""
+    whole, buffer, done = hashlib.sha256(), memoryview(bytearray(files.COPY_BYTES)), 0
     with events.task(sink, "sum", "Adding up the file", total=size) as progress, ThreadPoolExecutor(1) as pool:
         synced = pool.submit(os.fdatasync, descriptor)
-        digest = files.hash_range(descriptor, 0, size)
+        while count := os.preadv(descriptor, [buffer[: size - done]], done):
+            whole.update(buffer[:count])
+            done += count
+            progress(count)
         synced.result()
-        progress(size)
-    return digest
+    return Digest(whole.hexdigest())

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bundles import Written, write_bundle
 
@@ -17,6 +17,8 @@ from appliance.errors import BundleError, VerificationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from appliance.bundle.verify import VerifiedBundle
+
 
 PAYLOAD = random.Random(7).randbytes(CHUNK_BYTES + 12345)
 MASKS = st.integers(1, 255)
@@ -25,6 +27,12 @@ MASKS = st.integers(1, 255)
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return write_bundle(tmp_path_factory.mktemp("laws"), PAYLOAD)
+
+
+@pytest.fixture(scope="module")
+def opened(written: Written) -> Iterator[VerifiedBundle]:
+    with written.open() as bundle:
+        yield bundle
 
 
 @contextlib.contextmanager
@@ -61,42 +69,44 @@ def test_a_byte_changed_before_the_payload_refuses_the_bundle(written: Written, 
         written.open().close()
 
 
+@settings(max_examples=50)
 @given(data=st.data(), mask=MASKS)
-def test_a_byte_changed_in_the_payload_is_found_in_its_chunk(written: Written, data: st.DataObject, mask: int) -> None:
-    with written.open() as bundle:
-        base = bundle.manifest.base
-        last = bundle.manifest.files[-1]
-        regions = ((base, base + 32), (base + 32, last.end), (last.end, bundle.manifest.size))
-        offset = data.draw(st.one_of(*(st.integers(start, end - 1) for start, end in regions)))
-        with flipped(written, offset, mask):
-            assert bundle.check_all().bad == ((offset - base) // CHUNK_BYTES,)
-        assert bundle.check_all().bad == ()
+def test_a_byte_changed_in_the_payload_is_found_in_its_chunk(
+    written: Written, opened: VerifiedBundle, data: st.DataObject, mask: int
+) -> None:
+    base, last = opened.manifest.base, opened.manifest.files[-1]
+    regions = ((base, base + 32), (base + 32, last.end), (last.end, opened.manifest.size))
+    offset = data.draw(st.one_of(*(st.integers(start, end - 1) for start, end in regions)))
+    with flipped(written, offset, mask):
+        assert opened.check_all().bad == ((offset - base) // CHUNK_BYTES,)
+    assert opened.check_all().bad == ()
 
 
+@settings(max_examples=50)
 @given(data=st.data(), mask=MASKS)
 def test_a_changed_member_is_not_given_out_and_the_error_names_place_and_member(
-    written: Written, data: st.DataObject, mask: int
+    written: Written, opened: VerifiedBundle, data: st.DataObject, mask: int
 ) -> None:
-    with written.open() as bundle:
-        entry = data.draw(st.sampled_from(bundle.manifest.files))
-        offset = data.draw(st.integers(entry.offset, entry.end - 1))
-        number = (offset - bundle.manifest.base) // CHUNK_BYTES
-        start, end = bundle.manifest.chunk_range(number)
-        with flipped(written, offset, mask), pytest.raises(VerificationError) as caught:
-            bundle.read(entry.sha256)
-        assert f"chunk {number} (bytes {start} to {end - 1})" in caught.value.message
-        assert entry.name in caught.value.message
+    entry = data.draw(st.sampled_from(opened.manifest.files))
+    offset = data.draw(st.integers(entry.offset, entry.end - 1))
+    number = (offset - opened.manifest.base) // CHUNK_BYTES
+    start, end = opened.manifest.chunk_range(number)
+    with flipped(written, offset, mask), pytest.raises(VerificationError) as caught:
+        opened.read(entry.sha256)
+    assert f"chunk {number} (bytes {start} to {end - 1})" in caught.value.message
+    assert entry.name in caught.value.message
 
 
+@settings(max_examples=25)
 @given(cut=st.integers(0, CHUNK_BYTES + 2**20))
 def test_a_bundle_cut_short_is_refused(written: Written, cut: int) -> None:
-    whole = written.path.read_bytes()
     path = written.path.with_name("short.run")
-    path.write_bytes(whole[:cut])
+    path.write_bytes(written.path.read_bytes()[:cut])
     with pytest.raises(BundleError):
         Written(path, written.vendor, written.manifest, written.sha256).open()
 
 
+@settings(max_examples=10)
 @given(more=st.binary(min_size=1, max_size=64))
 def test_bytes_added_at_the_end_are_refused(written: Written, more: bytes) -> None:
     path = written.path.with_name("long.run")
@@ -105,9 +115,10 @@ def test_bytes_added_at_the_end_are_refused(written: Written, more: bytes) -> No
         Written(path, written.vendor, written.manifest, written.sha256).open()
 
 
+@settings(max_examples=25)
 @given(data=st.data())
-def test_a_reader_gives_the_same_bytes_in_pieces_of_any_size(written: Written, data: st.DataObject) -> None:
+def test_a_reader_gives_the_same_bytes_in_pieces_of_any_size(opened: VerifiedBundle, data: st.DataObject) -> None:
     sizes = data.draw(st.lists(st.integers(1, CHUNK_BYTES + 5000), min_size=1, max_size=6))
-    with written.open() as bundle, bundle.open(bundle.manifest.files[-1].sha256) as source:
+    with opened.open(opened.manifest.files[-1].sha256) as source:
         read = b"".join(source.read(size) or b"" for size in sizes) + source.readall()
     assert read == PAYLOAD

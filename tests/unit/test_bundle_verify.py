@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_members_come_out_as_they_went_in(whole: Written) -> None:
                 assert source.readall() == data
         assert bundle.read(Digest.of(b"small")) == b"small"
         assert bundle.read(bundle.manifest.sbom) == b'{"sbom":1}'
+
+
+def test_several_threads_read_at_once(whole: Written) -> None:
+    contents = (LARGE, b"small", RUNTIME, LARGE, IMAGE)
+    with whole.open() as bundle, ThreadPoolExecutor(len(contents)) as pool:
+        read = pool.map(lambda data: bundle.open(Digest.of(data)).readall(), contents)
+        assert tuple(read) == contents
 
 
 def test_every_byte_is_counted(whole: Written) -> None:
