@@ -37,7 +37,11 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """How hosts are reached: their endpoints by name, what opens them, on what terms they are leased."""
+    """How hosts are reached: their endpoints by name, what opens them, on what terms they are leased.
+
+    All of `endpoints` are leased for the run, those without a step in the plan, too: so a dead run's lease, there as
+    anywhere, ends with the run that completes its work.
+    """
 
     endpoints: Mapping[str, Endpoint]
     connect: Connect
@@ -66,7 +70,8 @@ class Executor:
         self._at_once = at_once
         self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self.control = control or Control()
-        self._lanes = {host: self._lane(host) for host in _hosts(plan)}
+        self._lanes = {host: self._lane(host) for host in dict.fromkeys((*_hosts(plan), *site.endpoints))}
+        self._with_steps = frozenset(_hosts(plan))
         self._dropped: set[str] = set()
         self.control.attach(retry=lambda host: self._news.put(_Retry(host)), stop=self._break_off)
 
@@ -197,10 +202,15 @@ class Executor:
             lane.break_off()
 
     def _failed_hosts(self) -> set[str]:
-        return {lane.host for lane in self._lanes.values() if lane.failure is not None}
+        return {host for host, _ in self._failed()}
 
     def _failed(self) -> tuple[tuple[str, str], ...]:
-        return tuple((lane.host, lane.failure.detail) for lane in self._lanes.values() if lane.failure is not None)
+        """Hosts that did not come through. One that has no step, and only could not be reached, is not missed."""
+        return tuple(
+            (lane.host, lane.failure.detail)
+            for lane in self._lanes.values()
+            if lane.failure is not None and (lane.host in self._with_steps or lane.failure.refused)
+        )
 
 
 @dataclass(frozen=True, slots=True)

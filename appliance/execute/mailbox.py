@@ -22,28 +22,29 @@ SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def _short(folder: Path) -> Iterator[str]:
+def _short(folder: Path, name: str) -> Iterator[str]:
     """The socket's path in a form that fits the 107 bytes of a `sockaddr_un`, however deep the folder lies."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
 
 
 @contextlib.contextmanager
 def listening(folder: Path) -> Iterator[socket.socket]:
-    """The socket, ready to accept; gone with the block. What a dead worker left under its name is replaced."""
-    path = folder / NAME
-    path.unlink(missing_ok=True)
+    """The socket, which has its name only when it accepts; gone with the block. What a dead worker left is replaced."""
+    path, unready = folder / NAME, folder / f".{NAME}"
+    unready.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         before = os.umask(0o177)
         try:
-            with _short(folder) as short:
+            with _short(folder, unready.name) as short:
                 listener.bind(short)
         finally:
             os.umask(before)
         listener.listen(16)
+        unready.replace(path)
         try:
             yield listener
         finally:
@@ -57,7 +58,7 @@ def ask(folder: Path, message: Mapping[str, Any], *, seconds: float = SECONDS) -
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line, _nobody(folder):
         line.settimeout(seconds)
-        with _short(folder) as short:
+        with _short(folder, NAME) as short:
             line.connect(short)
         line.sendall(json.dumps(message).encode() + b"\n")
         answer = receive(line)

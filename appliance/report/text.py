@@ -50,7 +50,7 @@ def _lines(report: Report) -> Iterator[str]:
         width = min(max(len(host.name) for host in report.hosts), 40)
         for host in report.hosts:
             name = plain(host.name).ljust(width)
-            steps = f"{host.done} of {_count(host.total, 'step')}"
+            steps = f"{host.done} of {_count(host.total, 'step')}" if host.total else "nothing to do"
             yield f"  {name}  {_SIGNS[host.outcome]:<8}{steps:<16}{duration(host.seconds):>9}"
     for host in report.failed:
         if host.detail:
