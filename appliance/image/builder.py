@@ -179,7 +179,7 @@ class _Build:
             case "ARG":
                 self._values.declare(instruction)
             case "ENV":
-                self._values.env |= self._values.assigned(instruction)
+                self._values.set(instruction)
             case "LABEL":
                 self._labels |= self._values.assigned(instruction)
             case "MAINTAINER":
@@ -271,6 +271,9 @@ class _Build:
             if error.where:
                 raise
             raise _at(instruction, error) from error
+        except OSError as error:
+            hint = "look at its owner and mode"
+            raise instruction.error(f"cannot read {error.filename}: {error.strerror}", hint=hint) from error
 
     def _copy_layer(self, instruction: Instruction, taken: Taken, task: str) -> bool:
         items = with_parents(taken.items, self._folders)
@@ -282,6 +285,7 @@ class _Build:
             for number, archive in enumerate(taken.archives):
                 folder = self._workspace.folder(f"{len(self._made)}-{number}")
                 found |= {item.entry.path: item for item in copying.unpacked(archive, folder)}
+            check_unchanged(taken.archives)
             return with_parents(found.values(), self._folders)
 
         return self._layer(instruction, name, make, task)

@@ -17,7 +17,7 @@ from appliance.errors import RecipeError
 from appliance.files import hash_file, read_bounded
 from appliance.image.ignore import Ignore, glob_pattern, has_glob
 from appliance.image.layers import WHITEOUT
-from appliance.image.tarstream import is_printable, leaves_tree
+from appliance.image.tarstream import MAX_DEPTH, is_printable, leaves_tree
 from appliance.image.trees import Entry, Kind
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class Context:
             )
 
     def _walk(self, path: Path, name: str, target: str, mode: int | None) -> Iterator[Item]:
+        if target.count("/") >= MAX_DEPTH:
+            raise RecipeError(f"{name[:200]!r} lies deeper than {MAX_DEPTH} folders", hint="leave it out")
         status = path.lstat()
         left_out = self._ignore.covers(name)
         if stat.S_ISDIR(status.st_mode):
@@ -178,7 +180,9 @@ def check_unchanged(items: Iterable[Item]) -> None:
 def check_name(entry: Entry) -> None:
     """`RecipeError` for names and links that no layer may hold."""
     try:
-        sound = is_printable(entry.path) and len(entry.path.encode()) <= _PATH_BYTES
+        sound = (
+            is_printable(entry.path) and len(entry.path.encode()) <= _PATH_BYTES and entry.target.encode() is not None
+        )
     except UnicodeEncodeError:
         sound = False
     if any(part.startswith(WHITEOUT) for part in entry.path.split("/")):

@@ -22,6 +22,7 @@ BLOCK = 512
 EXTENSION_BYTES = 1 << 20
 PATH_BYTES = 4096
 NAME_BYTES = 255
+MAX_DEPTH = 200
 
 
 class Reader(Protocol):
@@ -138,7 +139,7 @@ def safe_path(name: str) -> str:
     parts = [part for part in name.removesuffix("/").split("/") if part != "."]
     if name.startswith("/") or any(part in ("", "..") or len(part.encode()) > NAME_BYTES for part in parts):
         raise BundleError(f"the archive holds a path that leaves it: {name[:200]!r}")
-    if len(name.encode()) > PATH_BYTES or not is_printable(name):
+    if len(name.encode()) > PATH_BYTES or len(parts) > MAX_DEPTH or not is_printable(name):
         raise BundleError(f"the archive holds a path that no file should have: {name[:200]!r}")
     return "/".join(parts)
 

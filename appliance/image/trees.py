@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, StateError
 from appliance.files import disk_errors, hash_file, new_file, sync_folder
+from appliance.image.tarstream import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -117,12 +118,17 @@ def read_mtree(path: Path) -> Iterator[Entry]:
 
 
 def scan_tree(root: Path) -> Iterator[Entry]:
-    """What stands below `root`, sorted, files without their digests; devices, sockets and pipes are a `ValueError`."""
+    """What stands below `root`, sorted, files without their digests.
+
+    Devices, sockets and pipes are a `ValueError`, and so is what lies deeper than `MAX_DEPTH` folders.
+    """
     for child in sorted(root.iterdir()):
         yield from _scan(root, child.name)
 
 
 def _scan(root: Path, path: str) -> Iterator[Entry]:
+    if path.count("/") >= MAX_DEPTH:
+        raise ValueError(f"{path[:200]}… lies deeper than {MAX_DEPTH} folders")
     full = root / path
     status = full.lstat()
     mode = stat.S_IMODE(status.st_mode)

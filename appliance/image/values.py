@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from appliance.recipe.kubefile import assignments
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
     from appliance.image.oci import Platform
     from appliance.recipe.kubefile import Instruction
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 class Values:
@@ -51,10 +55,18 @@ class Values:
         pairs = assignments(instruction, escape=self.escape)
         return {self.expand(instruction, name): self.expand(instruction, value) for name, value in pairs}
 
+    def set(self, instruction: Instruction) -> None:
+        """Carry out an ENV."""
+        found = self.assigned(instruction)
+        for name in found:
+            _check_name(instruction, name)
+        self.env |= found
+
     def declare(self, instruction: Instruction) -> None:
         """Carry out an ARG: what was given, else its default, else what it was before FROM."""
         for word in split_words(instruction.text, escape=self.escape):
             name, equals, default = word.partition("=")
+            _check_name(instruction, name)
             if name in self._given:
                 self._arguments[name] = self._given[name]
             elif equals:
@@ -65,6 +77,11 @@ class Values:
     def begin_stage(self) -> None:
         """Carry out a FROM: an ARG before it counts after it only where it is declared again."""
         self._before_from, self._arguments = self._arguments, {}
+
+
+def _check_name(instruction: Instruction, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise instruction.error(f"{name!r} cannot be a name", hint="expected letters, digits and _")
 
 
 def raw_words(instruction: Instruction, *, escape: str) -> Sequence[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from appliance.errors import RecipeError
+from appliance.errors import RecipeError, StateError
+from appliance.files import lock
 from appliance.image import layers, trees
 from appliance.image.context import Item, stamp, with_digests
 from appliance.image.trees import Entry, Kind
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
     from appliance.image.buildcache import LayerMade
     from appliance.image.store import Store
+
+
+_LOCK = "lock"
+_GATE = ".gate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +40,12 @@ class Workspace:
     """A private folder for one build: `root` is the image's tree, `scratch` the sandbox's ``/tmp``."""
 
     def __init__(self, cache: Path, store: Store) -> None:
-        cache.mkdir(parents=True, exist_ok=True)
-        self._folder = tempfile.TemporaryDirectory(prefix="build-", dir=cache)
+        self._cache = cache
+        self._open = contextlib.ExitStack()
+        with lock(cache / _GATE):
+            _remove_abandoned(cache)
+            self._folder = tempfile.TemporaryDirectory(prefix="build-", dir=cache)
+            self._open.enter_context(lock(Path(self._folder.name) / _LOCK))
         self._store = store
         self._applied = 0
         self._digests: dict[str, Entry] = {}
@@ -50,7 +61,9 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._folder.cleanup()
+        with lock(self._cache / _GATE):
+            self._folder.cleanup()
+        self._open.close()
 
     def folder(self, name: str) -> Path:
         """A path in the private folder."""
@@ -111,6 +124,13 @@ class Workspace:
     def _item(self, entry: Entry) -> Item:
         path = self.root / entry.path
         return Item(entry, path, stamp(path.lstat())) if entry.kind is Kind.FILE else Item(entry)
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Remove the folders of builds that were killed: nobody holds their locks."""
+    for folder in cache.glob("build-*"):
+        with contextlib.suppress(StateError), lock(folder / _LOCK, wait=False):
+            shutil.rmtree(folder)
 
 
 def _top(path: str, now: Mapping[str, Entry]) -> bool:

@@ -97,6 +97,7 @@ def build_image(request: BuildRequest, *, sink: events.Sink = events.silent, clo
     """
     clock = clock or SystemClock()
     start = clock.monotonic()
+    _check_arguments(request.arguments)
     path = request.kubefile or request.context / KUBEFILE
     recipe = kubefile.parse(_read(path, kubefile.TEXT_BYTES), source=str(path))
     builder.check_supported(recipe)
@@ -169,6 +170,14 @@ def _spec(request: BuildRequest, path: Path, recipe: Kubefile, *, store: Store, 
     version = _VERSION.fullmatch(request.reference.tag)
     base = builder.base_spec(recipe, request.arguments, platform, store=store) or BundleSpec(name, "0.0.0")
     return dataclasses.replace(base, name=name, version=version[1] if version else "0.0.0")
+
+
+def _check_arguments(arguments: Mapping[str, str]) -> None:
+    for name, value in arguments.items():
+        try:
+            f"{name}{value}".encode()
+        except UnicodeEncodeError as error:
+            raise RecipeError(f"the value of {name!r} is not UTF-8 text", hint="give it in UTF-8") from error
 
 
 def _layers(built: tuple[BuiltRootfs, ...]) -> tuple[BuiltLayer, ...]:

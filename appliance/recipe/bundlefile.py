@@ -204,6 +204,8 @@ def _spec(document: Document) -> BundleSpec:
 
 
 def _role(document: Document, name: str, role: Mapping[str, Any]) -> RoleSpec:
+    if name == _EVERY_HOST:
+        raise document.error(("roles", name), f"the role {name} is that of every host already", hint="name another")
     spec = RoleSpec(name, role.get("min", 0), role.get("max", 0), role.get("odd", False), role.get("description", ""))
     if spec.maximum and spec.maximum < spec.minimum:
         raise document.error(("roles", name, "max"), f"max {spec.maximum} is less than min {spec.minimum}")

@@ -127,6 +127,10 @@ def parse(text: str, *, source: str) -> Kubefile:
     """Read a Kubefile; `source` names it in errors. `RecipeError` with file:line, the line, what was expected."""
     if len(text) > TEXT_BYTES:
         raise RecipeError(f"a Kubefile has at most {TEXT_BYTES} bytes", where=source)
+    if "\0" in text:
+        raise RecipeError(
+            "this holds a NUL, so it is no text", where=f"{source}:{text[: text.index(chr(0))].count(chr(10)) + 1}"
+        )
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape(lines, source)
     instructions: list[Instruction] = []

@@ -22,6 +22,7 @@ FieldPath = tuple[str | int, ...]
 TEXT_BYTES = 1 << 20
 _MAX_NODES = 100_000
 _MAX_DEPTH = 50
+_MAX_DIGITS = 300
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -75,7 +76,30 @@ def load_documents(text: str, *, source: str) -> tuple[Document, ...]:
 
 def dump(value: object) -> str:
     """Plain data as YAML for people: block style, the order kept."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts that would read back as something else."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """In double quotes, what is a number to us though not to PyYAML, and what its single quotes would change."""
+        odd = not isinstance(_plain(text), str) or not text.isprintable()
+        return self.represent_scalar(_TAG + "str", text, style='"' if odd else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def _plain(text: str) -> str | float | bool | None:
+    """What an unquoted scalar means."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text) and len(text) <= _MAX_DIGITS:
+        return int(text)
+    if _BASED.fullmatch(text) and len(text) <= _MAX_DIGITS:
+        return int(text, 0)
+    return float(text) if _FLOAT.fullmatch(text) else text
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, source: str) -> RecipeError:
@@ -134,13 +158,7 @@ class _Reader:
             return text
         if node.tag not in _PLAIN_TAGS:
             raise self._tag_error(node)
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        if _INTEGER.fullmatch(text):
-            return int(text) if len(text) < 20 else text  # noqa: PLR2004  (64 bits; longer ones are texts)
-        if _BASED.fullmatch(text):
-            return int(text, 0)
-        return float(text) if _FLOAT.fullmatch(text) else text
+        return _plain(text)
 
     def _tag_error(self, node: yaml.Node) -> RecipeError:
         return self._error(node, f"the tag {node.tag!r} is not read", "write plain values")

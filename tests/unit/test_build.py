@@ -13,6 +13,7 @@ from backports import zstd
 
 from appliance.errors import ApplianceError, RecipeError
 from appliance.events import Event, Outcome, TaskFinished, TaskProgress, TaskStarted
+from appliance.files import lock
 from appliance.image import layers, trees
 from appliance.image.oci import Platform
 from appliance.image.reference import Reference
@@ -164,6 +165,10 @@ def test_add_unpacks_local_archives(bench: Bench, make: Callable[[], bytes]) -> 
         ("COPY ignored b", 2, "there is no 'ignored'"),
         ("ADD broken.tgz b", 2, "damaged"),
         ("ENV A", 2, "has no value"),
+        ("ENV 1A=b", 2, "'1A' cannot be a name"),
+        ("ARG =b", 2, "'' cannot be a name"),
+        ("COPY deep d", 2, "lies deeper than 200 folders"),
+        ("RUN mkdir -p $(printf 'a/%.0s' $(seq 250))", 2, "lies deeper than 200 folders"),
         ("LABEL a=1 b", 2, "not NAME=VALUE"),
         ("RUN --network=bridge true", 2, "no network 'bridge'"),
         ("RUN echo why >&2; exit 3", 2, "ended with status 3: why"),
@@ -191,6 +196,7 @@ def test_what_cannot_be_done_is_refused_at_its_line(bench: Bench, kubefile: str,
     (bench.context / "leaving/link").symlink_to("/etc/passwd")
     (bench.context / "pipes").mkdir()
     os.mkfifo(bench.context / "pipes/p")
+    (bench.context / "deep" / "/".join("a" * 250)).mkdir(parents=True)
     with pytest.raises(RecipeError) as caught:
         bench.build(f"FROM scratch\n{kubefile}\n")
     assert caught.value.where == f"{bench.context}/Kubefile:{line}"
@@ -350,7 +356,22 @@ def test_builds_at_once_do_not_disturb_each_other(bench: Bench) -> None:
     assert len({report.digest for report in reports}) == 1
     assert len(list_images(bench.store.root)) == 4
     assert bench.store.verify() == ()
-    assert list((bench.root / "cache/work").iterdir()) == []
+    assert list((bench.root / "cache/work").glob("build-*")) == []
+
+
+def test_the_folder_of_a_killed_build_goes_with_the_next(bench: Bench) -> None:
+    abandoned = bench.root / "cache/work/build-killed"
+    abandoned.mkdir(parents=True)
+    (abandoned / "lock").touch()
+    bench.build("FROM scratch\nRUN touch x")
+    assert not abandoned.exists()
+
+
+def test_the_folder_of_a_build_that_runs_stays(bench: Bench) -> None:
+    running = bench.root / "cache/work/build-running"
+    with lock(running / "lock"):
+        bench.build("FROM scratch\nRUN touch x")
+        assert running.exists()
 
 
 def test_an_image_grows_on_a_base_from_the_store(bench: Bench) -> None:
@@ -424,7 +445,7 @@ def test_progress_starts_and_ends_in_pairs_even_when_a_run_fails(bench: Bench) -
     assert started == finished == [f"{host_platform()} 1/3", f"{host_platform()} 2/3"]
     assert [e.detail for e in bench.events if isinstance(e, TaskProgress)] == ["hello"]
     assert bench.events[-1] == TaskFinished(finished[-1], Outcome.FAILED, bench.events[-1].detail)  # type: ignore[union-attr]
-    assert list((bench.root / "cache/work").iterdir()) == []
+    assert list((bench.root / "cache/work").glob("build-*")) == []
 
 
 @pytest.mark.parametrize("data", [b"FROM scratch\nCOPY \xff a", None])

@@ -97,6 +97,7 @@ def test_json_that_is_no_spec_is_a_value_error(data: bytes) -> None:
         (HEAD + "epoch: -1\n", ":5", "epoch: -1 is less", "never goes down"),
         (HEAD + "roles:\n  db: {odd: yes}\n", ":6", 'roles.db.odd: expected true or false, not "yes"', "true or false"),
         (HEAD + "roles: {db: {min: 3, max: 2}}\n", ":5", "max 2 is less than min 3", ""),
+        (HEAD + "roles: {all: }\n", ":5", "role all is that of every host", "another"),
         (HEAD + "roles: {etcd: }\norder: [ectd]\n", ":6", "no role 'ectd'", "did you mean 'etcd'?"),
         (HEAD + "requirements:\n  - {cpu: 1, memory: 1}\n", ":6", "requirements[0]: a requirement is about one", "cpu"),
         (HEAD + "requirements:\n  - {memory: lots}\n", ":6", "'lots' is not a size", ""),

@@ -75,6 +75,7 @@ def test_instructions_after_a_here_document_have_their_lines() -> None:
         ("FROM scratch\nLAUNCH a", "Kubefile:2", "JSON list", "expected LAUNCH"),
         ('FROM scratch\nLAUNCH ["a"]\nLAUNCH ["b"]', "Kubefile:3", "a second time", "keep one"),
         ('FROM scratch\nCMD a\nLAUNCH ["b"]', "Kubefile:3", "exclude each other", "keep one"),
+        ("FROM scratch\nRUN a\0", "Kubefile:2", "holds a NUL", ""),
         ("# escape=x\nFROM scratch", "Kubefile:1", "cannot be the escape character", "expected \\ or `"),
         ("# escape=`\n# escape=`\nFROM scratch", "Kubefile:2", "twice", "keep one"),
     ],

@@ -120,6 +120,7 @@ HOSTILE = {
     "double slash": [member("a//b", data=b"x")],
     "control character": [member("a\x1b[2J", data=b"x")],
     "newline": [member("a\nb", data=b"x")],
+    "too deep": [member("/".join("a" * 201), data=b"x")],
     "too long a name": [member("a" * 256, data=b"x")],
     "absolute link": [member("a", tarfile.SYMTYPE, link="/etc")],
     "link upwards": [member("a/b", tarfile.SYMTYPE, link="../../x")],
