@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _WINDOW_BYTES = 2 << 20
 _PACKET_BYTES = 1 << 15
-_OPEN_SECONDS = 30.0
+_OPEN_SECONDS = 10.0
 _READ_BYTES = 1 << 20
 _STATUS_UNKNOWN = 255
 
@@ -61,8 +61,7 @@ class SshTransport:
         sudo = self._sudo()
         argv = sudo.argv(command.argv) if sudo else command.argv
         with _translated(where):
-            patience = min(command.timeout, _OPEN_SECONDS)
-            channel = self.connection.open_session(_WINDOW_BYTES, _PACKET_BYTES, timeout=patience)
+            channel = self.connection.open_session(_WINDOW_BYTES, _PACKET_BYTES, timeout=_OPEN_SECONDS)
             program = _SshProgram(channel, where=where)
             channel.exec_command(quote(argv))
         return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, sudo=sudo)
