@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from appliance.errors import ApplianceError, RecipeError
+from appliance.errors import ApplianceError, BundleError, RecipeError
 from appliance.events import Outcome, Sink, TaskFinished, TaskProgress, TaskStarted
 from appliance.image import buildcache, copying, layers, oci
 from appliance.image.buildcache import BuildCache, LayerMade
@@ -33,7 +33,7 @@ from appliance.image.values import Values, raw_words
 from appliance.image.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from appliance.digest import Digest
@@ -163,13 +163,22 @@ class _Build:
             task = f"{self._platform} {number}/{len(self._kubefile.instructions)}"
             self._sink(TaskStarted(task, instruction.written.split("\n")[0]))
             try:
-                cached = self._carry_out(instruction, task)
+                cached = self._carry_out_here(instruction, task)
             except BaseException as error:
                 outcome = Outcome.FAILED if isinstance(error, ApplianceError) else Outcome.CANCELLED
                 self._sink(TaskFinished(task, outcome, str(error)))
                 raise
             self._sink(TaskFinished(task, Outcome.OK, "cached" if cached else ""))
         return self._finish()
+
+    def _carry_out_here(self, instruction: Instruction, task: str) -> bool:
+        """As `_carry_out`; what is wrong with files is told at the instruction that names them."""
+        try:
+            return self._carry_out(instruction, task)
+        except (RecipeError, BundleError) as error:
+            if error.where:
+                raise
+            raise instruction.error(error.message, hint=error.hint) from error
 
     def _carry_out(self, instruction: Instruction, task: str) -> bool:
         """Whether a layer came from the cache."""
@@ -240,6 +249,7 @@ class _Build:
         return cached
 
     def _write(self, items: tuple[Item, ...], task: str) -> LayerMade:
+        _check_texts(items)
         written: list[layers.Layer] = []
         done = 0
 
@@ -267,10 +277,6 @@ class _Build:
             unpack = instruction.keyword == "ADD"
             taken = copying.take(self._context, names, into, mode=self._chmod(instruction), unpack=unpack)
             return self._copy_layer(instruction, taken, task)
-        except ApplianceError as error:
-            if error.where:
-                raise
-            raise _at(instruction, error) from error
         except OSError as error:
             hint = "look at its owner and mode"
             raise instruction.error(f"cannot read {error.filename}: {error.strerror}", hint=hint) from error
@@ -309,29 +315,19 @@ class _Build:
     def _execute(self, instruction: Instruction, task: str, *, network: bool) -> tuple[Item, ...]:
         self._workspace.catch_up(self._made)
         before = self._workspace.look()
-        lines = 0
-
-        def heard(line: str) -> None:
-            nonlocal lines
-            lines += 1
-            self._sink(TaskProgress(task, lines, line))
-
         ended = run_contained(
             self._argv(instruction),
             self._workspace.root,
             env=self._values.all,
             scratch=self._workspace.scratch,
             network=network,
-            heard=heard,
+            heard=lambda line: self._sink(TaskProgress(task, 0, line)),
         )
         if ended.status != 0:
             last = f": {ended.lines[-1]}" if ended.lines else ""
             hint = "its last lines: " + " | ".join(ended.lines[-5:]) if ended.lines else "it wrote nothing"
             raise instruction.error(f"the command ended with status {ended.status}{last}", hint=hint)
-        try:
-            return self._workspace.changes(before)
-        except ApplianceError as error:
-            raise _at(instruction, error) from error
+        return self._workspace.changes(before)
 
     def _argv(self, instruction: Instruction) -> tuple[str, ...]:
         """JSON form as it is; shell form by sh; a here-document alone is a script, by the interpreter it names."""
@@ -388,9 +384,12 @@ def open_rootfs(store: Store, index: Descriptor, platform: Platform) -> tuple[oc
     return manifest, oci.config_from_json(store.get(manifest.config))
 
 
-def _at(instruction: Instruction, error: ApplianceError) -> RecipeError:
-    """An error about files, told at the instruction that names them."""
-    return instruction.error(error.message, hint=error.hint)
+def _check_texts(items: Iterable[Item]) -> None:
+    """What templates may read goes through memory whole, so it is bounded here, before a site refuses it."""
+    for item in items:
+        if item.entry.path.startswith(oci.TEXT_FOLDERS) and item.entry.size > layers.TEXT_BYTES:
+            message = f"{item.entry.path} has {item.entry.size} bytes, where a file in that folder may have 1 MiB"
+            raise RecipeError(message, hint=f"only {', '.join(oci.TEXT_FOLDERS)} are bounded: move it")
 
 
 def _quoted(word: str) -> str:

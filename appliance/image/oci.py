@@ -25,6 +25,7 @@ MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 MEDIA_CONFIG = "application/vnd.appliance.config.v1+json"
 ARTIFACT_CLUSTER_IMAGE = "application/vnd.appliance.cluster-image.v1"
 ANNOTATION_REFERENCE = "org.opencontainers.image.ref.name"
+TEXT_FOLDERS = ("services/", "etc/", "manifests/")
 DOCUMENT_BYTES = 4 << 20
 _T = TypeVar("_T")
 _ARCHITECTURES = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}

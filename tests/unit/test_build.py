@@ -167,6 +167,7 @@ def test_add_unpacks_local_archives(bench: Bench, make: Callable[[], bytes]) -> 
         ("ENV A", 2, "has no value"),
         ("ENV 1A=b", 2, "'1A' cannot be a name"),
         ("ARG =b", 2, "'' cannot be a name"),
+        ("COPY big etc/", 2, "etc/big has 1048577 bytes"),
         ("COPY deep d", 2, "lies deeper than 200 folders"),
         ("RUN mkdir -p $(printf 'a/%.0s' $(seq 250))", 2, "lies deeper than 200 folders"),
         ("LABEL a=1 b", 2, "not NAME=VALUE"),
@@ -187,6 +188,7 @@ def test_what_cannot_be_done_is_refused_at_its_line(bench: Bench, kubefile: str,
     bench.write("../secret")
     bench.write(".dockerignore", "ignored")
     bench.write("ignored")
+    bench.write("big", bytes((1 << 20) + 1))
     bench.write("white/.wh.x")
     whole = _tar("w:gz")
     bench.write("broken.tgz", whole[: len(whole) - 20] + bytes(12))
