@@ -277,7 +277,9 @@ GUARDED = (
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_line_that_breaks_at_any_command_is_opened_again_and_what_holds_is_not_done_twice(tmp_path: Path, when: str) -> None:
+def test_a_line_that_breaks_at_any_command_is_opened_again_and_what_holds_is_not_done_twice(
+    tmp_path: Path, when: str
+) -> None:
     commands = at_each_command(Scene(tmp_path / "whole"))
     for number in range(2, commands):
         scene = Scene(tmp_path / str(number))

@@ -10,7 +10,7 @@ import stat
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.room_worker import program
@@ -30,6 +30,9 @@ from appliance.report.view import view_of
 from appliance.state import Home, RunDir
 from appliance.transport.base import Command, Credential, Endpoint
 from appliance.vault import Vault
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CLOCK = SystemClock()
 PASSWORD = "hunter2-never-written"

@@ -15,7 +15,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance.errors import Unreachable
@@ -24,6 +23,8 @@ from appliance.transport.hostfiles import get_file, put_file
 from appliance.transport.local import LocalTransport
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from appliance.transport.base import Connect
 
 _ENTER = """
@@ -52,7 +53,7 @@ class Room:
         return self.root / path.lstrip("/")
 
     def transport(self, *, before: Happening | None = None, after: Happening | None = None) -> Transport:
-        """A line to it; `before` and `after` are called around each command, and may raise what a broken line raises."""
+        """A line to it; `before` and `after` are called around each command, and may raise."""
         return _RoomTransport(self, before=before, after=after)
 
 
