@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each further attempt to reach a host that was reached before: a reboot fits in."""
 
-ALL_BACK_OFF = sum(BACK_OFF)
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:

@@ -176,6 +176,7 @@ class Lane:
     def _carry_out(self, step: Step, coalescer: Coalescer) -> Outcome:
         """Begin a step as often as the line allows. After a break the host is asked what became of it."""
         for attempt in range(1, ATTEMPTS + 1):
+            self._connection.transport()  # a host that stays away has had its time when this raises
             try:
                 if (attempt > 1 or step.unless is not None) and self._holds(step):
                     return Outcome.SKIPPED if attempt == 1 else Outcome.OK

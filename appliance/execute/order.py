@@ -158,7 +158,7 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "address": endpoint.address,
         "port": endpoint.port,
         "user": endpoint.user,
-        "key": str(credential.key) if credential.key else None,
+        "key": str(credential.key.absolute()) if credential.key else None,
         "agent": credential.agent,
         "become": credential.become.value,
     }

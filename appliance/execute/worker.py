@@ -68,17 +68,15 @@ def start(run: RunDir, secrets: RunSecrets, *, program: tuple[str, ...] = PROGRA
     clock = clock or SystemClock()
     argv = (*program, "run-worker", str(run.path))
     with (run.path / "worker.log").open("ab") as log:
-        pid = os.posix_spawn(
-            argv[0],
-            argv,
-            os.environ,
-            setsid=True,
-            file_actions=(
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
-                (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
-            ),
+        streams = (
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
         )
+        try:
+            pid = os.posix_spawnp(argv[0], argv, os.environ, setsid=True, file_actions=streams)
+        except OSError as error:
+            raise StateError(f"cannot start {argv[0]}: {error.strerror}") from error
     deadline = clock.monotonic() + START_SECONDS
     while not (run.path / mailbox.NAME).exists():
         if _reaped(pid) or clock.monotonic() > deadline:
@@ -136,6 +134,7 @@ def serve(run_dir: Path, *, open_hosts: Callable[[HostKeys], Connect] = connecto
     run = RunDir(run_dir.absolute())
     with lock(run.path / "worker.lock", wait=False):
         job = _Job.read(run)
+        os.chdir("/")  # so that the operator may take the stick out, or unmount what the terminal stood in
         with mailbox.listening(run.path) as listener:
             document = {"pid": os.getpid(), "started": _started(os.getpid())}
             write_bytes(run.path / "worker.json", json.dumps(document).encode(), mode=0o600)

@@ -304,7 +304,7 @@ def test_a_host_that_stays_away_fails_its_step_after_a_bounded_time(scene: Scene
     result = scene.run(stage("one", do("a", "1"), do("a", "2")), before=before, heard=heard)
     assert result.failed == (("a", "no answer"),)
     assert scene.did("a") == ["1"]
-    assert 0 < scene.clock.waited < 1.3 * connection.ALL_BACK_OFF * 4
+    assert 0 < scene.clock.waited < 1.3 * sum(connection.BACK_OFF)
     assert scene.leased("a")
 
 

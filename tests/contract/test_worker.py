@@ -313,6 +313,8 @@ def test_a_worker_that_cannot_start_says_why(desk: Desk) -> None:
     dead = (sys.executable, "-c", "raise SystemExit('nothing here')")
     with pytest.raises(StateError, match="did not start: .*nothing here"):
         worker.start(desk.new_run(*PLAN), RunSecrets(), program=dead)
+    with pytest.raises(StateError, match="cannot start /no/such/python"):
+        worker.start(desk.new_run(*PLAN), RunSecrets(), program=("/no/such/python",))
 
 
 def test_a_process_that_merely_has_the_workers_pid_is_not_it(desk: Desk) -> None:
