@@ -28,16 +28,23 @@ _PAUSE_SECONDS = 0.02
 
 def hierarchies() -> tuple[Path, ...]:
     """Where control group hierarchies are mounted on this machine."""
-    mounts = (line.split(" ") for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    found = {Path(fields[4]): None for fields in mounts if fields[fields.index("-") + 1] in ("cgroup", "cgroup2")}
+    found = tuple(_mounted("cgroup", "cgroup2"))
     if not found:
         raise ApplianceError("no control groups are mounted on this machine", hint="mount cgroup2 on /sys/fs/cgroup")
-    return tuple(found)
+    return found
 
 
-def has_v1() -> bool:
-    """Whether controllers live in hierarchies of version 1, which hosts then use, too."""
-    return len(hierarchies()) > 1
+def has_v2() -> bool:
+    """Whether version 2 is there, be it beside version 1 and without controllers.
+
+    Hosts use it then: only it tells the systemd in a container when a group is empty, so that units stop at once.
+    """
+    return any(_mounted("cgroup2"))
+
+
+def _mounted(*kinds: str) -> Iterator[Path]:
+    mounts = (line.split(" ") for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return iter({Path(fields[4]): None for fields in mounts if fields[fields.index("-") + 1] in kinds})
 
 
 def labs() -> set[str]:

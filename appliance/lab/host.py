@@ -48,9 +48,11 @@ def power_on(host: LabHost) -> None:
     cgroups.remove(host.lab, host.name)
     groups = host.storage / "cgroups"
     groups.write_text("".join(f"{folder}\n" for folder in cgroups.make(host.lab, host.name)))
-    settings = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_NSPAWN_LOCK": "0"}
-    if cgroups.has_v1():
-        settings["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"] = "0"
+    settings = {
+        "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
+        "SYSTEMD_NSPAWN_LOCK": "0",
+        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if cgroups.has_v2() else "0",
+    }
     loop = ["setsid", "--fork", "sh", "-c", _LOOP, "sh", *_enter("machine", groups), *_machine(host)]
     with host.console.open("ab") as console:
         done = subprocess.run(
