@@ -69,14 +69,13 @@ def show(
 def _opened(path: Path, trust: Trust) -> Iterator[VerifiedBundle | UnverifiedBundle]:
     """The bundle verified, or, where nobody here trusts who signed it, for display only."""
     now = SystemClock().now()
-    try:
-        with deliver.open_delivery(path, trust, now=now) as verified:
-            yield verified
-            return
-    except VerificationError:
-        pass
-    with BundleFiles.open(path) as opened:
-        yield open_unverified_for_display(opened, trust, now=now)
+    with contextlib.ExitStack() as stack:
+        try:
+            found: VerifiedBundle | UnverifiedBundle = stack.enter_context(deliver.open_delivery(path, trust, now=now))
+        except VerificationError:
+            opened = stack.enter_context(BundleFiles.open(path))
+            found = open_unverified_for_display(opened, trust, now=now)
+        yield found
 
 
 def _strangers(bundle: VerifiedBundle | UnverifiedBundle) -> list[str]:
