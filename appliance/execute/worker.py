@@ -112,6 +112,16 @@ def alive(run: RunDir) -> bool:
         return False
 
 
+def dead_predecessor(owner: Owner, cluster: ClusterDir, *, home: str) -> bool:
+    """Whether a lease is what a dead run left that was ours: of this `cluster`, started from the state folder `home`.
+
+    Such a lease is resumed without asking; `home` is as in `order.identity`.
+    """
+    if (owner.home, owner.cluster) != (home, cluster.name) or "/" in owner.run:
+        return False
+    return not alive(RunDir(cluster.runs / owner.run))
+
+
 def _started(pid: int) -> str:
     """When a process started: boot and clock ticks since; empty for none, and for one that is dead but not reaped."""
     try:
@@ -186,7 +196,11 @@ class _Job:
             site=Site(
                 endpoints=secrets.into(order.endpoints),
                 connect=open_hosts(HostKeys(cluster.known_hosts)),
-                terms=Terms(owner, may_resume=self._may_resume, seize=order.take_over),
+                terms=Terms(
+                    owner,
+                    may_resume=lambda found: dead_predecessor(found, cluster, home=order.home),
+                    seize=order.take_over,
+                ),
             ),
             supplies=Supplies(
                 resolve=vault.get,
@@ -198,12 +212,6 @@ class _Job:
             saying=Saying(stream, Mask([*values, *secrets.values()]), logs.write),
             at_once=order.at_once,
         )
-
-    def _may_resume(self, owner: Owner) -> bool:
-        """Whether a lease is that of a dead run of ours, on the same cluster."""
-        if (owner.home, owner.cluster) != (self.order.home, self.order.cluster) or "/" in owner.run:
-            return False
-        return not alive(RunDir(self.run.path.parent / owner.run))
 
 
 class _HostLogs:

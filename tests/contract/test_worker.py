@@ -8,7 +8,7 @@ import signal
 import socket
 import stat
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -315,6 +315,18 @@ def test_a_worker_that_cannot_start_says_why(desk: Desk) -> None:
         worker.start(desk.new_run(*PLAN), RunSecrets(), program=dead)
     with pytest.raises(StateError, match="cannot start /no/such/python"):
         worker.start(desk.new_run(*PLAN), RunSecrets(), program=("/no/such/python",))
+
+
+def test_only_a_dead_run_of_this_cluster_and_home_is_a_dead_predecessor(desk: Desk) -> None:
+    cluster = desk.home.cluster("site")
+    mine = Owner(desk.new_run(*PLAN).name, "ann@desk", "site", "", "home-a")
+    assert worker.dead_predecessor(mine, cluster, home="home-a")
+    assert not worker.dead_predecessor(mine, cluster, home="home-b")
+    assert not worker.dead_predecessor(mine, desk.home.cluster("other"), home="home-a")
+    assert not worker.dead_predecessor(replace(mine, run="../x"), cluster, home="home-a")
+    document = {"pid": os.getpid(), "started": worker._started(os.getpid())}
+    (cluster.runs / mine.run / "worker.json").write_text(json.dumps(document))
+    assert not worker.dead_predecessor(mine, cluster, home="home-a")
 
 
 def test_a_process_that_merely_has_the_workers_pid_is_not_it(desk: Desk) -> None:
