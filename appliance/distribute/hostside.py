@@ -160,6 +160,7 @@ def install(request: Request, node: Node, *, say: Callable[[int, str], None]) ->
     what it is. Raises `BundleError` for a layer that is not what was named, `StateError` for a missing blob.
     """
     make_home(node)
+    _sweep(node, request)
     done = 0
     for layer in request.layers:
         say(done, f"layer {layer.diff_id.short}")
@@ -171,6 +172,14 @@ def install(request: Request, node: Node, *, say: Callable[[int, str], None]) ->
     say(done, "programs")
     _copy_programs(image, node.programs(request.cluster, request.image), request.paths)
     _write_list(request, node)
+
+
+def _sweep(node: Node, request: Request) -> None:
+    """Remove what a helper that was killed left half made; the lease says that no other works here."""
+    for folder in (node.layer(request.image), node.image(request.image), node.programs(request.cluster, request.image)):
+        for pattern in (".*.part", ".*.gone"):
+            for left in folder.parent.glob(pattern):
+                _clear(left)
 
 
 def _stand(layer: Layer, node: Node, *, say: Callable[[int], None]) -> None:

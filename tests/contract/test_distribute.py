@@ -265,6 +265,16 @@ def test_programs_are_open_to_services_and_the_rest_is_not(room: Room, request_:
     assert stat.S_IMODE(node.home.stat().st_mode) == 0o700
 
 
+def test_what_a_killed_helper_left_half_made_goes(room: Room, request_: Request) -> None:
+    node = Node(room.root)
+    places = (node.layer(IMAGE).parent, node.image(IMAGE).parent, node.programs("site", IMAGE).parent)
+    for place in places:
+        (place / ".x.0123abcd.part/tree").mkdir(parents=True)
+        (place / ".x.0123abcd.gone").mkdir()
+    unpack(room, request_)
+    assert [left.name for place in places for left in place.iterdir() if left.name.startswith(".")] == []
+
+
 def test_unpacking_again_changes_no_program(room: Room, request_: Request) -> None:
     unpack(room, request_)
     program = Node(room.root).programs("site", IMAGE) / "bin/etcd"
