@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
@@ -22,6 +23,7 @@ from appliance.plan.steps import SecretRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from types import CodeType
 
 OUTPUT_LIMIT = 1 << 20
 ROUNDS_LIMIT = 100_000
@@ -137,6 +139,38 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+def _environment(put_out: Callable[[object], object]) -> _Environment:
+    environment = _Environment(
+        undefined=_Undefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=put_out,
+    )
+    for name in _FILTERS_REFUSED:
+        environment.filters.pop(name)
+    return environment
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str, where: str) -> CodeType:
+    """A template's code; compiling costs a hundred times what a rendering does, and hosts share their templates."""
+    return _environment(_plain).compile(text, name=where, filename=where)
+
+
+def _plain(value: object) -> object:
+    """How a value other than a secret is put out; what has no form that a reader would expect is refused."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | float() | Undefined():
+            return value
+        case _:
+            kind = "nothing (None)" if value is None else f"a {type(value).__name__}"
+            raise TemplateError(f"{kind} cannot be put into a text; name a part of it, or use join or tojson")
+
+
 @dataclass(slots=True)
 class _Rendering:
     values: Values
@@ -160,13 +194,8 @@ class _Rendering:
             raise self._failure(error) from error
 
     def _template(self, text: str) -> Any:
-        environment = _Environment(
-            undefined=_Undefined, autoescape=False, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True,
-            finalize=self._put_out,
-        )  # fmt: skip
-        for name in _FILTERS_REFUSED:
-            environment.filters.pop(name)
-        code = environment.compile(text, name=self.where, filename=self.where)
+        environment = _environment(self._put_out)
+        code = _compiled(text, self.where)
         kept = {name: environment.globals[name] for name in _GLOBALS_KEPT}
         return environment.template_class.from_code(environment, code, kept | self._globals())
 
@@ -193,17 +222,10 @@ class _Rendering:
         return rounds
 
     def _put_out(self, value: object) -> object:
-        match value:
-            case _Secret():
-                self.marked.append(value._name)  # noqa: SLF001  (the two classes are one mechanism)
-                return f"\0{self.nonce}:{len(self.marked) - 1}\0"
-            case bool():
-                return "true" if value else "false"
-            case str() | int() | float() | Undefined():
-                return value
-            case _:
-                kind = "nothing (None)" if value is None else f"a {type(value).__name__}"
-                raise TemplateError(f"{kind} cannot be put into a text; name a part of it, or use join or tojson")
+        if not isinstance(value, _Secret):
+            return _plain(value)
+        self.marked.append(value._name)  # noqa: SLF001  (the two classes are one mechanism)
+        return f"\0{self.nonce}:{len(self.marked) - 1}\0"
 
     def _bounded(self, pieces: Iterator[str]) -> str:
         out: list[str] = []

@@ -151,8 +151,10 @@ def _await(folder: str, layout: _Layout) -> Iterator[Step]:
 
 def _health(site: Site, folder: str, layouts: list[_Layout]) -> Stage:
     """The checks whose last role in order is `folder`; with no folder, those for all hosts."""
+    order = _order(site)
+    begun = order[: order.index(folder) + 1] if folder else order
     steps = [
-        _health_step(site, layout, check)
+        _health_step(site, layout, check, begun)
         for check in site.config.spec.health
         if _last_role(site, check) == folder
         for layout in layouts
@@ -169,7 +171,7 @@ def _last_role(site: Site, check: HealthCheck) -> str:
     return "" if "all" in check.roles else max(check.roles, key=order.index, default="")
 
 
-def _health_step(site: Site, layout: _Layout, check: HealthCheck) -> Step:
+def _health_step(site: Site, layout: _Layout, check: HealthCheck, begun: tuple[str, ...]) -> Step:
     values = values_for(site, layout.host)
     where = f"bundle.yaml: health: {check.name}"
     argv = tuple(_argument(render(text, values, where=where), where) for text in check.argv)
@@ -178,7 +180,9 @@ def _health_step(site: Site, layout: _Layout, check: HealthCheck) -> Step:
         title=f"Check {check.name}",
         host=layout.name,
         action=WaitFor(Command(argv, timeout=30.0), seconds=check.seconds),
-        after=tuple(f"{layout.name}/start:{unit.name}" for unit in layout.units if unit.started),
+        after=tuple(
+            f"{layout.name}/start:{unit.name}" for unit in layout.units if unit.started and unit.folder in begun
+        ),
     )
 
 
