@@ -1,0 +1,114 @@
+"""What the planner adds to a runtime's stages, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+from support.sites import host, hosts, site, stamped
+
+from appliance.digest import Digest
+from appliance.errors import PlanError
+from appliance.inventory.facts import Receipt
+from appliance.plan.planner import candidate, needs, plan, proposal
+from appliance.plan.steps import PutText, Run, Stage, Step
+from appliance.recipe.bundlefile import BundleSpec, RoleSpec
+from appliance.runtimes.systemd.runtime import SystemdRuntime
+from appliance.transport.base import Command
+
+
+@dataclass(frozen=True)
+class Fixed(SystemdRuntime):
+    """A runtime whose installation is these stages."""
+
+    stages: tuple[Stage, ...] = ()
+
+    def install(self, site: object) -> tuple[Stage, ...]:
+        return self.stages
+
+
+def run(name: str, *, after: tuple[str, ...] = ()) -> Step:
+    return Step(name, name, name.partition("/")[0], Run(Command(("true",))), after=after)
+
+
+def test_a_host_of_another_cluster_is_refused() -> None:
+    other = stamped(host("a", "db"), Receipt(), cluster="site-b")
+    with pytest.raises(PlanError, match="belongs to cluster 'site-b'") as caught:
+        candidate(site((other,)), SystemdRuntime())
+    assert caught.value.where == "a"
+
+
+def test_a_stamp_that_was_cloned_with_a_disk_counts_as_none() -> None:
+    one, other = host("a", "db"), host("b", "db")
+    cloned = stamped(one, Receipt(files=("/etc/x",)), cluster="site-b").stamp
+    made = site((replace(other, facts=replace(other.facts, stamp=cloned)),))
+    stamp = next(step for stage in candidate(made, SystemdRuntime()) for step in stage.steps if step.id == "b/stamp")
+    assert isinstance(stamp.action, PutText)
+    assert "/etc/x" not in str(stamp.action.parts)
+    assert SystemdRuntime().remove(made) == ()
+
+
+def test_a_host_for_which_nothing_was_built_is_refused() -> None:
+    with pytest.raises(PlanError, match="nothing for a host of architecture arm64"):
+        candidate(site((host("a", "db", architecture="arm64"),)), SystemdRuntime())
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ((Stage("x", (run("a/x"), run("a/x"))),), "two steps have the id 'a/x'"),
+        ((Stage("x", (run("a/x", after=("a/y",)), run("a/y"))),), "'a/x' comes after 'a/y'"),
+        ((Stage("x", (run("b/y"), run("a/x", after=("b/y",)))),), "'a/x' comes after 'b/y'"),
+        ((Stage("x", (run("a/x", after=("a/x",)),)),), "'a/x' comes after 'a/x'"),
+    ],
+)
+def test_a_runtime_s_mistake_does_not_become_a_plan(stages: tuple[Stage, ...], message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        candidate(site((host("a", "db"), host("b", "db", address="10.0.0.12"))), Fixed(stages))
+
+
+@pytest.mark.parametrize(
+    ("role", "needed"),
+    [
+        (RoleSpec("db", minimum=1, odd=True), None),
+        (RoleSpec("db", minimum=3), None),
+        (RoleSpec("db", minimum=2), ("db-1", "db-2")),
+        (RoleSpec("db"), ()),
+        (RoleSpec("other"), None),
+    ],
+)
+def test_a_role_can_do_without_the_hosts_beyond_its_minimum(role: RoleSpec, needed: tuple[str, ...] | None) -> None:
+    assert needs(site(hosts(3, "db"), spec=BundleSpec("thing", "1.0.0", roles=(role,)))) == needed
+
+
+def test_a_host_is_needed_if_one_of_its_roles_is() -> None:
+    spec = BundleSpec("thing", "1.0.0", roles=(RoleSpec("worker"), RoleSpec("db", odd=True)))
+    both, worker = host("a", "worker", "db"), host("b", "worker", address="10.0.0.12")
+    assert needs(site((both, worker), spec=spec)) == ("a",)
+
+
+def test_a_new_host_s_changes_say_that_it_joins() -> None:
+    made = site(hosts(1, "db"))
+    planned = plan(made, candidate(made, SystemdRuntime()), held=frozenset())
+    shown = proposal("install", made, planned)
+    assert [f"{change.verb} {change.host}: {change.what}" for change in shown.changes] == [
+        "add db-1: joins site-a as db",
+        "add db-1: up to 30.0 MB are sent",
+        "add db-1: programs of thing 1.0.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image", "line"),
+    [
+        (None, "change db-1: programs of thing 1.0.0 are put right"),
+        (Digest.of(b"older"), "change db-1: programs of thing 1.0.0, where 1.0.0 is installed"),
+    ],
+)
+def test_programs_are_put_right_or_replaced(image: Digest | None, line: str) -> None:
+    (fresh,) = hosts(1, "db")
+    made = site((stamped(fresh, Receipt(), **({"image": image} if image else {})),))
+    stages = candidate(made, SystemdRuntime())
+    held = {step.id for stage in stages for step in stage.steps} - {"db-1/unpack"}
+    shown = proposal("install", made, plan(made, stages, held=held)).changes
+    assert [f"{change.verb} {change.host}: {change.what}" for change in shown] == [line]
