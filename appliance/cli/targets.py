@@ -97,7 +97,7 @@ def carry(
     from appliance.report.document import to_document  # noqa: PLC0415
 
     proposal = proposed.proposal
-    if proposal.plan.empty:
+    if proposed.empty:
         session.output.result(
             {**proposal_document(proposal), "run": None}, f"nothing to do: {target.cluster.name} is as it should be"
         )

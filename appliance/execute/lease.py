@@ -84,6 +84,7 @@ _RELEASE = """
 { read -r owner <"$1/owner"; } 2>/dev/null || exit 0
 case $owner in *"\\"run\\":\\"$2\\""*) ;; *) exit 0 ;; esac
 mv "$1" "$1.gone.$$" && rm -rf "$1".gone.*
+rmdir "${1%/*}" 2>/dev/null || :
 """
 
 _UNDER_LEASE = """

@@ -11,8 +11,8 @@ from appliance import events, files, state
 from appliance.digest import Digest
 from appliance.errors import BundleError, Cancelled, RunFailed
 from appliance.events import Outcome
-from appliance.execute import journal, worker
-from appliance.execute.order import RunSecrets, make_order, write_order
+from appliance.execute import journal, lease, order, worker
+from appliance.execute.order import RunSecrets
 from appliance.operations import deliver
 from appliance.operations.propose import INSTALL, Proposed, Target
 from appliance.plan.document import plan_to_json
@@ -53,13 +53,14 @@ def start(
     """Start the worker that carries the proposal out and return its folder; the run goes on without the caller.
 
     The blobs that the plan sends come out of `bundle`, checked as they are read. Raises `BundleError` when some are
-    needed and there is none, `StateError` when the worker does not start.
+    needed and there is none, `StateError` when another run has leased a host or the worker does not start.
     """
     plan = proposed.proposal.plan
+    _require_free(proposed, target, home, take_over=terms.take_over)
     _take_out(plan, home, bundle, sink)
     run = target.folder.new_run(proposed.proposal.operation, now=target.clock.now())
     endpoints = {host.name: host.endpoint for host in proposed.hosts}
-    order = make_order(
+    instructions = order.make_order(
         home,
         target.folder,
         run=run.name,
@@ -70,10 +71,20 @@ def start(
         take_over=terms.take_over,
     )
     files.write_bytes(run.plan, plan_to_json(plan), mode=0o600)
-    write_order(run.path / "run.json", order)
+    order.write_order(run.path / "run.json", instructions)
     files.write_text(target.folder.clusterfile, clusterfile.dump(target.cluster), mode=0o600)
     worker.start(run, RunSecrets.of(endpoints), program=terms.program, clock=target.clock)
     return run
+
+
+def _require_free(proposed: Proposed, target: Target, home: Home, *, take_over: bool) -> None:
+    """Refuse hosts that a living run, or somebody else's, has leased; what a dead run of ours left is resumed."""
+    ours = order.identity(home.root)
+    for host, owner in proposed.leases:
+        if not take_over and not worker.dead_predecessor(owner, target.folder, home=ours):
+            refusal = lease.foreign(owner)
+            refusal.where = host
+            raise refusal
 
 
 def _take_out(plan: Plan, home: Home, bundle: VerifiedBundle | None, sink: Sink) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from appliance import events, plugins
 from appliance.digest import Digest
 from appliance.errors import PlanError, PreflightFailed
+from appliance.execute.lease import Owner
 from appliance.image.oci import ImageConfig, Platform
 from appliance.inventory import preflight
 from appliance.inventory.hosts import Access, Host, written_hosts
@@ -67,11 +68,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A proposal, with what carrying it out takes besides: the hosts, and the bundle's name, version and epoch."""
+    """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts."""
 
     proposal: Proposal
     hosts: tuple[Host, ...]
     spec: BundleSpec
+    leases: tuple[tuple[str, Owner], ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do: no step, and no lease that a dead run left to be given back."""
+        return self.proposal.plan.empty and not self.leases
 
 
 def check(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> tuple[CheckResult, ...]:
@@ -96,7 +103,7 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
         proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec)
+    return Proposed(proposal, hosts, site.config.spec, _leases(found))
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -112,7 +119,7 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
         site = _installed_site(target, found)
         runtime = plugins.runtime(site.config.spec.runtime)
         proposal = _propose(RESET, site, runtime.remove(site), found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec)
+    return Proposed(proposal, hosts, site.config.spec, _leases(found))
 
 
 def require_unchanged(shown: Digest, now: Proposal) -> None:
@@ -156,6 +163,10 @@ def _site(bundle: VerifiedBundle, target: Target, found: Survey) -> Site:
 def _with_secrets(site: Site, runtime: Runtime, target: Target) -> Site:
     made = fulfil(runtime.secrets(site), target.vault(), now=target.clock.now())
     return dataclasses.replace(site, secrets=made.secrets, public=made.public)
+
+
+def _leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
+    return tuple((host.name, Owner.from_json(host.facts.lease)) for host in found.hosts if host.facts.lease)
 
 
 def _installed_site(target: Target, found: Survey) -> Site:
