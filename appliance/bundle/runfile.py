@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -184,11 +183,12 @@ def _write_archive(
 
 def _py7zr() -> ModuleType:
     try:
-        return importlib.import_module("py7zr")
+        import py7zr  # noqa: PLC0415  (only the packager has it)
     except ImportError as error:
         raise ApplianceError(
             "bundles are written with py7zr, which is not installed here", hint="pip install 'appliance[packager]'"
         ) from error
+    return py7zr
 
 
 class _Source(io.BufferedIOBase):
