@@ -78,7 +78,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="appliance", message="%(prog)s %(version)s")
+@click.version_option(package_name="appliance", message="appliance %(version)s")
 @common
 def cli() -> None:
     """Build, sign, carry in and install whole clusters where there is no network.

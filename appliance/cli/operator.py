@@ -151,7 +151,7 @@ def plan(
     proposal = proposed.proposal
     if save:
         files.write_bytes(save, plan_to_json(proposal.plan), mode=0o600)
-        session.output.say(f"wrote {save}; carry it out with: apply --plan {save}")
+        session.output.say(f"wrote {save}; carry it out by adding to the apply command: --plan {save}")
     session.output.result(
         proposal_document(proposal), lambda: "\n".join([*changes_lines(proposal), "", *plan_lines(proposal.plan)])
     )

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.progress import (
     Progress as Bars,
 )
+from rich.text import Text
 
 from appliance.events import Event, Outcome, TaskFinished, TaskProgress, TaskStarted
 
@@ -123,5 +124,4 @@ def _ended(console: Console, title: str, event: TaskFinished) -> None:
             style = "red"
         case _:
             assert_never(event.outcome)
-    console.print(f"{mark(event.outcome)} ", style=style, end="")
-    console.print(f"{title}{detail}", soft_wrap=True)
+    console.print(Text.assemble((mark(event.outcome), style), f" {title}{detail}"), soft_wrap=True)

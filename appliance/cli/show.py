@@ -80,7 +80,9 @@ def _opened(path: Path, trust: Trust) -> Iterator[VerifiedBundle | UnverifiedBun
 
 def _strangers(bundle: VerifiedBundle | UnverifiedBundle) -> list[str]:
     signers = bundle.verdict.signers
-    return [f"  signed by {s.name or 'a key without a name'}, {s.fingerprint}: {s.reason}" for s in signers]
+    return list(
+        dict.fromkeys(f"  signed by {s.name or 'a key without a name'}, {s.fingerprint}: {s.reason}" for s in signers)
+    )
 
 
 def _summary(bundle: VerifiedBundle | UnverifiedBundle) -> tuple[dict[str, Any], list[str]]:

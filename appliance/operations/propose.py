@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from appliance import events, plugins
 from appliance.digest import Digest
-from appliance.errors import PlanError, PreflightFailed
+from appliance.errors import PlanError, PreflightFailed, RecipeError
 from appliance.execute.lease import Owner
 from appliance.image.oci import ImageConfig, Platform
 from appliance.inventory import preflight
@@ -23,8 +23,9 @@ from appliance.operations.fulfil import fulfil
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
 from appliance.plan.runtime import Runtime, Site
-from appliance.recipe.bundlefile import BundleSpec
+from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.parameters import check_parameters
+from appliance.recipe.schema import suggestion
 from appliance.vault import Vault
 
 if TYPE_CHECKING:
@@ -130,6 +131,25 @@ def require_unchanged(shown: Digest, now: Proposal) -> None:
         )
 
 
+def check_roles(roles: Sequence[RoleSpec], hosts: Sequence[Host]) -> None:
+    """Raise `RecipeError` when hosts have a role that is not one of `roles`, or a role has too few hosts or too many.
+
+    An image that describes no roles takes any.
+    """
+    known = [role.name for role in roles]
+    for host in hosts:
+        for name in host.roles:
+            if known and name not in known:
+                hint = suggestion(name, known)
+                raise RecipeError(f"there is no role {name!r}, which {host.address} has", where="spec.hosts", hint=hint)
+    for role in roles:
+        count = sum(role.name in host.roles for host in hosts)
+        if count < role.minimum or (role.maximum and count > role.maximum):
+            wanted = f"{role.minimum} to {role.maximum}" if role.maximum else f"{role.minimum} or more"
+            hint = "list the hosts of each role in the Clusterfile, or with --hosts ROLE=ADDRESSES"
+            raise RecipeError(f"the role {role.name} takes {wanted} hosts, not {count}", where="spec.hosts", hint=hint)
+
+
 def _propose(
     operation: str,
     site: Site,
@@ -149,6 +169,7 @@ def _site(bundle: VerifiedBundle, target: Target, found: Survey) -> Site:
     offered = bundle.manifest.arch
     wanted = {host.facts.architecture for host in found.hosts}
     config = deliver.platform_image(bundle, offered[0]).config
+    check_roles(config.spec.roles, [*(each.host for each in found.hosts), *(host for host, _ in found.missing)])
     return Site(
         cluster=target.cluster.name,
         image=bundle.manifest.image,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from appliance.recipe.yamltext import Document, FieldPath
 
 API_VERSION = "appliance/v1"
-_NOT_USED = ("registry", "network", "apps")
+_NOT_USED = ("hostAliases", "registry", "network", "distribution", "apps")
 
 
 @dataclass(frozen=True, slots=True)

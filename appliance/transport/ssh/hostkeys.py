@@ -153,10 +153,19 @@ class HostKeys:
             if key in pinned:
                 return
             if pinned:
-                raise _changed(address, port, pinned, key)
+                raise self._changed(address, port, pinned, key)
             if not self._decide(address, port, key):
                 raise _unknown(address, port, key)
             self.pin(address, port, key)
+
+    def _changed(self, address: str, port: int, pinned: list[HostKey], shown: HostKey) -> HostKeyChanged:
+        name = _name(address, port)
+        return HostKeyChanged(
+            f"the host shows {shown}, but {' and '.join(map(str, pinned))} is pinned: another machine answers, or it"
+            " was installed anew",
+            where=name,
+            hint=f"find out why; if it was installed anew, forget its old key: ssh-keygen -R '{name}' -f {self._path}",
+        )
 
     def _write(self, text: str) -> None:
         write_bytes(self._path, text.encode(errors="surrogateescape"), mode=0o600)
@@ -184,15 +193,6 @@ def _lines(text: str, name: str) -> Iterator[_Line]:
         line = _read_line(one)
         if line and line.is_for(name):
             yield line
-
-
-def _changed(address: str, port: int, pinned: list[HostKey], shown: HostKey) -> HostKeyChanged:
-    return HostKeyChanged(
-        f"the host shows {shown}, but {' and '.join(map(str, pinned))} is pinned: another machine answers, or it was"
-        " installed anew",
-        where=_name(address, port),
-        hint="find out why; if it was installed anew, run 'appliance hosts forget' for it and connect again",
-    )
 
 
 def _unknown(address: str, port: int, key: HostKey) -> TransportError:
