@@ -247,6 +247,8 @@ class _Unpacker:
         at = ""
         for part in folder.split("/") if folder else ():
             at = f"{at}/{part}" if at else part
+            if part.startswith(WHITEOUT):
+                raise BundleError(f"the archive holds something below {at!r}, which is a mark")
             if at not in self.entries:
                 self._folder(at, 0o755)
             elif self.entries[at].kind is not Kind.FOLDER:
