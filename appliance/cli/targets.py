@@ -102,7 +102,9 @@ def carry(
             {**proposal_document(proposal), "run": None}, f"nothing to do: {target.cluster.name} is as it should be"
         )
         return
-    session.output.say("\n".join([*changes_lines(proposal), "", *plan_lines(proposal.plan)]))
+    steps = plan_lines(proposal.plan)
+    shown = steps if session.output.verbose else steps[-1:]
+    session.output.say("\n".join([*changes_lines(proposal), "", *shown]))
     if proposal.plan.destructive:
         prompts.confirm(
             f"Something is lost by this. {proposal.operation} {target.cluster.name}?",
