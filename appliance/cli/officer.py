@@ -12,11 +12,11 @@ from appliance.cli.keys import key_document, key_lines
 from appliance.cli.options import Session, common, pass_session
 from appliance.cli.output import printable
 from appliance.clock import SystemClock, timestamp
-from appliance.operations import deliver
+from appliance.operations import verification
 from appliance.trust import store
 
 if TYPE_CHECKING:
-    from appliance.operations.deliver import VerifyReport
+    from appliance.operations.verification import VerifyReport
     from appliance.trust.envelope import SignerResult
 
 NOT_VERIFIED = 3
@@ -32,7 +32,7 @@ def verify(session: Session, bundle: Path, anchors: tuple[str, ...], policy: Pat
 
     Example: appliance verify etcd-1.0.0-linux-amd64.run --trust root.pem
     """
-    report = deliver.verify(
+    report = verification.verify(
         bundle,
         trust_of(anchors, policy),
         now=SystemClock().now(),

@@ -8,9 +8,6 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from appliance.clock import SystemClock
-from appliance.events import Stream, to_json
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -64,6 +61,9 @@ class Output:
     def sink(self) -> Sink:
         """Where a long function's events go: JSON lines on stdout, or progress on stderr."""
         if self.format is Format.JSONL:
+            from appliance.clock import SystemClock  # noqa: PLC0415  (not needed for help)
+            from appliance.events import Stream  # noqa: PLC0415
+
             return Stream(SystemClock(), _print_event)
         if self.quiet:
             return _nothing
@@ -110,6 +110,8 @@ def printable(text: str) -> str:
 
 
 def _print_event(stamped: Stamped) -> None:
+    from appliance.events import to_json  # noqa: PLC0415  (not needed for help)
+
     print(json.dumps(to_json(stamped), ensure_ascii=False), flush=True)
 
 

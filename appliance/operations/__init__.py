@@ -1,1 +1,1 @@
-"""What the two front ends call: build, publish, deliver, survey, propose, carry out."""
+"""What the two front ends call: build, publish, verification, deliver, survey, propose, carry out."""

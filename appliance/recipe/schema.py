@@ -7,12 +7,12 @@ import importlib.resources
 import json
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-
 from appliance.recipe.yamltext import FieldPath, field_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import jsonschema
 
     from appliance.errors import RecipeError
     from appliance.recipe.yamltext import Document
@@ -38,7 +38,7 @@ def load_schema(name: str) -> dict[str, Any]:
 
 def validate(document: Document, name: str) -> None:
     """Check a document against a published schema; the first fault, by line, is a `RecipeError`."""
-    faults = list(jsonschema.Draft202012Validator(load_schema(name)).iter_errors(document.value))
+    faults = list(_validator(load_schema(name)).iter_errors(document.value))
     if faults:
         errors = sorted((_fault_error(document, fault) for fault in faults), key=_line)
         raise errors[0]
@@ -46,11 +46,13 @@ def validate(document: Document, name: str) -> None:
 
 def find_faults(schema: object, value: object) -> list[tuple[FieldPath, str, str]]:
     """What `value` does against `schema`: path, sentence, hint of each fault."""
-    return [_describe(fault) for fault in jsonschema.Draft202012Validator(schema).iter_errors(value)]  # type: ignore[arg-type]
+    return [_describe(fault) for fault in _validator(schema).iter_errors(value)]
 
 
 def schema_fault(schema: object) -> str:
     """Why `schema` is not a JSON Schema (draft 2020-12) that stands for itself; empty when it is one."""
+    import jsonschema  # noqa: PLC0415  (slow to import)
+
     try:
         jsonschema.Draft202012Validator.check_schema(schema)  # type: ignore[arg-type]
     except jsonschema.SchemaError as error:
@@ -64,6 +66,12 @@ def suggestion(given: str, valid: Iterable[str]) -> str:
     names = sorted(valid)
     close = difflib.get_close_matches(given, names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"valid are: {', '.join(names) or 'none'}"
+
+
+def _validator(schema: object) -> jsonschema.Draft202012Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  (slow to import, and most commands check nothing)
+
+    return Draft202012Validator(schema)  # type: ignore[arg-type]
 
 
 def _references(schema: object) -> list[str]:

@@ -16,7 +16,7 @@ from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError, StateError, VerificationError
 from appliance.image.reference import Reference
 from appliance.image.store import Store
-from appliance.operations import deliver, publish
+from appliance.operations import deliver, publish, verification
 from appliance.operations.publish import Published, PublishRequest
 from appliance.plan.runtime import TextFile
 from appliance.trust import certificates, policy
@@ -249,7 +249,7 @@ def test_extracting_writes_every_member_and_the_manifest(site: Site) -> None:
 
 def test_a_sound_delivery_is_verified_and_the_report_says_what_it_does_not_prove(site: Site) -> None:
     published = site.publish()
-    report = deliver.verify(published.files[0].path, site.vendor.trust(), now=NOW)
+    report = verification.verify(published.files[0].path, site.vendor.trust(), now=NOW)
     assert (report.verified, report.findings) == (True, ())
     assert report.manifest_digest == published.manifest_digest
     assert report.checked.bytes == published.files[0].size
@@ -260,11 +260,11 @@ def test_a_sound_delivery_is_verified_and_the_report_says_what_it_does_not_prove
 
 def test_a_bundle_that_checks_itself_says_so(site: Site) -> None:
     path = site.publish().files[0].path
-    report = deliver.verify(path, site.vendor.trust(), now=NOW, self_run=True)
+    report = verification.verify(path, site.vendor.trust(), now=NOW, self_run=True)
     assert report.not_checked[0] == "integrity: intact; origin: checked by this bundle's own code"
     with path.open("ab") as file:
         file.write(b"more")
-    report = deliver.verify(path, site.vendor.trust(), now=NOW, self_run=True)
+    report = verification.verify(path, site.vendor.trust(), now=NOW, self_run=True)
     assert report.not_checked[0] == "origin: checked by this bundle's own code"
 
 
@@ -273,7 +273,7 @@ def test_a_flipped_byte_is_a_finding_that_names_it(site: Site) -> None:
     with path.open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\xee")
-    report = deliver.verify(path, site.vendor.trust(), now=NOW)
+    report = verification.verify(path, site.vendor.trust(), now=NOW)
     assert not report.verified
     assert len(report.findings) == 1
     assert "chunk 0" in report.findings[0]
@@ -281,7 +281,7 @@ def test_a_flipped_byte_is_a_finding_that_names_it(site: Site) -> None:
 
 
 def test_a_stranger_is_a_finding_with_its_fingerprint(site: Site) -> None:
-    report = deliver.verify(site.publish().files[0].path, Vendor.create("Other").trust(), now=NOW)
+    report = verification.verify(site.publish().files[0].path, Vendor.create("Other").trust(), now=NOW)
     assert not report.verified
     assert report.findings
     assert {signer.fingerprint for signer in report.signers} == {f"sha256:{site.signer.keyid.hex}"}
@@ -292,9 +292,9 @@ def test_a_truncated_file_and_another_file_are_findings(site: Site) -> None:
     path = site.publish().files[0].path
     short = site.root / "short.run"
     short.write_bytes(path.read_bytes()[:-1])
-    assert "truncated" in deliver.verify(short, site.vendor.trust(), now=NOW).findings[0]
+    assert "truncated" in verification.verify(short, site.vendor.trust(), now=NOW).findings[0]
     short.write_bytes(b"#!/bin/sh\n")
-    report = deliver.verify(short, site.vendor.trust(), now=NOW)
+    report = verification.verify(short, site.vendor.trust(), now=NOW)
     assert (report.verified, report.manifest_digest) == (False, None)
 
 
@@ -303,7 +303,7 @@ def test_an_anchor_that_lies_beside_the_bundle_is_pointed_out(site: Site) -> Non
     root = path.with_name("root.pem")
     root.write_bytes(certificates.certificate_pem(site.vendor.root))
     trust = policy.Trust(policy.read_anchors(root))
-    report = deliver.verify(path, trust, now=NOW)
+    report = verification.verify(path, trust, now=NOW)
     assert report.verified
     assert any(f"{root} lies beside the bundle" in sentence for sentence in report.not_checked)
 
