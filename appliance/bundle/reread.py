@@ -1,11 +1,9 @@
-"""Reading again what is being written: it proves the write, and gives the digests that are signed."""
+"""Reading again what was written: it proves the write, and gives the digests that are signed."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -23,78 +21,59 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def rereading(descriptor: int, entries: Sequence[FileEntry], *, base: int) -> Iterator[Rereading]:
-    """Read again, while the block writes, the members `entries` and the chunks from `base` on."""
-    with (
-        ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as chunks,
-        ThreadPoolExecutor(max_workers=1) as members,
-    ):
-        try:
-            yield Rereading(descriptor, _Comparison(descriptor, entries), base=base, chunks=chunks, members=members)
-        finally:
-            chunks.shutdown(cancel_futures=True)
-            members.shutdown(cancel_futures=True)
+def rereading(descriptor: int, *, base: int) -> Iterator[Rereading]:
+    """Read again, while the block writes, the chunks from `base` on."""
+    with _cancelled_at_exit(ThreadPoolExecutor(max_workers=os.cpu_count() or 1)) as pool:
+        yield Rereading(descriptor, base=base, pool=pool)
+
+
+@contextlib.contextmanager
+def comparing(descriptor: int, entries: Sequence[FileEntry]) -> Iterator[None]:
+    """Compare, while the block runs, the members `entries` with their digests; `StateError` for one that differs."""
+    with _cancelled_at_exit(ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1))) as pool:
+        compared = [pool.submit(_compare, descriptor, entry) for entry in entries]
+        yield
+        for future in compared:
+            future.result()
+
+
+def _compare(descriptor: int, entry: FileEntry) -> None:
+    if files.hash_range(descriptor, entry.offset, entry.length) != entry.sha256:
+        raise StateError(f"{entry.name} has other content than its digest says", hint="build the image again")
+
+
+@contextlib.contextmanager
+def _cancelled_at_exit(pool: ThreadPoolExecutor) -> Iterator[Executor]:
+    """`pool`, of which nothing that has not begun is done once the block has ended."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class Rereading:
-    """Reads, close behind the writer and on the other cores, what was written: for the chunks' and members' digests."""
+    """Reads, close behind the writer and on the other cores, what was written: for the chunks' digests."""
 
-    def __init__(
-        self, descriptor: int, comparison: _Comparison, *, base: int, chunks: Executor, members: Executor
-    ) -> None:
+    def __init__(self, descriptor: int, *, base: int, pool: Executor) -> None:
         self._descriptor = descriptor
-        self._comparison = comparison
         self._base = base
-        self._chunks = chunks
-        self._members = members
+        self._pool = pool
         self._digests: dict[int, Future[Digest]] = {}
-        self._compared: list[Future[None]] = []
         self._next = 1  # the archive's header, in chunk 0, is written last
 
     def written_to(self, offset: int) -> None:
         """All before `offset` is written, and stays so but for the archive's header."""
         while (end := self._base + (self._next + 1) * CHUNK_BYTES) <= offset:
             self._hash(self._next, end)
-            self._compared.append(self._members.submit(self._comparison.go_on, end))
             self._next += 1
 
     def finish(self, size: int) -> tuple[Digest, ...]:
-        """The digests of all chunks of the file of `size` bytes; `StateError` for a member that is not as it was."""
+        """The digests of all chunks of the file of `size` bytes."""
         count = chunks_count(size, self._base)
         for number in (0, *range(self._next, count)):
             self._hash(number, min(size, self._base + (number + 1) * CHUNK_BYTES))
-        self._compared.append(self._members.submit(self._comparison.go_on, size))
-        for compared in self._compared:
-            compared.result()
         return tuple(self._digests[number].result() for number in range(count))
 
     def _hash(self, number: int, end: int) -> None:
         start = self._base + number * CHUNK_BYTES
-        self._digests[number] = self._chunks.submit(files.hash_range, self._descriptor, start, end - start)
-
-
-class _Comparison:
-    """Compares members with their digests, front to back, as far as they are written."""
-
-    def __init__(self, descriptor: int, entries: Sequence[FileEntry]) -> None:
-        self._descriptor = descriptor
-        self._entries = deque(entries)
-        self._at = entries[0].offset
-        self._buffer = memoryview(bytearray(files.COPY_BYTES))
-        self._hash = hashlib.sha256()
-
-    def go_on(self, end: int) -> None:
-        """Compare what lies before the offset `end`; `StateError` for the first member that differs."""
-        while self._entries:
-            entry = self._entries[0]
-            while self._at < min(end, entry.end):
-                piece = self._buffer[: min(end, entry.end) - self._at]
-                count = os.preadv(self._descriptor, [piece], self._at)
-                self._hash.update(piece[:count])
-                self._at += count
-            if self._at < entry.end:
-                return
-            if self._hash.hexdigest() != entry.sha256.hex:
-                raise StateError(f"{entry.name} has other content than its digest says", hint="build the image again")
-            self._entries.popleft()
-            self._hash = hashlib.sha256()
+        self._digests[number] = self._pool.submit(files.hash_range, self._descriptor, start, end - start)

@@ -23,7 +23,7 @@ from appliance.bundle.layout import (
     pack_head,
 )
 from appliance.bundle.manifest import FileEntry, chunks_count
-from appliance.bundle.reread import Rereading, rereading
+from appliance.bundle.reread import Rereading, comparing, rereading
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, StateError
 
@@ -108,7 +108,7 @@ def write(path: Path, members: Sequence[Member], author: Author, *, created: int
         signatures = author.sign(manifest)
         _write_at(descriptor, pack_head(manifest, signatures, base=base), STUB_BYTES)
         _write_at(descriptor, stub, 0)
-        digest = _digest_of_all(descriptor, payload.size, sink)
+        digest = _digest_of_all(descriptor, payload, sink)
     return Written(size=payload.size, sha256=digest, manifest=manifest, signatures=signatures)
 
 
@@ -143,7 +143,7 @@ def _write_payload(
     total = sum(member.size for member in members)
     with (
         events.task(sink, "write", "Writing the bundle", total=total) as progress,
-        rereading(descriptor, entries, base=base) as reread,
+        rereading(descriptor, base=base) as reread,
     ):
         size = _write_archive(descriptor, members, base=base, created=created, reread=reread, progress=progress)
         chunks = reread.finish(size)
@@ -260,12 +260,16 @@ def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
         view, offset = view[count:], offset + count
 
 
-def _digest_of_all(descriptor: int, size: int, sink: events.Sink) -> Digest:
-    """The digest of the whole file, while another core brings it to the disk."""
+def _digest_of_all(descriptor: int, payload: Payload, sink: events.Sink) -> Digest:
+    """The digest of the whole file, while other cores compare its members and bring it to the disk."""
     whole, buffer, done = hashlib.sha256(), memoryview(bytearray(files.COPY_BYTES)), 0
-    with events.task(sink, "sum", "Adding up the file", total=size) as progress, ThreadPoolExecutor(1) as pool:
+    with (
+        events.task(sink, "sum", "Adding up the file", total=payload.size) as progress,
+        comparing(descriptor, payload.files),
+        ThreadPoolExecutor(1) as pool,
+    ):
         synced = pool.submit(os.fdatasync, descriptor)
-        while count := os.preadv(descriptor, [buffer[: size - done]], done):
+        while count := os.preadv(descriptor, [buffer[: payload.size - done]], done):
             whole.update(buffer[:count])
             done += count
             progress(count)
