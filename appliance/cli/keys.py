@@ -19,9 +19,18 @@ def key() -> None:
 
 
 @key.command()
-@click.option("-O", "--output-dir", "folder", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option(
+    "-O",
+    "--output-dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="where the files go",
+)
 @click.option("--name", default="Vendor", show_default=True, help="who signs, as certificates say it")
-@click.option("--type", "kind", type=click.Choice([t.value for t in KeyType]), default=KeyType.ECDSA_P384.value)
+@click.option(
+    "--type", "kind", type=click.Choice([t.value for t in KeyType]), default=KeyType.ECDSA_P384.value, help="what keys"
+)
 @click.option("--key-passphrase-file", metavar="FILE", help="protect the keys with the first line of FILE (- is stdin)")
 @pass_session
 @common

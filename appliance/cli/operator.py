@@ -53,7 +53,7 @@ def _terms_options(command: Callable[P, R]) -> Callable[P, R]:
 
 @click.command()
 @click.argument("ranges", nargs=-1, required=True, metavar="RANGE...")
-@click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True, help="where sshd listens")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="seconds a host")
 @click.option("--write-inventory", type=_FILE, metavar="FILE", help="write a Clusterfile with the hosts found")
 @click.option("--role", default="worker", show_default=True, help="their role in that file")
@@ -161,7 +161,13 @@ def plan(
 @click.argument("bundle", type=BUNDLE)
 @_clusterfile_option
 @click.option("--plan", "saved", type=_FILE, metavar="PLAN", help="carry out this plan, if the site did not change")
-@click.option("--method", type=click.Choice(["auto", "unicast"]), default="auto", expose_value=False)
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "unicast"]),
+    default="auto",
+    expose_value=False,
+    help="how blobs reach the hosts; both mean over each host's own SSH connection",
+)
 @_terms_options
 @trust_options
 @access_options

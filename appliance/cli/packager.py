@@ -169,7 +169,14 @@ def inspect(session: Session, *, reference: str) -> None:
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@click.option("-O", "--output-dir", "folder", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option(
+    "-O",
+    "--output-dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="where the files go",
+)
 @click.option(
     "--key",
     "keys",
