@@ -75,13 +75,13 @@ class Material:
 
     def build(self, context: Path, reference: str, *, store: Path | None = None) -> tuple[str, ...]:
         """The command that builds `context` into a store, by default the one that bundles are made from."""
-        return (self.appliance, "-q", "build", "--store", str(store or self.store), "-t", reference, str(context))
+        return (self.appliance, "build", "--store", str(store or self.store), "-t", reference, str(context))
 
     def bundle_command(self, reference: str, folder: Path) -> tuple[str, ...]:
         """The command that bundles and signs an image of `store` into `folder`."""
         signer = str(self.keys / "signer-key.pem")
         written = ("-O", str(folder), "--key", signer, "--lock-or-latest")
-        return (self.appliance, "-q", "bundle", "--store", str(self.store), reference, *written)
+        return (self.appliance, "bundle", "--store", str(self.store), reference, *written)
 
     @functools.cache  # noqa: B019  (as above)
     def bundle(self, mib: int) -> Path:

@@ -53,14 +53,14 @@ def _peaks(material: Material, mib: int) -> dict[str, float]:
     bundle = _peak(material.bundle_command(reference, out))
     (path,) = out.glob("*.run")
     root = str(material.keys / "root.pem")
-    verify = _peak((material.appliance, "-q", "verify", str(path), "--trust", root))
+    verify = _peak((material.appliance, "verify", str(path), "--trust", root))
     shutil.rmtree(out)
     return {"build": build, "bundle": bundle, "verify": verify}
 
 
 def _peak(argv: tuple[str, ...]) -> float:
     """MiB at the most while `argv` runs."""
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak, ended = 0, threading.Event()
 
     def watch() -> None:

@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from bench.material import Material
 
 MIB = 1024
-ROUNDS = 3
+SMALL_MIB = 16
+ROUNDS = 5
 _HASHLIB = "import hashlib, sys; print(hashlib.file_digest(open(sys.argv[1], 'rb', buffering=0), 'sha256').hexdigest())"
 
 
 def measure(material: Material) -> Result:
     """`appliance verify` beside what stock tools offer over the same file, and one core's SHA-256."""
-    bundle, root = str(material.bundle(MIB)), str(material.keys / "root.pem")
+    bundle, small, root = str(material.bundle(MIB)), str(material.bundle(SMALL_MIB)), str(material.keys / "root.pem")
+    further = (material.bundle(MIB).stat().st_size - material.bundle(SMALL_MIB).stat().st_size) / 1e6
     sides = [
-        Side("appliance verify", (material.appliance, "-q", "verify", bundle, "--trust", root)),
+        Side("appliance verify", (material.appliance, "verify", bundle, "--trust", root)),
+        Side(f"appliance verify, {SMALL_MIB} MiB image", (material.appliance, "verify", small, "--trust", root)),
         Side("hashlib, one core", (material.python, "-c", _HASHLIB, bundle)),
         Side("openssl dgst -sha256", ("openssl", "dgst", "-sha256", bundle)),
         Side("sha256sum", ("sha256sum", bundle)),
@@ -29,6 +32,8 @@ def measure(material: Material) -> Result:
     ]
     took = interleaved(sides, rounds=ROUNDS)
     ours, core = took["appliance verify"], took["hashlib, one core"]
+    start = took[f"appliance verify, {SMALL_MIB} MiB image"].seconds
+    one_core = material.bundle(MIB).stat().st_size / 1e6 / core.seconds
     cores = os.cpu_count() or 1
     return Result(
         "verify",
@@ -36,10 +41,11 @@ def measure(material: Material) -> Result:
         tuple(took.values()),
         (
             at_least(f"≥ 0.8 × {cores} cores × one core's SHA-256", core.seconds / ours.seconds, 0.8 * cores),
+            at_least("… each byte beyond a small bundle's", further / (ours.seconds - start) / one_core, 0.8 * cores),
             at_least("≥ 15 × faster than makeself --check", took["makeself --check"].seconds / ours.seconds, 15),
         ),
         (
-            "the file is in the page cache; every side includes the start of its program",
+            f"one core's SHA-256: {one_core:.0f} MB/s; the file is in the page cache; all include their start",
             f"our processor time is {ours.cpu_seconds / core.cpu_seconds:.2f} × that of one core's SHA-256 alone",
         ),
     )
