@@ -281,15 +281,20 @@ def reset(
 
 
 def cluster_name(session: Session, name: str) -> str:
-    """`name`, or that of the only cluster that this machine knows; `StateError` naming them when there are several."""
+    """`name`, or that of the only cluster to which something was applied from here; `StateError` if several.
+
+    A plan or a mistaken call leaves a folder, too; such a cluster counts only when it is named.
+    """
     known = session.home.clusters()
     if name:
         if name not in known:
             raise StateError(f"this machine knows no cluster {name}", hint=f"it knows {', '.join(known) or 'none'}")
         return name
-    if len(known) != 1:
-        raise StateError("which cluster?" if known else "this machine knows no cluster", hint=", ".join(known))
-    return known[0]
+    applied = [known_name for known_name in known if session.home.cluster(known_name).clusterfile.exists()]
+    if len(applied) != 1:
+        message = "which cluster?" if applied else "nothing was applied to any cluster from here"
+        raise StateError(message, hint=f"name one of {', '.join(applied or known)}" if known else "appliance apply")
+    return applied[0]
 
 
 def _install(session: Session, bundle: VerifiedBundle, target: Target) -> Proposed:

@@ -136,7 +136,8 @@ def require_done(report: Report) -> None:
             report=report,
             hint="run the same command again: it goes on where this one stopped",
         )
-    hosts = ", ".join(host.name for host in report.failed)
+    failed = [host for host in report.failed if host.outcome is Outcome.FAILED] or report.failed
+    hosts = ", ".join(host.name for host in failed)
     raise RunFailed(
         f"{report.operation} of {report.cluster} failed on {hosts}",
         report=report,
