@@ -15,12 +15,13 @@ from appliance.errors import Unreachable
 from appliance.transport.base import Become, CommandResult, Endpoint, quote
 from appliance.transport.hostfiles import get_file, put_file
 from appliance.transport.program import PIECE_BYTES, converse
-from appliance.transport.sudo import SudoTalk
+from appliance.transport.sudo import Sudo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from appliance.transport.base import Command
+    from appliance.transport.sudo import SudoTalk
 
 _LOOK_UP_SECONDS = 1.0
 _GRACE_SECONDS = 2.0
@@ -44,17 +45,26 @@ class LocalTransport:
     ) -> CommandResult:
         """See `Transport.run`."""
         credential = self.endpoint.credential
-        sudo = None
-        if credential.become is Become.SUDO and os.geteuid() != 0:
-            sudo = SudoTalk(credential.become_password, where=self.endpoint.place)
-        argv = sudo.argv(command.argv) if sudo else command.argv
+        if credential.become is not Become.SUDO or os.geteuid() == 0:
+            return self._run(command, stdin, output, None)
+        sudo = Sudo(credential.become_password, self.endpoint.place)
+        return sudo.run(lambda talk: self._run(command, stdin, output, talk))
+
+    def _run(
+        self,
+        command: Command,
+        stdin: bytes | BinaryIO,
+        output: Callable[[bytes], None] | None,
+        talk: SudoTalk | None,
+    ) -> CommandResult:
+        argv = talk.argv(command.argv) if talk else command.argv
         return converse(
             _LocalProgram(("sh", "-c", f"exec {quote(argv)}")),
             stdin=stdin,
             output=output,
             timeout=command.timeout,
             where=self.endpoint.place,
-            sudo=sudo,
+            sudo=talk,
         )
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:

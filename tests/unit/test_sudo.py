@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from appliance.errors import AuthRefused
-from appliance.transport.base import Credential, Endpoint, quote
-from appliance.transport.sudo import SudoTalk, Turn
+from appliance.transport.base import CommandResult, Credential, Endpoint, quote
+from appliance.transport.ssh.auth import _Answers
+from appliance.transport.sudo import Sudo, SudoTalk, Turn
 
 
 def talk(password: str | None = "pa55") -> SudoTalk:
@@ -94,3 +95,46 @@ def test_a_talk_that_ends_early_is_told_in_sudos_words(said: bytes, told: str) -
 def test_endless_talk_is_cut_short() -> None:
     with pytest.raises(AuthRefused):
         talk().hear(b"x" * (1 << 17))
+
+
+SORRY = b"sudo: sorry, you must have a tty to run sudo\n"
+
+
+def test_with_a_terminal_the_command_keeps_its_own_streams() -> None:
+    *_, script, name, line = SudoTalk("pa55", where="", terminal=True, prompt="P", begin="B").argv(("cat", "a b"))
+    assert "<&3 >&4 2>&5" in script
+    assert (name, line) == ("sh", quote(SudoTalk("pa55", where="", prompt="P", begin="B").argv(("cat", "a b"))))
+
+
+def test_a_terminal_is_given_once_and_then_always() -> None:
+    asked: list[bool] = []
+
+    def attempt(talk: SudoTalk) -> CommandResult:
+        asked.append(talk.terminal)
+        if talk.terminal:
+            return CommandResult(0, "", "")
+        talk.hear(SORRY)
+        raise talk.ended()
+
+    sudo = Sudo("pa55", where="h:22")
+    assert sudo.run(attempt).ok
+    assert sudo.run(attempt).ok
+    assert asked == [False, True, True]
+
+
+def test_who_is_refused_with_a_terminal_is_refused() -> None:
+    def attempt(talk: SudoTalk) -> CommandResult:
+        talk.hear(SORRY)
+        raise talk.ended()
+
+    with pytest.raises(AuthRefused, match="must have a tty") as error:
+        Sudo(None, where="h:22").run(attempt)
+    assert "requiretty" in error.value.hint
+
+
+def test_only_the_first_question_that_is_not_shown_gets_the_password() -> None:
+    answers = _Answers("pa55")
+    assert answers("", "", []) == []
+    assert answers("", "", [("Name: ", True), ("Password: ", False), ("Again: ", False)]) == ["", "pa55", ""]
+    assert answers("", "", [("New password: ", False)]) == [""]
+    assert answers.unknown == "'Name:'"

@@ -1,4 +1,8 @@
-"""Who we are to a host: the key that was named, the agent's keys, the usual keys, a password; in that order."""
+"""Who we are to a host: the key that was named, the agent's keys, the usual keys, a password; in that order.
+
+Where the host takes no plain password, its questions are answered instead (keyboard-interactive, RFC 4256): the first
+one that shall not be shown, with the password, once. Nothing else that a host asks is ever answered.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,14 @@ import paramiko
 from appliance.errors import AuthRefused, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from appliance.transport.base import Credential, Endpoint
 
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _MOST_AGENT_KEYS = 5
 _AUTH_SECONDS = 30.0
+_QUESTION_CHARACTERS = 80
 _KEY_TYPES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 
@@ -34,6 +39,28 @@ class _Way:
     name: str
     key: paramiko.PKey | None = None
     password: str | None = field(default=None, repr=False)
+
+
+class _NotAnswered(Exception):
+    """A question of the host's that is not about the password."""
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What the host's questions are answered with; the first that is not about the password is kept in `unknown`."""
+
+    password: str | None = field(repr=False)
+    unknown: str = ""
+
+    def __call__(self, _title: str, _instructions: str, questions: Sequence[tuple[str, bool]]) -> list[str]:
+        return [self._answer(text, shown=shown) for text, shown in questions]
+
+    def _answer(self, question: str, *, shown: bool) -> str:
+        if shown or self.password is None:
+            self.unknown = self.unknown or repr(question.strip()[:_QUESTION_CHARACTERS])
+            return ""
+        answer, self.password = self.password, None
+        return answer
 
 
 @dataclass(slots=True)
@@ -61,16 +88,34 @@ class _Attempts:
             if way.key:
                 self.transport.auth_publickey(self.endpoint.user, way.key)
             else:
-                self.transport.auth_password(self.endpoint.user, way.password or "")
+                self._say_password(way.password or "")
         except paramiko.BadAuthenticationType as error:
             return f"the host takes only {' or '.join(error.allowed_types)}"
         except paramiko.AuthenticationException as error:
             return "no answer in time" if "timeout" in str(error) else "refused"
+        except _NotAnswered as error:
+            return f"the host asks {error}, and there is no answer to that"
         except (paramiko.SSHException, OSError, EOFError) as error:
             if self.transport.is_active():
                 return str(error)
             raise Unreachable(f"the connection broke while logging in: {error}", where=self.endpoint.place) from error
         return "accepted, but the host wants more"
+
+    def _say_password(self, password: str) -> None:
+        """As a password where the host takes one, else as the answer to its question."""
+        user = self.endpoint.user
+        try:
+            self.transport.auth_password(user, password, fallback=False)
+        except paramiko.BadAuthenticationType as error:
+            if "keyboard-interactive" not in error.allowed_types:
+                raise
+            answers = _Answers(password)
+            try:
+                self.transport.auth_interactive(user, answers)
+            except paramiko.AuthenticationException:
+                if answers.unknown:
+                    raise _NotAnswered(answers.unknown) from None
+                raise
 
     def refused(self) -> AuthRefused:
         """The error that says what was tried."""

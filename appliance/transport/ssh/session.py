@@ -15,13 +15,14 @@ from appliance.transport.hostfiles import get_file, put_file
 from appliance.transport.program import converse
 from appliance.transport.ssh.auth import log_in
 from appliance.transport.ssh.handshake import handshake, host_key_kinds, open_socket, shown_key
-from appliance.transport.sudo import SudoTalk
+from appliance.transport.sudo import Sudo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from appliance.transport.base import Command
     from appliance.transport.ssh.hostkeys import HostKeys
+    from appliance.transport.sudo import SudoTalk
 
 _WINDOW_BYTES = 2 << 20
 _PACKET_BYTES = 1 << 15
@@ -43,7 +44,14 @@ def connect(endpoint: Endpoint, *, known_hosts: HostKeys, timeout: float = 10.0)
     with handshake(link, kinds, timeout=timeout, where=endpoint.place) as transport:
         known_hosts.check(address, port, shown_key(transport))
         log_in(transport, endpoint)
-        yield SshTransport(endpoint, transport)
+        yield SshTransport(endpoint, transport, _sudo(endpoint))
+
+
+def _sudo(endpoint: Endpoint) -> Sudo | None:
+    credential = endpoint.credential
+    if credential.become is Become.NONE or endpoint.user == "root":
+        return None
+    return Sudo(credential.become_password, endpoint.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +60,30 @@ class SshTransport:
 
     endpoint: Endpoint
     connection: paramiko.Transport
+    sudo: Sudo | None = None
 
     def run(
         self, command: Command, *, stdin: bytes | BinaryIO = b"", output: Callable[[bytes], None] | None = None
     ) -> CommandResult:
         """See `Transport.run`."""
+        if self.sudo is None:
+            return self._run(command, stdin, output, None)
+        return self.sudo.run(lambda talk: self._run(command, stdin, output, talk))
+
+    def _run(
+        self,
+        command: Command,
+        stdin: bytes | BinaryIO,
+        output: Callable[[bytes], None] | None,
+        talk: SudoTalk | None,
+    ) -> CommandResult:
         where = self.endpoint.place
-        sudo = self._sudo()
-        argv = sudo.argv(command.argv) if sudo else command.argv
+        argv = talk.argv(command.argv) if talk else command.argv
         with _translated(where):
             channel = self.connection.open_session(_WINDOW_BYTES, _PACKET_BYTES, timeout=_OPEN_SECONDS)
             program = _SshProgram(channel, where=where)
             channel.exec_command(quote(argv))
-        return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, sudo=sudo)
-
-    def _sudo(self) -> SudoTalk | None:
-        credential = self.endpoint.credential
-        if credential.become is Become.NONE or self.endpoint.user == "root":
-            return None
-        return SudoTalk(credential.become_password, where=self.endpoint.place)
+        return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, sudo=talk)
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
         """See `Transport.put`."""
