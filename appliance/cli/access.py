@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from appliance.cli import prompts
+from appliance.cli.options import FILE, Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from appliance.cli.output import Output
     from appliance.inventory.hosts import Access, Host
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +34,19 @@ class AccessOptions:
 
 def access_options(command: Callable[P, R]) -> Callable[..., R]:
     """Give a command the options for SSH; it gets them as one `AccessOptions` named ``access``."""
+    option = functools.partial(click.option, cls=Option, section="Entering hosts")
 
-    @click.option("--user", default="", help="the user to enter hosts as; another than root uses sudo")
-    @click.option("--key", "key_file", type=_FILE, help="the private key to enter hosts with")
-    @click.option("--port", type=click.IntRange(1, 65535), help="where sshd listens (22)")
-    @click.option("--become", type=click.Choice(["none", "sudo"]), help="how to become root")
-    @click.option("--ssh-password-file", metavar="FILE", help="the user's password (- is stdin)")
-    @click.option("--become-password-file", metavar="FILE", help="the password for sudo (- is stdin)")
-    @click.option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
-    @click.option("--ask-ssh-password", is_flag=True, help="ask for the user's password")
-    @click.option("--ask-become-password", is_flag=True, help="ask for the password for sudo")
-    @click.option("--host-keys", type=_FILE, help="a known_hosts file whose keys are believed")
-    @click.option("--accept-new-host-keys", is_flag=True, help="believe keys that are seen for the first time")
+    @option("--user", metavar="NAME", default="", help="the user to enter hosts as; another than root uses sudo")
+    @option("--key", "key_file", type=FILE, help="the private key to enter hosts with")
+    @option("--port", type=click.IntRange(1, 65535), metavar="N", help="where sshd listens (22)")
+    @option("--become", type=click.Choice(["none", "sudo"]), help="how to become root")
+    @option("--ssh-password-file", metavar="FILE", help="the user's password (- is stdin)")
+    @option("--become-password-file", metavar="FILE", help="the password for sudo (- is stdin)")
+    @option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
+    @option("--ask-ssh-password", is_flag=True, help="ask for the user's password")
+    @option("--ask-become-password", is_flag=True, help="ask for the password for sudo")
+    @option("--host-keys", type=FILE, help="a known_hosts file whose keys are believed")
+    @option("--accept-new-host-keys", is_flag=True, help="believe keys that are seen for the first time")
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         taken: dict[str, Any] = {name: kwargs.pop(name) for name in _NAMES}

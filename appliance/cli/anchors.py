@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import functools
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
+from appliance.cli.options import FILE, BundleArgument, Option
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from appliance.trust.policy import Trust
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-BUNDLE = click.Path(dir_okay=False, path_type=Path)
+bundle_argument = click.argument("bundle", cls=BundleArgument, type=FILE)
 
 
 def trust_options(command: Callable[P, R]) -> Callable[P, R]:
     """Give a command ``--trust`` and ``--policy``."""
-    command = click.option(
+    option = functools.partial(click.option, cls=Option, section="Whom to believe")
+    command = option("--policy", type=FILE, help="a policy, where the site has none")(command)
+    return option(
         "--trust",
         "anchors",
         multiple=True,
         metavar="X",
-        help="believe a CA certificate, a signer's certificate or key, or sha256:FINGERPRINT; repeatable",
-    )(command)
-    return click.option(
-        "--policy", type=click.Path(dir_okay=False, path_type=Path), help="a policy, where the site has none"
+        help="a CA certificate, a signer's certificate or key, or sha256:FINGERPRINT; repeatable",
     )(command)
 
 

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from appliance.cli.output import printable
 from appliance.cli.progress import mark
+from appliance.cli.text import printable
 from appliance.clock import SystemClock
 from appliance.events import Outcome, RunFinished, RunStarted, StageStarted, StepFinished
 from appliance.execute import worker

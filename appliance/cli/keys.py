@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance.cli import prompts
-from appliance.cli.options import Session, common, pass_session
+from appliance.cli.options import FILE, FOLDER, Group, Session, common, pass_session
 from appliance.clock import SystemClock, timestamp
 from appliance.trust import keys
 from appliance.trust.keys import KeyInfo, KeyType
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@click.group()
+
+@click.group(cls=Group)
+@common
 def key() -> None:
     """Make and look at signing keys."""
 
@@ -23,7 +27,7 @@ def key() -> None:
     "-O",
     "--output-dir",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     required=True,
     help="where the files go",
 )
@@ -63,7 +67,7 @@ def generate(session: Session, folder: Path, name: str, kind: str, key_passphras
 
 
 @key.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("--key-passphrase-file", metavar="FILE", help="where the passphrase of a protected key stands")
 @pass_session
 @common

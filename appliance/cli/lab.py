@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.options import Session, common, pass_session
+from appliance.cli.options import Group, Session, common, pass_session
 from appliance.lab import lab as labs
 from appliance.lab.spec import HostSpec, LabSpec, LabUser, Sudo
 from appliance.transport.base import quote
@@ -21,7 +21,8 @@ _USER = "ops"
 _RATES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
-@click.group()
+@click.group(cls=Group)
+@common
 def lab() -> None:
     """Hosts on this machine to rehearse on: real systemd and sshd, and no way out. Needs root."""
 

@@ -10,48 +10,62 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.options import Session, common
+from appliance.cli import prompts
+from appliance.cli.options import Group, Session, common
 from appliance.cli.output import Format, Output
+from appliance.cli.text import fit_streams
 from appliance.errors import ApplianceError, Cancelled
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-# command → module, attribute, one line of help; modules are imported only when their command is called
-_COMMANDS = {
-    "build": ("packager", "build", "Build a cluster image from a Kubefile."),
-    "images": ("packager", "images", "List the cluster images in the store."),
-    "inspect": ("packager", "inspect", "Show what a cluster image holds."),
-    "bundle": ("packager", "bundle", "Write a signed, self-extracting bundle from an image."),
-    "key": ("keys", "key", "Make and look at signing keys."),
-    "trust": ("officer", "trust", "Say whom this site believes."),
-    "verify": ("officer", "verify", "Check a bundle: every byte, signature and policy."),
-    "show": ("show", "show", "Look inside a bundle without running any of it."),
-    "scan": ("operator", "scan", "Find SSH hosts in address ranges."),
-    "preflight": ("operator", "preflight", "Check whether the hosts are fit."),
-    "plan": ("operator", "plan", "Say what apply would do; change nothing."),
-    "apply": ("operator", "apply", "Make the site what the Clusterfile and the image say."),
-    "run": ("operator", "run", "Install on the named hosts: the one-liner."),
-    "reset": ("operator", "reset", "Take off the hosts what was installed."),
-    "attach": ("runs", "attach", "Follow a run that goes on without a terminal."),
-    "status": ("runs", "status", "Say what is installed where, and how it is."),
-    "runs": ("runs", "runs", "List what was done, when and by whom."),
-    "report": ("runs", "report", "Show the report of a run."),
-    "lab": ("lab", "lab", "Hosts on this machine to rehearse on."),
-    "completion": ("completion", "completion", "Print the completion script for a shell."),
-    "run-worker": ("worker", "run_worker", ""),
+# section → command → module, attribute, one line of help; modules are imported only when their command is called
+_PACKAGER, _OFFICER, _OPERATOR, _REHEARSAL, _HIDDEN = "Packager", "Security officer", "Operator", "Rehearsal", ""
+_SECTIONS = {
+    _PACKAGER: {
+        "build": ("packager", "build", "Build a cluster image from a Kubefile."),
+        "images": ("packager", "images", "List the cluster images in the store."),
+        "inspect": ("packager", "inspect", "Show what a cluster image holds."),
+        "key": ("keys", "key", "Make and look at signing keys."),
+        "bundle": ("packager", "bundle", "Write a signed, self-extracting bundle."),
+    },
+    _OFFICER: {
+        "verify": ("officer", "verify", "Check a bundle: every byte, signature and policy."),
+        "show": ("show", "show", "Look inside a bundle; nothing of it is run."),
+        "trust": ("officer", "trust", "Say whom this site believes."),
+    },
+    _OPERATOR: {
+        "scan": ("operator", "scan", "Find SSH hosts in address ranges."),
+        "preflight": ("operator", "preflight", "Check whether the hosts are fit."),
+        "plan": ("operator", "plan", "Say what apply would do; change nothing."),
+        "apply": ("operator", "apply", "Make the site what Clusterfile and image say."),
+        "run": ("operator", "run", "Install on the named hosts: the one-liner."),
+        "attach": ("runs", "attach", "Follow a run that goes on without a terminal."),
+        "status": ("runs", "status", "Say what is installed where, and how it is."),
+        "reset": ("operator", "reset", "Take off the hosts what was installed."),
+        "runs": ("runs", "runs", "List what was done, when and by whom."),
+        "report": ("runs", "report", "Show the report of a run."),
+        "completion": ("completion", "completion", "Print the completion script for a shell."),
+    },
+    _REHEARSAL: {
+        "lab": ("lab", "lab", "Hosts on this machine to rehearse on."),
+    },
+    _HIDDEN: {
+        "run-worker": ("worker", "run_worker", ""),
+        "welcome": ("bundled", "welcome", ""),
+        "extract-only": ("bundled", "extract_only", ""),
+    },
 }
-_HIDDEN = {"run-worker"}
-_TAKES_BUNDLE = {"verify", "show", "preflight", "plan", "apply", "run"}
+_COMMANDS = {name: place for section in _SECTIONS.values() for name, place in section.items()}
 
 
-class Commands(click.Group):
-    """Finds commands in `_COMMANDS`; in a self-extracting bundle, puts that bundle in its place among the arguments."""
+class Commands(Group):
+    """Finds commands in `_COMMANDS`, and says how a bundle that was started as a program is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command that is meant for people."""
-        return [name for name in _COMMANDS if name not in _HIDDEN]
+        return [name for title, section in _SECTIONS.items() if title != _HIDDEN for name in section]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module and return the command."""
@@ -61,46 +75,62 @@ class Commands(click.Group):
         found = getattr(importlib.import_module(f"appliance.cli.{module}"), attribute)
         return found if isinstance(found, click.Command) else None
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Put the bundle that we were started from before the other arguments of a command that takes one."""
-        name, command, rest = super().resolve_command(ctx, args)
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what this is; in a bundle, what that is."""
         session = ctx.find_object(Session)
-        if session and session.bundle and name in _TAKES_BUNDLE:
-            rest = [str(session.bundle), *rest]
-        return name, command, rest
+        bundled = _BUNDLED.format(ctx.info_name) if session and session.bundle else ""
+        formatter.write(f"\n{bundled or _HELP}")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, _COMMANDS[name][2]) for name in self.list_commands(ctx)])
+        """List the commands without importing them; in a bundle, those that are for its destination."""
+        session = ctx.find_object(Session)
+        bundled = bool(session and session.bundle)
+        for title, section in _SECTIONS.items():
+            if title != _HIDDEN and not (bundled and title in (_PACKAGER, _REHEARSAL)):
+                with formatter.section(title):
+                    formatter.write_dl([(name, text) for name, (_, _, text) in section.items()])
+
+
+_HELP = """\
+  Build, sign, carry in and install whole clusters where there is no network.
+
+    appliance build -t etcd:1.0.0 bundles/etcd
+    appliance bundle etcd:1.0.0 -O out --key keys/signer-key.pem
+    appliance verify etcd-1.0.0-linux-amd64.run --trust root.pem
+    sh etcd-1.0.0-linux-amd64.run run --hosts etcd=10.0.0.11-10.0.0.13
+
+  Exit codes: 0 done, 1 other, 2 usage or recipe, 3 bundle not verified,
+  4 preflight, 5 plan, 6 run, 7 transport, 8 state, 9 plug-in, 130 cancelled.
+"""
+_BUNDLED = """\
+  A delivery that installs itself on other hosts, over SSH and without a network.
+
+    {0} verify --trust root.pem
+    {0} show contents --trust root.pem
+    {0} run --hosts ROLE=ADDRESSES --trust root.pem
+    {0} --extract-only FOLDER --trust root.pem
+
+  Exit codes: 0 done, 1 other, 2 usage or recipe, 3 bundle not verified,
+  4 preflight, 5 plan, 6 run, 7 transport, 8 state, 9 plug-in, 10 cannot start
+  on this machine, 130 cancelled.
+"""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="appliance", message="appliance %(version)s")
+@click.version_option(package_name="appliance", message="appliance %(version)s", help="the version")
 @common
 def cli() -> None:
-    """Build, sign, carry in and install whole clusters where there is no network.
-
-    \b
-    Packager   appliance build -t etcd:1.0.0 bundles/etcd
-               appliance bundle etcd:1.0.0 -O out --key keys/signer-key.pem
-    Officer    appliance verify etcd-1.0.0-linux-amd64.run --trust root.pem
-    Operator   sh etcd-1.0.0-linux-amd64.run run --hosts etcd=10.0.0.11-10.0.0.13 --user ops --trust root.pem
-
-    Exit codes: 0 done, 1 other, 2 usage or recipe, 3 bundle not verified, 4 preflight, 5 plan, 6 run, 7 transport,
-    8 state, 9 plug-in, 130 cancelled.
-    """  # noqa: D301  (click reads \b as "keep these lines")
+    """Build, sign, carry in and install whole clusters where there is no network."""
 
 
 def run(args: list[str], *, bundle: Path | None) -> int:
     """Carry out one command line; the exit code. No traceback leaves this function."""
-    session = Session(bundle=bundle, output=Output(format=_asked_format(args)))
+    fit_streams()
     signal.signal(signal.SIGTERM, _terminated)
     name = f"./{bundle.name}" if bundle else "appliance"
+    session = Session(bundle=bundle, output=Output(format=_asked_format(args), program=name))
     try:
-        return _invoke(args, session, name)
+        return _invoke(_in_bundle(args) if bundle else args, session, name)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -113,6 +143,15 @@ def run(args: list[str], *, bundle: Path | None) -> int:
                 hint="set APPLIANCE_DEBUG=1 to see where, and report it with the bundle's name and version",
             )
         )
+
+
+def _in_bundle(args: list[str]) -> list[str]:
+    """What the command line of a bundle means: nothing, on a terminal, asks what it is; an option can be a command."""
+    if not args and prompts.interactive():
+        return ["welcome"]
+    if any(word.partition("=")[0] == "--extract-only" for word in args):
+        return ["extract-only", *args]
+    return args
 
 
 def _invoke(args: list[str], session: Session, name: str) -> int:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.anchors import BUNDLE, trust_of, trust_options
+from appliance.cli.anchors import bundle_argument, trust_of, trust_options
 from appliance.cli.keys import key_document, key_lines
-from appliance.cli.options import Session, common, pass_session
-from appliance.cli.output import printable
+from appliance.cli.options import FILE, Command, Group, Session, common, pass_session
+from appliance.cli.text import plural, printable, wrapped
 from appliance.clock import SystemClock, timestamp
 from appliance.operations import verification
 from appliance.trust import store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from appliance.operations.verification import VerifyReport
     from appliance.trust.envelope import SignerResult
 
 NOT_VERIFIED = 3
 
 
-@click.command()
-@click.argument("bundle", type=BUNDLE)
+@click.command(cls=Command)
+@bundle_argument
 @trust_options
 @pass_session
 @common
@@ -69,32 +71,51 @@ def _document(report: VerifyReport) -> dict[str, object]:
 
 
 def _lines(report: VerifyReport) -> list[str]:
-    lines = ["VERIFIED" if report.verified else "NOT VERIFIED: this bundle is not verified", ""]
-    lines += [f"  finding   {printable(finding)}" for finding in report.findings]
-    if report.findings and report.hint:
-        lines.append(f"  hint      {printable(report.hint)}")
-    lines.append(f"  bundle    {printable(report.name)}")
-    lines += [f"  manifest  {report.manifest_digest}"] if report.manifest_digest else []
-    lines += [f"  signed    {_signer(signer)}" for signer in report.signers]
+    lines = verdict_lines(report)
+    if report.manifest_digest:
+        lines.append(f"  manifest  {report.manifest_digest}")
+    by_key = {(signer.name, signer.fingerprint): signer for signer in report.signers}
+    for name, fingerprint in by_key:
+        lines += _signer([s for s in report.signers if (s.name, s.fingerprint) == (name, fingerprint)])
     if report.checked.bytes:
-        size = f"{report.checked.bytes:,} bytes in {report.checked.chunks} chunks, {report.checked.files} files"
-        lines.append(f"  checked   {size}")
-    return [*lines, "", "Not checked:", *(f"  - {printable(sentence)}" for sentence in report.not_checked)]
+        chunks, members = plural(report.checked.chunks, "chunk"), plural(report.checked.files, "file")
+        lines.append(f"  checked   {report.checked.bytes:,} bytes in {chunks}, {members}")
+    lines += ["", "Not checked:"]
+    return [*lines, *(line for sentence in report.not_checked for line in wrapped(sentence, first="  - "))]
 
 
-def _signer(signer: SignerResult) -> str:
-    when = f", {signer.signing_time:%Y-%m-%d %H:%M} UTC" if signer.signing_time else ""
-    verdict = "trusted" if signer.trusted else "not trusted"
-    return f"{printable(signer.name) or signer.fingerprint} ({signer.form.value}{when}): {verdict}, {signer.reason}"
+def verdict_lines(report: VerifyReport) -> list[str]:
+    """Whether it is verified, and if not, why and what to do."""
+    if report.verified:
+        return [f"VERIFIED  {printable(report.name)}"]
+    lines = [f"NOT VERIFIED  {printable(report.name)} is not verified"]
+    lines += [line for finding in report.findings for line in wrapped(finding, first="  finding   ")]
+    return [*lines, *(wrapped(report.hint, first="  hint      ") if report.hint else ())]
 
 
-@click.group()
+def _signer(forms: Sequence[SignerResult]) -> list[str]:
+    """One key, with all that it signed by: several forms of a signature count once."""
+    first = forms[0]
+    made = (
+        f"{form.form.value} of {form.signing_time:%Y-%m-%d %H:%M} UTC" if form.signing_time else form.form.value
+        for form in forms
+    )
+    verdicts = dict.fromkeys(f"{'trusted' if form.trusted else 'not trusted'}: {form.reason}" for form in forms)
+    return [
+        f"  signed    {printable(first.name) or 'by a key without a name'} ({', '.join(made)})",
+        f"            {first.fingerprint}",
+        *(line for verdict in verdicts for line in wrapped(verdict, first=" " * 12)),
+    ]
+
+
+@click.group(cls=Group)
+@common
 def trust() -> None:
     """Say whom this site believes: what lies in /etc/appliance/trust."""
 
 
 @trust.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @pass_session
 @common
 def add(session: Session, file: Path) -> None:

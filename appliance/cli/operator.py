@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
 from appliance import files
 from appliance.cli.access import AccessOptions, access_options
-from appliance.cli.anchors import BUNDLE, trust_options
-from appliance.cli.options import Session, common, pass_session
+from appliance.cli.anchors import bundle_argument, trust_options
+from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.proposals import changes_lines, checks_document, checks_lines, plan_lines, proposal_document
 from appliance.cli.targets import carry, opened, read_clusterfile, settings_of, show_checks, target_of, terms_of
 from appliance.errors import PreflightFailed, StateError
@@ -23,6 +22,7 @@ from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.operations.propose import Proposed, Target
@@ -30,12 +30,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _NOT_FIT = 4
 
 
 def _clusterfile_option(command: Callable[P, R]) -> Callable[P, R]:
-    command = click.option("-f", "--file", type=_FILE, required=True, metavar="CLUSTERFILE", help="the Clusterfile")(
+    command = click.option("-f", "--file", type=FILE, required=True, metavar="CLUSTERFILE", help="the Clusterfile")(
         command
     )
     return _settings_option(command)
@@ -51,11 +50,11 @@ def _terms_options(command: Callable[P, R]) -> Callable[P, R]:
     return click.option("--take-over", is_flag=True, help="take hosts over that another run has leased")(command)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("ranges", nargs=-1, required=True, metavar="RANGE...")
 @click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True, help="where sshd listens")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="seconds a host")
-@click.option("--write-inventory", type=_FILE, metavar="FILE", help="write a Clusterfile with the hosts found")
+@click.option("--write-inventory", type=FILE, metavar="FILE", help="write a Clusterfile with the hosts found")
 @click.option("--role", default="worker", show_default=True, help="their role in that file")
 @pass_session
 @common
@@ -90,8 +89,8 @@ def scan(
     )
 
 
-@click.command()
-@click.argument("bundle", type=BUNDLE)
+@click.command(cls=Command)
+@bundle_argument
 @_clusterfile_option
 @trust_options
 @access_options
@@ -122,10 +121,10 @@ def preflight(
     return _NOT_FIT if failed else 0
 
 
-@click.command()
-@click.argument("bundle", type=BUNDLE)
+@click.command(cls=Command)
+@bundle_argument
 @_clusterfile_option
-@click.option("-O", "--save", type=_FILE, metavar="PLAN", help="save the plan, to be approved and applied later")
+@click.option("-O", "--save", type=FILE, metavar="PLAN", help="save the plan, to be approved and applied later")
 @trust_options
 @access_options
 @pass_session
@@ -157,10 +156,10 @@ def plan(
     )
 
 
-@click.command()
-@click.argument("bundle", type=BUNDLE)
+@click.command(cls=Command)
+@bundle_argument
 @_clusterfile_option
-@click.option("--plan", "saved", type=_FILE, metavar="PLAN", help="carry out this plan, if the site did not change")
+@click.option("--plan", "saved", type=FILE, metavar="PLAN", help="carry out this plan, if the site did not change")
 @click.option(
     "--method",
     type=click.Choice(["auto", "unicast"]),
@@ -200,8 +199,8 @@ def apply(
         carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
 
 
-@click.command()
-@click.argument("bundle", type=BUNDLE)
+@click.command(cls=Command)
+@bundle_argument
 @click.option("--hosts", "words", multiple=True, metavar="ROLE=ADDRESSES", help="hosts of a role; repeatable")
 @click.option("--control-plane", "-m", "--masters", "masters", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--worker", "-n", "--nodes", "nodes", metavar="ADDRESSES", help="short for a role's hosts")
@@ -249,9 +248,9 @@ def run(
         carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False, default="")
-@click.option("-f", "--file", type=_FILE, metavar="CLUSTERFILE", help="the Clusterfile (the one applied last)")
+@click.option("-f", "--file", type=FILE, metavar="CLUSTERFILE", help="the Clusterfile (the one applied last)")
 @_terms_options
 @access_options
 @pass_session

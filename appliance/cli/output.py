@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from appliance.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import click
 
     from appliance.errors import ApplianceError
-    from appliance.events import Sink, Stamped
+    from appliance.events import Event, Sink, Stamped, Stream
 
 
 class Format(enum.StrEnum):
@@ -25,14 +28,31 @@ class Format(enum.StrEnum):
     JSONL = "jsonl"
 
 
+class _Lines:
+    """A `Sink` that prints events as JSON lines, numbered through the whole command."""
+
+    def __init__(self) -> None:
+        self._stream: Stream | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self._stream is None:
+            from appliance.clock import SystemClock  # noqa: PLC0415  (not needed for help)
+            from appliance.events import Stream  # noqa: PLC0415
+
+            self._stream = Stream(SystemClock(), _print_event)
+        self._stream(event)
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How this command line speaks."""
+    """How this command line speaks; `program` is what people type to start it."""
 
     format: Format = Format.TEXT
     quiet: bool = False
     verbose: bool = False
     color: bool = True
+    program: str = "appliance"
+    _lines: _Lines = field(default_factory=_Lines, repr=False)
 
     @property
     def for_people(self) -> bool:
@@ -41,12 +61,12 @@ class Output:
 
     def result(self, document: object, text: str | Callable[[], str]) -> None:
         """Print the one result: `document` for machines, `text` for people."""
-        if self.format is Format.TEXT:
+        if self.for_people:
             rendered = text if isinstance(text, str) else text()
             if rendered:
                 print(rendered)
         else:
-            print(json.dumps(document, indent=2 if self.format is Format.JSON else None, ensure_ascii=False))
+            self._document(document)
         sys.stdout.flush()
 
     def say(self, text: str) -> None:
@@ -56,15 +76,12 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Tell people something that they must see even when quiet."""
-        print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+        print(self._said("warning", text, _YELLOW), file=sys.stderr, flush=True)
 
     def sink(self) -> Sink:
         """Where a long function's events go: JSON lines on stdout, or progress on stderr."""
         if self.format is Format.JSONL:
-            from appliance.clock import SystemClock  # noqa: PLC0415  (not needed for help)
-            from appliance.events import Stream  # noqa: PLC0415
-
-            return Stream(SystemClock(), _print_event)
+            return self._lines
         if self.quiet:
             return _nothing
         from appliance.cli.progress import Progress  # noqa: PLC0415  (rich is slow to import)
@@ -77,42 +94,45 @@ class Output:
 
     def fail(self, error: ApplianceError) -> int:
         """Say what failed, where, and what to do next; the exit code."""
-        if self.format is Format.TEXT:
-            print(f"error: {printable(str(error))}", file=sys.stderr)
-            if error.hint:
-                print(f"  hint: {printable(error.hint)}", file=sys.stderr)
-        else:
-            print(json.dumps({"error": error_document(error)}, ensure_ascii=False))
-        sys.stderr.flush()
-        sys.stdout.flush()
+        self._error(error.kind, error.message, hint=error.hint, where=error.where)
         return error.exit_code
 
     def usage(self, error: click.UsageError) -> int:
         """Say what was wrong with the command line; 2."""
-        message = error.format_message()
-        command = error.ctx.command_path if error.ctx else "appliance"
-        hint = f"see {command} --help"
-        if self.format is Format.TEXT:
-            print(f"error: {printable(message)}\n  hint: {hint}", file=sys.stderr)
-        else:
-            print(json.dumps({"error": {"kind": "UsageError", "message": message, "hint": hint, "where": command}}))
+        command = error.ctx.command_path if error.ctx else self.program
+        message = error.format_message().removesuffix(".")
+        self._error("UsageError", message, hint=f"see {command} --help", where="" if self.for_people else command)
         return 2
 
+    def _error(self, kind: str, message: str, *, hint: str, where: str) -> None:
+        hint = _COMMAND.sub(rf"\g<1>{self.program} ", hint)
+        if self.for_people:
+            print(self._said("error", f"{where}: {message}" if where else message, _RED), file=sys.stderr)
+            if hint:
+                print(f"  hint: {printable(hint)}", file=sys.stderr, flush=True)
+        else:
+            self._document({"error": {"kind": kind, "message": message, "hint": hint, "where": where}})
 
-def error_document(error: ApplianceError) -> Mapping[str, Any]:
-    """An error as machines get it."""
-    return {"kind": error.kind, "message": error.message, "hint": error.hint, "where": error.where}
+    def _said(self, word: str, text: str, color: str) -> str:
+        marked = f"{color}{word}:{_PLAIN}" if self.color and sys.stderr.isatty() else f"{word}:"
+        return f"{marked} {printable(text)}"
+
+    def _document(self, document: object) -> None:
+        _print_line(document, indent=2 if self.format is Format.JSON else None)
 
 
-def printable(text: str) -> str:
-    """`text` with every control character but newline and tab escaped: a bundle's words must not drive a terminal."""
-    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+_RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
+_COMMAND = re.compile("(^|[`':] ?)appliance (?=[a-z])")
 
 
 def _print_event(stamped: Stamped) -> None:
     from appliance.events import to_json  # noqa: PLC0415  (not needed for help)
 
-    print(json.dumps(to_json(stamped), ensure_ascii=False), flush=True)
+    _print_line(to_json(stamped))
+
+
+def _print_line(document: object, indent: int | None = None) -> None:
+    print(json.dumps(document, indent=indent, ensure_ascii=sys.stdout.encoding == "ascii"), flush=True)
 
 
 def _nothing(event: object) -> None:

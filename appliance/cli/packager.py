@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from appliance import state
 from appliance.cli import prompts
-from appliance.cli.options import Session, common, pass_session
+from appliance.cli.options import FILE, FOLDER, Command, Session, common, pass_session
 from appliance.clock import SystemClock
 from appliance.errors import RecipeError
 from appliance.image.oci import Platform, config_to_json
@@ -19,16 +18,18 @@ from appliance.image.reference import Reference
 from appliance.image.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from appliance.operations.build import BuildReport
     from appliance.operations.publish import Published
 
 _MIB = 1 << 20
 
 
-@click.command()
-@click.argument("context", type=click.Path(file_okay=False, path_type=Path))
+@click.command(cls=Command)
+@click.argument("context", type=FOLDER)
 @click.option("-t", "--tag", required=True, metavar="NAME[:TAG]", help="what the image is called")
-@click.option("-f", "--file", type=click.Path(dir_okay=False, path_type=Path), help="the Kubefile (CONTEXT/Kubefile)")
+@click.option("-f", "--file", type=FILE, help="the Kubefile (CONTEXT/Kubefile)")
 @click.option("--platform", "platforms", metavar="P,…", default="", help="such as linux/amd64 (this machine's)")
 @click.option("--build-arg", "arguments", multiple=True, metavar="K=V", help="the value of an ARG; repeatable")
 @click.option("--no-cache", is_flag=True, help="carry every instruction out anew")
@@ -102,7 +103,7 @@ def _arguments(words: tuple[str, ...]) -> dict[str, str]:
     return {name: value if found else os.environ.get(name, "") for name, found, value in pairs}
 
 
-@click.command()
+@click.command(cls=Command)
 @pass_session
 @common
 def images(session: Session) -> None:
@@ -136,7 +137,7 @@ def images(session: Session) -> None:
     )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("reference", metavar="REF")
 @pass_session
 @common
@@ -167,25 +168,25 @@ def inspect(session: Session, *, reference: str) -> None:
     session.output.result(document, json.dumps(document, indent=2, ensure_ascii=False))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("reference", metavar="REF")
 @click.option(
     "-O",
     "--output-dir",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     required=True,
     help="where the files go",
 )
 @click.option(
     "--key",
     "keys",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     multiple=True,
     required=True,
     help="a signer's private key; repeatable",
 )
-@click.option("--cert", type=click.Path(dir_okay=False, path_type=Path), help="its chain (signer.pem beside the key)")
+@click.option("--cert", type=FILE, help="its chain (signer.pem beside the key)")
 @click.option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
 @click.option("--lock-or-latest", is_flag=True, help="newer Debian packages and wheels where locked ones are gone")
 @pass_session

@@ -6,7 +6,7 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from appliance.cli.output import printable
+from appliance.cli.text import printable
 from appliance.inventory.preflight import Verdict
 from appliance.plan.document import plan_to_json
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +10,9 @@ import click
 from appliance import files
 from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.operator import cluster_name
-from appliance.cli.options import Session, common, pass_session
-from appliance.cli.output import printable
+from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.targets import read_clusterfile, target_of
+from appliance.cli.text import printable
 from appliance.clock import timestamp
 from appliance.errors import StateError
 from appliance.execute import worker
@@ -23,6 +22,8 @@ from appliance.report.html import to_html
 from appliance.report.text import headline, to_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from appliance.operations.inspect import HostStatus
     from appliance.state import RunDir
 
@@ -34,7 +35,7 @@ def _run(session: Session, name: str, run: str) -> RunDir:
     return session.home.cluster(cluster_name(session, name)).run(run)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", default="latest")
 @click.argument("order", required=False, type=click.Choice(["pause", "resume", "cancel", "stop", "retry"]))
 @click.argument("host", required=False, default="")
@@ -60,7 +61,7 @@ def attach(session: Session, *, run: str, order: str | None, host: str, name: st
     carry_out.require_done(report)
 
 
-@click.command()
+@click.command(cls=Command)
 @_NAME
 @pass_session
 @common
@@ -99,9 +100,9 @@ def _said(run: RunDir, text: str) -> str:
     return f"{printable(text)} (goes on)" if worker.alive(run) else printable(text)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", default="latest")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="write it as a page, too")
+@click.option("--html", type=FILE, metavar="FILE", help="write it as a page, too")
 @_NAME
 @pass_session
 @common
@@ -117,7 +118,7 @@ def report(session: Session, *, run: str, html: Path | None, name: str) -> None:
     session.output.result(to_document(found), lambda: to_text(found).rstrip("\n"))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False, default="")
 @click.option("--watch", is_flag=True, help="look again every few seconds")
 @access_options

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
 from appliance import files
 from appliance.bundle.verify import BundleFiles, open_unverified_for_display
-from appliance.cli.anchors import BUNDLE, trust_of, trust_options
-from appliance.cli.options import Session, common, pass_session
-from appliance.cli.output import printable
+from appliance.cli.anchors import bundle_argument, trust_of, trust_options
+from appliance.cli.options import FILE, Command, Session, common, pass_session
+from appliance.cli.text import one_line, plural, printable, table, wrapped
 from appliance.clock import SystemClock
 from appliance.errors import VerificationError
 from appliance.operations import deliver
 from appliance.operations.deliver import Contents, Document, Images, Texts, Topic
+from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from appliance.bundle.verify import UnverifiedBundle, VerifiedBundle
     from appliance.operations.deliver import PlatformImage
+    from appliance.plan.runtime import TextFile
     from appliance.trust.policy import Trust
 
 UNVERIFIED = 3
-_MIB = 1 << 20
+_SUMMARY = "summary"
+_TOPICS = (_SUMMARY, *(topic.value for topic in Topic))
+_INSTRUCTION = 48
+"""Columns that an instruction may take."""
 
 
-@click.command()
-@click.argument("bundle", type=BUNDLE)
-@click.argument("what", type=click.Choice(["summary", *(topic.value for topic in Topic)]), default="summary")
+@click.command(cls=Command)
+@bundle_argument
+@click.argument(
+    "what", metavar="[TOPIC]", type=click.Choice(_TOPICS), default=_SUMMARY
+)
 @click.option(
     "--export-manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILE",
     help="write the signed manifest's bytes",
 )
@@ -53,13 +60,15 @@ def show(
 ) -> int:
     """Look inside BUNDLE. Needs no root and runs nothing; says UNVERIFIED (exit code 3) of one that nobody here trusts.
 
+    TOPIC is one of summary, contents, images, scripts, sbom, provenance, licenses, docs.
+
     Example: appliance show etcd-1.0.0-linux-amd64.run scripts --trust root.pem
     """
     with _opened(bundle, trust_of(anchors, policy)) as found:
         accepted = found.verdict.accepted
         if export_manifest:
             files.write_bytes(export_manifest, found.manifest_bytes)
-        document, lines = _summary(found) if what == "summary" else _topic(found, Topic(what))
+        document, lines = _summary(found) if what == _SUMMARY else _topic(found, Topic(what))
     warning = [] if accepted else ["UNVERIFIED: this is what the bundle says of itself", *_strangers(found), ""]
     session.output.result({"verified": accepted, **document}, "\n".join(printable(line) for line in (*warning, *lines)))
     return 0 if accepted else UNVERIFIED
@@ -79,10 +88,15 @@ def _opened(path: Path, trust: Trust) -> Iterator[VerifiedBundle | UnverifiedBun
 
 
 def _strangers(bundle: VerifiedBundle | UnverifiedBundle) -> list[str]:
-    signers = bundle.verdict.signers
-    return list(
-        dict.fromkeys(f"  signed by {s.name or 'a key without a name'}, {s.fingerprint}: {s.reason}" for s in signers)
+    said = dict.fromkeys(
+        line
+        for signer in bundle.verdict.signers
+        for line in (
+            f"  signed by {signer.name or 'a key without a name'}: {signer.reason}",
+            f"            {signer.fingerprint}",
+        )
     )
+    return list(said)
 
 
 def _summary(bundle: VerifiedBundle | UnverifiedBundle) -> tuple[dict[str, Any], list[str]]:
@@ -102,19 +116,23 @@ def _summary(bundle: VerifiedBundle | UnverifiedBundle) -> tuple[dict[str, Any],
             {"name": s.name, "fingerprint": s.fingerprint, "trusted": s.trusted} for s in bundle.verdict.signers
         ],
     }
-    size = f"{manifest.size / _MIB:.1f} MiB in {len(manifest.files)} files and {len(manifest.chunks)} chunks"
+    parts = f"{plural(len(manifest.files), 'file')} and {plural(len(manifest.chunks), 'chunk')}"
     facts = {
         "vendor": manifest.vendor,
         "about": manifest.description,
         "for": f"linux, {', '.join(manifest.arch)}",
-        "size": size,
+        "size": f"{size_text(manifest.size)} in {parts}",
         "image": str(manifest.image),
         "manifest": str(bundle.manifest_digest),
     }
-    signed = dict.fromkeys(f"{s.name}  {s.fingerprint}" for s in bundle.verdict.signers)
     lines = [f"{manifest.title or manifest.name} {manifest.version}, epoch {manifest.epoch}"]
-    lines += [f"  {name:<9} {value}" for name, value in facts.items() if value]
-    return document, [*lines, *(f"  signed    {who}" for who in signed)]
+    lines += [line for name, value in facts.items() if value for line in wrapped(value, first=f"  {name:<9} ")]
+    signed = dict.fromkeys((s.name, s.fingerprint) for s in bundle.verdict.signers)
+    return document, [*lines, *(line for who in signed for line in _signer(*who))]
+
+
+def _signer(name: str, fingerprint: str) -> list[str]:
+    return [f"  signed    {name or 'by a key without a name'}", f"            {fingerprint}"]
 
 
 def _topic(bundle: VerifiedBundle | UnverifiedBundle, topic: Topic) -> tuple[dict[str, Any], list[str]]:
@@ -125,29 +143,34 @@ def _topic(bundle: VerifiedBundle | UnverifiedBundle, topic: Topic) -> tuple[dic
                 {"name": e.name, "volume": e.volume, "offset": e.offset, "length": e.length, "sha256": e.sha256.hex}
                 for e in entries
             ]
-            return {"files": document}, [f"{e.length:>12}  {e.sha256.hex}  {e.name}" for e in entries]
+            rows = [(f"{e.length:,}", e.sha256.short, e.name) for e in entries]
+            return {"files": document}, table(rows, heads=("BYTES", "SHA256", "NAME"), right=(0,))
         case Images(image, platforms):
             return (
                 {"image": str(image), "platforms": [_platform(platform) for platform in platforms]},
                 [line for platform in platforms for line in _platform_lines(platform)],
             )
         case Document(name, media_type, data):
-            return {"name": name, **_content(media_type, data)}, data.decode(errors="replace").splitlines()
+            return _file(name, media_type, data)
         case Texts(texts):
             return (
                 {"files": [{"path": text.path, "mode": f"{text.mode:04o}", "text": text.text} for text in texts]},
-                [
-                    line
-                    for text in texts
-                    for line in (f"==> {text.path} ({text.mode:04o})", *text.text.splitlines(), "")
-                ],
+                [line for text in texts for line in _text_lines(text)] or [f"the image holds no {topic.value}"],
             )
         case _ as unknown:
             assert_never(unknown)
 
 
-def _content(media_type: str, data: bytes) -> dict[str, Any]:
-    return {"document": json.loads(data)} if media_type.endswith("json") else {"text": data.decode(errors="replace")}
+def _file(name: str, media_type: str, data: bytes) -> tuple[dict[str, Any], list[str]]:
+    text = data.decode(errors="replace")
+    if not media_type.endswith("json"):
+        return {"name": name, "text": text}, text.splitlines()
+    document = json.loads(data)
+    return {"name": name, "document": document}, json.dumps(document, indent=2, ensure_ascii=False).splitlines()
+
+
+def _text_lines(text: TextFile) -> list[str]:
+    return [f"==> {text.path} ({text.mode:04o})", *text.text.splitlines(), ""]
 
 
 def _platform(image: PlatformImage) -> dict[str, Any]:
@@ -162,8 +185,8 @@ def _platform(image: PlatformImage) -> dict[str, Any]:
 
 
 def _platform_lines(image: PlatformImage) -> list[str]:
-    lines = [f"{image.config.platform}  {image.rootfs}"]
-    for layer, record in zip(image.manifest.layers, image.config.layers, strict=True):
-        first, *more = record.instruction.splitlines() or [""]
-        lines.append(f"  {layer.digest.short}  {layer.size:>12}  {first}{' …' if more else ''}")
-    return lines
+    rows = [
+        ("", layer.digest.short, size_text(layer.size), one_line(record.instruction, _INSTRUCTION))
+        for layer, record in zip(image.manifest.layers, image.config.layers, strict=True)
+    ]
+    return [f"{image.config.platform}  {image.rootfs}", *table(rows, right=(2,))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from appliance.recipe.bundlefile import Requirement, RequirementKind
+from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -71,11 +72,11 @@ def room_for(wanted: Mapping[str, int], facts: Facts) -> Judgement:
         needs[device] = needs.get(device, 0) + amount
     missing = {spaces[device].path: need - spaces[device].free for device, need in needs.items()}
     short = {path: lacks for path, lacks in missing.items() if lacks > 0}
-    free = "; ".join(f"{size(space.free)} free for {size(needs[device])}" for device, space in spaces.items())
+    free = "; ".join(f"{size_text(space.free)} free for {size_text(needs[device])}" for device, space in spaces.items())
     detail = f"{' and '.join(wanted)}: {free}"
     if not short:
         return Judgement(fit=True, detail=detail)
-    lacking = ", ".join(f"{size(lacks)} on the file system of {path}" for path, lacks in short.items())
+    lacking = ", ".join(f"{size_text(lacks)} on the file system of {path}" for path, lacks in short.items())
     return Judgement(fit=False, detail=f"{detail}; missing: {lacking}", hint="free space, or enlarge the file system")
 
 
@@ -95,15 +96,6 @@ def space_at(path: str, facts: Facts) -> DiskSpace | None:
     return max(above, key=lambda space: len(space.path), default=None)
 
 
-def size(count: int) -> str:
-    """Bytes for people: ``1.5 GiB``."""
-    amount, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while amount >= 1024 and len(units) > 1:  # noqa: PLR2004  (binary units)
-        amount /= 1024
-        units.pop(0)
-    return f"{count} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"
-
-
 def _at_least(found: int, wanted: int, what: str, hint: str) -> Judgement:
     return Judgement(found >= wanted, f"{found} {what}; needed: {wanted}", hint)
 
@@ -111,7 +103,9 @@ def _at_least(found: int, wanted: int, what: str, hint: str) -> Judgement:
 def _memory(facts: Facts, wanted: int) -> Judgement:
     """A machine of N GiB shows a little less, as firmware and kernel keep some: up to a sixteenth is overlooked."""
     enough = facts.memory >= wanted - wanted // _MEMORY_KEPT_BY_FIRMWARE
-    return Judgement(enough, f"{size(facts.memory)} of memory; needed: {size(wanted)}", "give the machine more memory")
+    return Judgement(
+        enough, f"{size_text(facts.memory)} of memory; needed: {size_text(wanted)}", "give the machine more memory"
+    )
 
 
 def _kernel(found: str, least: str) -> Judgement:

@@ -199,7 +199,10 @@ def _named(manifest: BundleManifest, name: str) -> Digest:
 
 def _shown_texts(bundle: VerifiedBundle | UnverifiedBundle, below: tuple[str, ...]) -> tuple[TextFile, ...]:
     if not isinstance(bundle, VerifiedBundle):
-        raise VerificationError("what is in the layers is shown only of a bundle that is trusted here", hint="--trust")
+        raise VerificationError(
+            "what is in the layers is shown only of a bundle that is trusted here",
+            hint="say whom you trust: --trust root.pem, which the vendor gave you by another way than this medium",
+        )
     image = platform_image(bundle, bundle.manifest.arch[0])
     return texts(bundle, image, below=below)
 

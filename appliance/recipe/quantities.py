@@ -26,6 +26,15 @@ def parse_rate(text: str | int) -> int:
     return int(_parse(text, {"": 1, **_RATES}, "a rate like 100Mbit or 1Gbit"))
 
 
+def size_text(count: int) -> str:
+    """Bytes for people: ``512 B``, ``1.5 GiB``."""
+    amount, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:  # noqa: PLR2004  (binary units)
+        amount /= 1024
+        units.pop(0)
+    return f"{count} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"
+
+
 def _parse(text: str | float, units: dict[str, int] | dict[str, float], expected: str) -> float:
     match = _NUMBER.fullmatch(str(text).strip())
     unit = units.get(match[2]) if match else None

@@ -8,10 +8,11 @@ import pytest
 
 from appliance.errors import Unreachable
 from appliance.inventory.facts import NEEDED_COMMANDS, DiskSpace, Facts, NodeStamp, Receipt
-from appliance.inventory.fitness import judge, room_for, size, space_at
+from appliance.inventory.fitness import judge, room_for, space_at
 from appliance.inventory.hosts import Host
 from appliance.inventory.preflight import CheckResult, Verdict, check_hosts, own_stamp
 from appliance.recipe.bundlefile import Level, Requirement, RequirementKind, RoleSpec
+from appliance.recipe.quantities import size_text
 from appliance.transport.base import Endpoint
 
 GIB = 1 << 30
@@ -142,7 +143,7 @@ def test_room_is_that_of_the_nearest_folder_above(path: str, found: str) -> None
     [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (GIB, "1.0 GiB"), (5000 * GIB * 1024, "5000.0 TiB")],
 )
 def test_sizes_are_for_people(count: int, text: str) -> None:
-    assert size(count) == text
+    assert size_text(count) == text
 
 
 @pytest.mark.parametrize(

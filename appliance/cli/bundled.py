@@ -1,0 +1,79 @@
+"""What only a bundle that was started as a program does: say what it is and what comes next, and unpack itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli.anchors import bundle_argument, trust_of, trust_options
+from appliance.cli.officer import verdict_lines
+from appliance.cli.options import FOLDER, Command, Session, common, pass_session
+from appliance.cli.text import one_line, plural, table
+from appliance.clock import SystemClock
+from appliance.operations import deliver, verification
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from appliance.bundle.verify import VerifiedBundle
+
+NOT_VERIFIED = 3
+
+
+@click.command(cls=Command, hidden=True)
+@bundle_argument
+@pass_session
+@common
+def welcome(session: Session, bundle: Path) -> int:
+    """Check the bundle by what this site believes, and say what one can do next."""
+    trust, now = trust_of((), None), SystemClock().now()
+    report = verification.verify(bundle, trust, now=now, self_run=True, sink=session.output.sink())
+    hosts = "ROLE=ADDRESSES"
+    if report.verified:
+        with deliver.open_delivery(bundle, trust, now=now) as opened:
+            hosts = _hosts(opened)
+    session.output.result(
+        {"verified": report.verified, "findings": list(report.findings)},
+        "\n".join([*verdict_lines(report), "", *_next(session.output.program, hosts, trusted=report.verified)]),
+    )
+    return 0 if report.verified else NOT_VERIFIED
+
+
+def _hosts(bundle: VerifiedBundle) -> str:
+    """The roles that hosts can have, as ``--hosts`` takes them."""
+    roles = deliver.platform_image(bundle, bundle.manifest.arch[0]).config.spec.roles
+    return " --hosts ".join(f"{one_line(role.name)}=ADDRESSES" for role in roles) or "ROLE=ADDRESSES"
+
+
+def _next(program: str, hosts: str, *, trusted: bool) -> list[str]:
+    anchor = "" if trusted else " --trust root.pem"
+    ways = {
+        "check it": f"verify{anchor}",
+        "look inside": f"show contents{anchor}",
+        "find hosts": "scan 10.0.0.0/24",
+        "install it": f"run --hosts {hosts}{anchor}",
+        "all else": "--help",
+    }
+    return ["What next:", *table([("", what, f"{program} {how}") for what, how in ways.items()])]
+
+
+@click.command(cls=Command, hidden=True)
+@bundle_argument
+@click.option("--extract-only", "folder", type=FOLDER, required=True, metavar="FOLDER", help="where the files go")
+@trust_options
+@pass_session
+@common
+def extract_only(
+    session: Session, *, bundle: Path, folder: Path, anchors: tuple[str, ...], policy: Path | None
+) -> None:
+    """Write what the bundle holds below FOLDER and start nothing; only a bundle that is trusted here is unpacked.
+
+    Example: appliance --extract-only look --trust root.pem
+    """
+    with deliver.open_delivery(bundle, trust_of(anchors, policy), now=SystemClock().now()) as opened:
+        written = deliver.extract(opened, folder, sink=session.output.sink())
+    session.output.result(
+        {"folder": str(folder), "files": [str(path) for path in written]},
+        f"{plural(len(written), 'file')} in {folder}",
+    )
