@@ -83,7 +83,17 @@ def make_bridge(network: Network) -> None:
     for family in ("ipv4", "ipv6"):
         forwarding = Path(f"/proc/sys/net/{family}/conf/{bridge}/forwarding")
         if forwarding.exists():
-            forwarding.write_text("0")
+            _switch_off(forwarding)
+
+
+def _switch_off(setting: Path) -> None:
+    try:
+        setting.write_text("0")
+    except OSError as error:
+        raise ApplianceError(
+            f"the lab's hosts cannot be shut in: {setting}: {error.strerror}",
+            hint="a lab needs a machine, or a container that may write below /proc/sys/net",
+        ) from error
 
 
 def attach(network: Network, number: int, *, netns: Path, bandwidth: int | None) -> None:
