@@ -8,6 +8,7 @@ duplicate keys, floats, lone surrogates nor nesting deeper than `MAX_DEPTH`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 MAX_DEPTH = 32
@@ -73,8 +74,7 @@ def _check_depth(depth: int) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"duplicate key {twice[:80]!r}")
     return members
 

@@ -148,7 +148,8 @@ class Chunks:
                     bad.append(number)
                 start, end = self._manifest.chunk_range(number)
                 progress(end - start)
-        return Checked(self._manifest.size, len(numbers), len(self._manifest.files), tuple(bad))
+        there = min(self._files.size, self._manifest.size)
+        return Checked(there, len(numbers), len(self._manifest.files), tuple(bad))
 
     def _is_good(self, number: int) -> bool:
         start, end = self._manifest.chunk_range(number)

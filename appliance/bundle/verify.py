@@ -12,13 +12,15 @@
 8. What stands between the signatures and the archive is zeros.
 9. The manifest and signatures beside the file, where there are any, are the same as in it.
 
-The payload, chunk by chunk, is compared when it is read: `VerifiedBundle.open`, `read`, `check_all`.
+The payload, chunk by chunk, is compared when it is read: `VerifiedBundle.open`, `read`, `check_all`. For people who ask
+what is wrong `Candidate.inspect` goes on where `admit` stops; it gives nothing out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from appliance import events
 from appliance.bundle import sidecars
@@ -38,6 +40,7 @@ __all__ = [
     "BundleFiles",
     "Candidate",
     "Checked",
+    "Inspection",
     "UnverifiedBundle",
     "VerifiedBundle",
     "examine",
@@ -91,10 +94,6 @@ class VerifiedBundle:
         """Compare every chunk, on all cores; damage is in the result, not raised. The sink may raise to stop it."""
         return self._chunks.check_all(sink)
 
-    def describe_damage(self, number: int) -> str:
-        """The sentence for a chunk that `check_all` found bad: its number, byte range and what lies in it."""
-        return damaged(self.manifest, number)
-
     def close(self) -> None:
         """Close the files; readers fail from then on."""
         self._files.close()
@@ -128,6 +127,18 @@ class UnverifiedBundle:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """What `Candidate.inspect` found: what is wrong in steps 4 to 9, what was compared, a sentence for each bad chunk.
+
+    What lies behind the end of a file that was cut short is one fault of step 6, and in no sentence of `damage`.
+    """
+
+    faults: tuple[BundleError, ...]
+    checked: Checked
+    damage: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A bundle after step 4: its manifest's bytes, its signatures, and the verdict on them, whatever that is."""
 
@@ -141,11 +152,24 @@ class Candidate:
         """Steps 4 (the verdict counts) to 9. `VerificationError` or `BundleError` says in words what does not hold."""
         self.verdict.require()
         manifest = from_bytes(self.manifest)
-        _check_size(self.files, manifest)
-        _check_stub(self.files, manifest)
-        _check_padding(self.files, self.padding_offset, manifest.base)
-        _check_sidecars(self)
+        for check in _CHECKS:
+            check(self, manifest)
         return VerifiedBundle(self.files, self, manifest)
+
+    def inspect(self, sink: events.Sink = events.silent) -> Inspection:
+        """Steps 4 to 9 and every chunk; what does not hold is in the result, not raised. The sink may raise to stop it.
+
+        Without signatures that count, or a sound manifest, there is nothing to compare the rest with.
+        """
+        try:
+            self.verdict.require()
+            manifest = from_bytes(self.manifest)
+        except BundleError as error:
+            return Inspection((error,), Checked(0, 0, 0, ()), ())
+        faults = tuple(fault for check in _CHECKS if (fault := _fault_of(check, self, manifest)))
+        checked = Chunks(self.files, manifest).check_all(sink)
+        there = (number for number in checked.bad if manifest.chunk_range(number)[1] <= self.files.size)
+        return Inspection(faults, checked, tuple(damaged(manifest, number) for number in there))
 
 
 def open_bundle(files: BundleFiles, trust: Trust, *, now: datetime) -> VerifiedBundle:
@@ -180,7 +204,8 @@ def examine(files: BundleFiles, trust: Trust, *, now: datetime) -> Candidate:
     return Candidate(files, manifest, signatures, MANIFEST_OFFSET + len(data), verdict)
 
 
-def _check_size(files: BundleFiles, manifest: BundleManifest) -> None:
+def _check_size(candidate: Candidate, manifest: BundleManifest) -> None:
+    files = candidate.files
     if files.size < manifest.size:
         raise BundleError(
             f"file is truncated: {files.size} of {manifest.size} bytes", where=files.name, hint="copy the bundle again"
@@ -190,6 +215,9 @@ def _check_size(files: BundleFiles, manifest: BundleManifest) -> None:
             f"{files.size - manifest.size} bytes were added behind the {manifest.size} that were signed",
             where=files.name,
         )
+
+
+def _check_volumes(_: Candidate, manifest: BundleManifest) -> None:
     if len(manifest.volumes) > 1:
         raise BundleError(
             f"the bundle comes in {len(manifest.volumes)} volumes, where this version reads one",
@@ -197,23 +225,36 @@ def _check_size(files: BundleFiles, manifest: BundleManifest) -> None:
         )
 
 
-def _check_stub(files: BundleFiles, manifest: BundleManifest) -> None:
-    if not files.holds(0, STUB_BYTES, manifest.stub_sha256):
+def _check_stub(candidate: Candidate, manifest: BundleManifest) -> None:
+    if not candidate.files.holds(0, STUB_BYTES, manifest.stub_sha256):
         raise VerificationError(
             f"the stub (bytes 0 to {STUB_BYTES - 1}) is not what was signed", hint="do not start it; copy it again"
         )
 
 
-def _check_padding(files: BundleFiles, start: int, base: int) -> None:
+def _check_padding(candidate: Candidate, manifest: BundleManifest) -> None:
+    start, base = candidate.padding_offset, manifest.base
     if base < start:
         raise VerificationError("the archive overlaps the signatures")
-    if files.read(start, base - start).strip(b"\0"):
+    if candidate.files.read(start, base - start).strip(b"\0"):
         raise VerificationError(
             f"bytes {start} to {base - 1}, between signatures and archive, are not zeros as they must be"
         )
 
 
-def _check_sidecars(candidate: Candidate) -> None:
+def _check_sidecars(candidate: Candidate, _: BundleManifest) -> None:
     files = candidate.files
     if found := sidecars.findings(files.name, files.sidecars, candidate.manifest, candidate.signatures):
         raise VerificationError("; ".join(found), hint="take away what somebody put beside the bundle")
+
+
+_Check = Callable[[Candidate, BundleManifest], None]
+_CHECKS: Final[tuple[_Check, ...]] = (_check_size, _check_volumes, _check_stub, _check_padding, _check_sidecars)
+
+
+def _fault_of(check: _Check, candidate: Candidate, manifest: BundleManifest) -> BundleError | None:
+    try:
+        check(candidate, manifest)
+    except BundleError as error:
+        return error
+    return None

@@ -10,6 +10,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from appliance.errors import BundleError
+from appliance.files import COPY_BYTES
 from appliance.image.layers import decompressed
 from appliance.image.tarstream import BLOCK
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from appliance.image.tarstream import Reader
+
+XZ_BYTES = 256 << 20
+"""Memory that a file packed by ``xz -9`` never needs."""
 
 _TAR_MAGIC = slice(257, 262)
 
@@ -39,7 +43,15 @@ def open_archive(path: Path) -> Iterator[Reader]:
         with path.open("rb") as source, _plain(source) as tar:
             yield tar
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise BundleError(f"the archive {path.name} is damaged: {error}", hint="take it from a sound source") from error
+        raise _damaged(path, error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(path, error) from error  # so says bz2
+
+
+def _damaged(path: Path, error: Exception) -> BundleError:
+    return BundleError(f"the archive {path.name} is damaged: {error}", hint="take it from a sound source")
 
 
 def _plain(source: BinaryIO) -> contextlib.AbstractContextManager[Reader]:
@@ -50,7 +62,40 @@ def _plain(source: BinaryIO) -> contextlib.AbstractContextManager[Reader]:
     if magic.startswith(b"BZh"):
         return bz2.BZ2File(source)
     if magic == b"\xfd7zXZ\0":
-        return lzma.LZMAFile(source)
+        return contextlib.nullcontext(_Xz(source))
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
         return decompressed(source)
     return contextlib.nullcontext(source)
+
+
+class _Xz:
+    """The bytes of an xz file, of one stream or several; one that needs more than `XZ_BYTES` to unpack is refused."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._decoder = _decoder()
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+        data = b""
+        while size and not data:
+            if self._decoder.eof:
+                if not (packed := self._next_stream()):
+                    return b""
+                self._decoder = _decoder()
+            elif not self._decoder.needs_input:
+                packed = b""
+            elif not (packed := self._source.read(COPY_BYTES)):
+                raise EOFError("it ends too early")
+            data = self._decoder.decompress(packed, size)
+        return data
+
+    def _next_stream(self) -> bytes:
+        packed = self._decoder.unused_data.lstrip(b"\0")
+        while not packed and (more := self._source.read(COPY_BYTES)):
+            packed = more.lstrip(b"\0")
+        return packed
+
+
+def _decoder() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_BYTES)

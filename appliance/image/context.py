@@ -1,7 +1,8 @@
 """The build context: what a COPY or ADD takes out of it, and where that lands in the image.
 
 Sources are named as in Docker: relative to the context, with globs, several at a time; folders give what they hold.
-Nothing outside the context is ever taken, through links either.
+Nothing outside the context is ever taken, through links either. Of a file's mode counts whether its owner may execute
+it, as in version control: the rest is the umask of whoever checked it out, and no two builds would be the same.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 IGNORE_FILE = ".dockerignore"
 _IGNORE_BYTES = 1 << 20
 _DEFAULT_MODE = 0o755
+_FILE_MODE = 0o644
 _PATH_BYTES = 4000
 
 
@@ -130,8 +132,7 @@ class Context:
                 for item in self._walk(child, f"{name}/{child.name}", f"{target}/{child.name}", mode)
             ]
             if inner or not left_out:
-                folder_mode = status.st_mode & 0o755 | 0o700 if mode is None else _DEFAULT_MODE
-                yield Item(Entry(target, Kind.FOLDER, folder_mode))
+                yield Item(Entry(target, Kind.FOLDER, _DEFAULT_MODE))
             yield from inner
         elif left_out:
             return
@@ -145,8 +146,9 @@ class Context:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise RecipeError(f"{path} is a device, socket or pipe, which no image holds", hint="leave it out")
-        mode = (status.st_mode if mode is None else mode) & 0o755
-        return Item(Entry(target, Kind.FILE, mode, status.st_size), path, stamp(status))
+        if mode is None:
+            mode = _DEFAULT_MODE if status.st_mode & stat.S_IXUSR else _FILE_MODE
+        return Item(Entry(target, Kind.FILE, mode & 0o755, status.st_size), path, stamp(status))
 
 
 def stamp(status: os.stat_result) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import os
 import sys
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
 from appliance.files import COPY_BYTES, HashingWriter
-from appliance.image.tarstream import BLOCK, HashingReader, Members, Reader, leaves_tree, safe_path
+from appliance.image.tarstream import BLOCK, LIMITS, HashingReader, Limits, Members, Reader, leaves_tree, safe_path
 from appliance.image.trees import Entry, Kind, new_tree, write_mtree
 
 if sys.version_info >= (3, 14):
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT_BYTES = 1 << 20
+TEXTS_BYTES = 64 << 20
 WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
+_UNFIT = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EMLINK)
 _PINNED: Mapping[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.window_log: 21,
@@ -58,17 +61,6 @@ class Layer:
     size: int
     diff_id: Digest
     tar_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far a layer may expand: bytes of all files together, and number of entries."""
-
-    size: int = 64 << 30
-    entries: int = 1_000_000
-
-
-_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +155,7 @@ class _TarWriter:
         return Digest(self._hash.hexdigest())
 
 
-def unpack(source: Reader, folder: Path, *, diff_id: Digest | None = None, limits: Limits = _LIMITS) -> Unpacked:
+def unpack(source: Reader, folder: Path, *, diff_id: Digest | None = None, limits: Limits = LIMITS) -> Unpacked:
     """Unpack a layer (tar+zstd) into ``FOLDER/tree`` and write ``FOLDER/mtree``; `folder` appears whole or not at all.
 
     Nothing is ever written outside, and no link is followed. Raises `BundleError` for what is damaged, does not have
@@ -173,13 +165,13 @@ def unpack(source: Reader, folder: Path, *, diff_id: Digest | None = None, limit
         return unpack_tar(tar, folder, diff_id=diff_id, limits=limits)
 
 
-def unpack_tar(source: Reader, folder: Path, *, diff_id: Digest | None = None, limits: Limits = _LIMITS) -> Unpacked:
+def unpack_tar(source: Reader, folder: Path, *, diff_id: Digest | None = None, limits: Limits = LIMITS) -> Unpacked:
     """As `unpack`, of a tar that is not compressed."""
     tar = HashingReader(source)
     with new_tree(folder) as work, _broken_archives():
         (work / "tree").mkdir()
         unpacker = _Unpacker(work / "tree", limits)
-        members = Members(tar)
+        members = Members(tar, limits)
         for info in members:
             unpacker.add(info, members)
         tar.finish()
@@ -203,6 +195,10 @@ def _broken_archives() -> Iterator[None]:
         yield
     except (zstd.ZstdError, tarfile.TarError, EOFError, ValueError) as error:
         raise BundleError(f"the archive is damaged: {error}", hint="take it from a sound source again") from error
+    except OSError as error:
+        if error.errno not in _UNFIT:
+            raise
+        raise BundleError(f"the archive holds what this file system cannot: {os.strerror(error.errno or 0)}") from error
 
 
 class _Unpacker:
@@ -286,8 +282,6 @@ class _Unpacker:
 
     def _file(self, path: str, info: tarfile.TarInfo, members: Members) -> None:
         self.size += info.size
-        if self.size > self._limits.size:
-            raise BundleError(f"the archive expands to more than {self._limits.size} bytes")
         with (self._root / path).open("xb", buffering=0) as raw:
             out = HashingWriter(raw)
             for piece in members.body():
@@ -296,45 +290,64 @@ class _Unpacker:
         self.entries[path] = Entry(path, Kind.FILE, info.mode & 0o755, info.size, out.digest)
 
 
-def read_files(source: Reader, wanted: Callable[[str], bool]) -> Iterator[tuple[str, int, bytes]]:
-    """The files of a layer (tar+zstd) whose path is `wanted`: path, mode, bytes; more than 1 MiB is a `BundleError`.
-
-    Whiteouts are passed over; `read_merged` honours them.
-    """
-    for path, content in _scan(source, wanted):
-        if content is not None:
-            yield path, content[0], content[1]
-
-
 def read_merged(sources: Iterable[Reader], wanted: Callable[[str], bool]) -> dict[str, tuple[int, bytes]]:
-    """As `read_files`, of layers from the lowest up, as if unpacked over each other: path to mode and bytes."""
+    """The files whose path is `wanted` of layers (tar+zstd), lowest first, as if unpacked over each other.
+
+    Path to mode and bytes; a file of more than 1 MiB, or a layer with more than 64 MiB of them, is a `BundleError`.
+    """
     found: dict[str, tuple[int, bytes]] = {}
     for source in sources:
-        layer = dict(_scan(source, wanted))
-        hidden = [path for path, content in layer.items() if content is None]
-        for path in [p for p in found if any(p == h or p.startswith(f"{h}/") for h in hidden)]:
-            del found[path]
-        found |= {path: content for path, content in layer.items() if content is not None}
+        texts: dict[str, tuple[int, bytes]] = {}
+        covered, folders = set[str](), set[str]()
+        for member in _scan(source, wanted):
+            folders.update(_above(member.path), (member.path,) if member.is_folder else ())
+            if not member.is_folder:
+                covered.add(member.path)
+            if member.content is not None:
+                texts[member.path] = member.content
+        kept = (path for path in found if path not in folders and covered.isdisjoint((path, *_above(path))))
+        found = {path: found[path] for path in kept} | texts
     return found
 
 
-def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[tuple[str, tuple[int, bytes] | None]]:
-    """Wanted files with their content; paths that hide what lies below them in lower layers with None."""
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A path of a layer: a folder, or what hides all that lies there and below in lower layers; `content` if wanted."""
+
+    path: str
+    is_folder: bool = False
+    content: tuple[int, bytes] | None = None
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path is in, up to the one without a name."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[_Member]:
+    total = 0
     with decompressed(source) as tar:
         members = Members(tar)
         for info in members:
             path = safe_path(info.name)
             folder, _, name = path.rpartition("/")
             if name == _OPAQUE:
-                yield folder, None
+                yield _Member(folder)
             elif name.startswith(WHITEOUT):
-                yield f"{folder}/{name[4:]}".lstrip("/"), None
+                yield _Member(f"{folder}/{name[4:]}".lstrip("/"))
             elif info.isreg() and wanted(path):
+                total += info.size
                 if info.size > TEXT_BYTES:
                     raise BundleError(f"{path} has {info.size} bytes, where a text may have {TEXT_BYTES}")
-                yield path, (info.mode & 0o755, b"".join(members.body()))
-            elif info.issym():
-                yield path, None
+                if total > TEXTS_BYTES:
+                    raise BundleError(f"the texts of a layer have more than {TEXTS_BYTES} bytes together")
+                yield _Member(path, content=(info.mode & 0o755, b"".join(members.body())))
+            elif info.islnk() and wanted(path):
+                raise BundleError(f"the archive holds a hard link where texts are: {path!r}")
+            else:
+                yield _Member(path, is_folder=info.isdir())
 
 
 def read_entries(source: Reader) -> Iterator[Entry]:

@@ -125,10 +125,11 @@ def publish(
 ) -> Published:
     """Write and sign the bundle of an image, for all platforms that it was built for.
 
-    Raises `RecipeError` when the image is not in the store or a signer is not valid now, `BundleError` or `StateError`
-    when a blob is missing or damaged, `ApplianceError` when the disk is full.
+    Raises `RecipeError` when the image is not in the store, or a signer not valid now, before anything is written;
+    `BundleError` or `StateError` when a blob is missing or damaged, `ApplianceError` when the disk is full.
     """
     started = clock.monotonic()
+    envelope.require_able(request.signers, now=clock.now())
     image = _read_image(store, request.reference)
     runtimes = tuple(made for architecture in image.architectures for made in pythons(architecture))
     path = request.folder / file_name(image.rootfs[0].config, image.architectures)

@@ -19,13 +19,15 @@ from appliance.digest import Digest
 from appliance.errors import BundleError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from appliance.bundle.verify import Candidate, VerifiedBundle
+    from appliance.bundle.verify import Candidate
     from appliance.trust.envelope import SignerResult
     from appliance.trust.policy import Trust
 
 _NAMED_CHUNKS = 10
+_COPY_AGAIN = "copy the bundle again, from a medium that is sound"
 _NOTHING = Checked(0, 0, 0, ())
 
 
@@ -51,6 +53,7 @@ def verify(
     `self_run`: this very program came out of that bundle. `BundleError` when there is no file to look at.
     """
     with BundleFiles.open(path) as opened:
+        unproven = _unproven(path, trust)
         try:
             report = _report(bundles.examine(opened, trust, now=now), sink)
         except BundleError as error:
@@ -63,19 +66,16 @@ def verify(
                 findings=(error.message,),
                 hint=error.hint,
             )
-    unproven = (*_origin(report, self_run=self_run), *_unproven(path, trust))
-    return dataclasses.replace(report, not_checked=unproven)
+    return dataclasses.replace(report, not_checked=(*_origin(report, self_run=self_run), *unproven))
 
 
 def _report(candidate: Candidate, sink: events.Sink) -> VerifyReport:
     findings, hint, checked = candidate.verdict.findings, candidate.verdict.hint, _NOTHING
     if candidate.verdict.accepted:
-        try:
-            bundle = candidate.admit()
-            checked = bundle.check_all(sink)
-            findings, hint = _damage(bundle, checked)
-        except BundleError as error:
-            findings, hint = (error.message,), error.hint
+        found = candidate.inspect(sink)
+        checked = found.checked
+        findings = (*(fault.message for fault in found.faults), *_shortened(found.damage))
+        hint = next((fault.hint for fault in found.faults), _COPY_AGAIN if findings else "")
     return VerifyReport(
         verified=not findings,
         name=candidate.files.name,
@@ -87,13 +87,10 @@ def _report(candidate: Candidate, sink: events.Sink) -> VerifyReport:
     )
 
 
-def _damage(bundle: VerifiedBundle, checked: Checked) -> tuple[tuple[str, ...], str]:
-    if not checked.bad:
-        return (), ""
-    findings = [bundle.describe_damage(number) for number in checked.bad[:_NAMED_CHUNKS]]
-    if more := len(checked.bad) - len(findings):
-        findings.append(f"{more} more chunks are not what was signed")
-    return tuple(findings), "copy the bundle again, from a medium that is sound"
+def _shortened(damage: Sequence[str]) -> Iterator[str]:
+    yield from damage[:_NAMED_CHUNKS]
+    if (more := len(damage) - _NAMED_CHUNKS) > 0:
+        yield f"{more} more chunks are not what was signed"
 
 
 def _origin(report: VerifyReport, *, self_run: bool) -> tuple[str, ...]:
@@ -104,13 +101,7 @@ def _origin(report: VerifyReport, *, self_run: bool) -> tuple[str, ...]:
 
 
 def _unproven(path: Path, trust: Trust) -> tuple[str, ...]:
-    beside = path.resolve().parent
-    sources = {*(root.source for root in trust.anchors.roots), *(pin.source for pin in trust.anchors.pins)}
-    sentences = [
-        f"{source} lies beside the bundle: who could change one could change the other"
-        for source in sorted(sources)
-        if beside in Path(source).resolve().parents
-    ]
+    sentences = list(filter(None, (_travelled(source, path.resolve()) for source in _sources(trust))))
     if not trust.policy_source:
         sentences.append("no policy is installed here: one trusted key was enough")
     return (
@@ -119,3 +110,20 @@ def _unproven(path: Path, trust: Trust) -> tuple[str, ...]:
         "whether a certificate was revoked, or a newer version was installed here before, was not asked",
         f"what stock tools say: check {sidecars.sums_name(path.name)} with openssl and sha256sum for that",
     )
+
+
+def _sources(trust: Trust) -> list[str]:
+    """The files that say whom to believe."""
+    roots, pins = trust.anchors.roots, trust.anchors.pins
+    named = {*(root.source for root in roots), *(pin.source for pin in pins), trust.policy_source}
+    return sorted(source for source in named if source and Path(source).is_file())
+
+
+def _travelled(source: str, bundle: Path) -> str:
+    """What is to say of a file that came on the bundle's own medium; nothing of one that did not."""
+    file = Path(source).resolve()
+    if bundle.parent in file.parents:
+        return f"{source} lies beside the bundle: who could change one could change the other"
+    if file.stat().st_dev == bundle.stat().st_dev != Path("/").stat().st_dev:
+        return f"{source} lies on the same medium as the bundle: who could change one could change the other"
+    return ""

@@ -96,16 +96,21 @@ def sign(manifest: bytes, signers: Sequence[Signer], clock: Clock) -> tuple[Sign
     `RecipeError` when there is no signer, too many, the same key twice, or a certificate that is not valid now.
     """
     now = clock.now()
+    require_able(signers, now=now)
+    made = [
+        Signature(signer.keyid, form, _made(signer, form, manifest, now=now)) for signer in signers for form in Form
+    ]
+    return tuple(sorted(made, key=_order))
+
+
+def require_able(signers: Sequence[Signer], *, now: datetime) -> None:
+    """Raise what `sign` would raise for these signers at `now`."""
     if not signers or len(signers) * len(Form) > MAX_SIGNATURES:
         raise RecipeError(f"{len(signers)} signers where 1 to {MAX_SIGNATURES // len(Form)} are possible", hint="--key")
     if len({signer.keyid for signer in signers}) != len(signers):
         raise RecipeError("two of the signers have the same key", hint="name each key once")
     for signer in signers:
         _check_dates(signer, now)
-    made = [
-        Signature(signer.keyid, form, _made(signer, form, manifest, now=now)) for signer in signers for form in Form
-    ]
-    return tuple(sorted(made, key=_order))
 
 
 def _made(signer: Signer, form: Form, data: bytes, *, now: datetime) -> bytes:

@@ -107,10 +107,11 @@ def test_copy_puts_sources_where_docker_does(bench: Bench, kubefile: str, expect
 
 def test_chmod_sets_the_mode_of_files(bench: Bench) -> None:
     bench.write("a", mode=0o600)
-    bench.build("FROM scratch\nCOPY --chmod=755 a b\nCOPY a c")
+    bench.write("program", mode=0o700)
+    bench.build("FROM scratch\nCOPY --chmod=750 a b\nCOPY a c\nCOPY --chmod=600 program d\nCOPY program e")
     bench.tree()
-    assert (bench.root / "tree/b").stat().st_mode & 0o777 == 0o755
-    assert (bench.root / "tree/c").stat().st_mode & 0o777 == 0o600
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (bench.root / "tree").iterdir()}
+    assert modes == {"b": 0o750, "c": 0o644, "d": 0o600, "e": 0o755}
 
 
 def test_links_inside_folders_stay_links_and_named_ones_are_followed(bench: Bench) -> None:

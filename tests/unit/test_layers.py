@@ -12,7 +12,8 @@ from backports import zstd
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
 from appliance.image import layers, trees
-from appliance.image.layers import Limits, Source
+from appliance.image.layers import Source
+from appliance.image.tarstream import Limits
 from appliance.image.trees import Entry, Kind
 
 
@@ -137,6 +138,12 @@ HOSTILE = {
     "block device": [member("a", tarfile.BLKTYPE)],
     "pipe": [member("a", tarfile.FIFOTYPE)],
     "contiguous oddity": [member("a", b"V")],
+    "link through what may be a link": [
+        member("d/x", tarfile.SYMTYPE, link="."),
+        member("d/l", tarfile.SYMTYPE, link="x/../../y"),
+    ],
+    "link of many kilobytes": [member("a", tarfile.SYMTYPE, link="x/" * 3000)],
+    "path that no file system takes": [member("/".join(["n" * 250] * 16) + "/end", data=b"x")],
     "whiteout of the parent": [member("a/.wh..", data=b"")],
     "whiteout upwards": [member("a/.wh...", data=b"")],
     "unknown mark": [member("a/.wh..wh.plnk", data=b"")],
@@ -195,7 +202,12 @@ def test_another_layer_than_the_one_named_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "words"), [(Limits(size=9), "more than 9 bytes"), (Limits(entries=2), "more than 2 entries")]
+    ("limits", "words"),
+    [
+        (Limits(size=3071), "more than 3071 bytes"),
+        (Limits(entries=2), "more than 2 entries"),
+        (Limits(names=5), "more than 5 characters"),
+    ],
 )
 def test_a_layer_that_expands_beyond_its_limits_is_refused(limits: Limits, words: str, tmp_path: Path) -> None:
     blob = tar_of(*(member(f"f{n}", data=b"12345") for n in range(3)))
@@ -211,6 +223,44 @@ def test_an_extended_header_of_many_megabytes_is_refused(tmp_path: Path) -> None
         layers.unpack(io.BytesIO(blob), tmp_path / "out")
 
 
+def raw_member(name: str, size: bytes) -> bytes:
+    """A header with any bytes as its size, and the right sum."""
+    info = tarfile.TarInfo(name)
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[124:136] = size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def pax(record: bytes) -> bytes:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, len(record)
+    return info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")[:512]
+
+
+ENDED = bytes(1024)
+UNSOUND = {
+    "a size below nothing": raw_member("a", b"\xff" * 12) + ENDED,
+    "an immense size": raw_member("a", b"\x80" + b"\xff" * 11) + ENDED,
+    "a size with a sign": pax(b"11 size=-5\n") + raw_member("a", b"0" * 11 + b"\0") + ENDED,
+    "a size with underscores": pax(b"12 size=1_0\n") + raw_member("a", b"0" * 11 + b"\0") + ENDED,
+    "a size in other digits": pax("12 size=٣\n".encode()) + raw_member("a", b"0" * 11 + b"\0") + ENDED,
+    "a record that goes back": pax(b"-3 a=b\n") + raw_member("a", b"0" * 11 + b"\0") + ENDED,
+    "a record of no length": pax(b"0 a=b\n") + raw_member("a", b"0" * 11 + b"\0") + ENDED,
+    "a record over its end": pax(b"99 a=b\n") + raw_member("a", b"0" * 11 + b"\0") + ENDED,
+    "headers for nothing": pax(b"7 a=bc\n") * 9 + raw_member("a", b"0" * 11 + b"\0") + ENDED,
+    "a header without its file": pax(b"7 a=bc\n"),
+}
+
+
+@pytest.mark.parametrize("tar", UNSOUND.values(), ids=UNSOUND.keys())
+def test_headers_that_stock_tools_read_differently_are_refused(tar: bytes, tmp_path: Path) -> None:
+    with pytest.raises(BundleError):
+        layers.unpack(io.BytesIO(zstd.compress(tar)), tmp_path / "place/out")
+    assert list((tmp_path / "place").iterdir()) == []
+
+
 def test_texts_are_read_without_unpacking_and_big_ones_refused(tmp_path: Path) -> None:
     big = b"x" * (layers.TEXT_BYTES + 1)
     blob = tar_of(
@@ -218,10 +268,10 @@ def test_texts_are_read_without_unpacking_and_big_ones_refused(tmp_path: Path) -
         member("bin/big", data=big),
         member("etc/x", data=b"", mode=0o600),
     )
-    found = list(layers.read_files(io.BytesIO(blob), lambda path: not path.startswith("bin/")))
-    assert found == [("services/a.service", 0o644, b"[Unit]\n"), ("etc/x", 0o600, b"")]
+    found = layers.read_merged([io.BytesIO(blob)], lambda path: not path.startswith("bin/"))
+    assert found == {"services/a.service": (0o644, b"[Unit]\n"), "etc/x": (0o600, b"")}
     with pytest.raises(BundleError, match="bin/big"):
-        list(layers.read_files(io.BytesIO(blob), lambda _: True))
+        layers.read_merged([io.BytesIO(blob)], lambda _: True)
 
 
 def test_texts_of_several_layers_are_read_as_if_unpacked_over_each_other() -> None:
@@ -232,3 +282,31 @@ def test_texts_of_several_layers_are_read_as_if_unpacked_over_each_other() -> No
     )  # fmt: skip
     merged = layers.read_merged([io.BytesIO(low), io.BytesIO(high)], lambda _: True)
     assert {path: data for path, (_, data) in merged.items()} == {"a/2": b"a/2", "b/2": b"b/2", "c": b"new"}
+
+
+COVERINGS = {
+    "everything goes": (member(".wh..wh..opq"),),
+    "a folder becomes a file": (member("a", data=b"file"),),
+    "a folder becomes a link": (member("a", tarfile.SYMTYPE, link="z"),),
+    "a file becomes a folder": (member("z", tarfile.DIRTYPE),),
+    "a file becomes a folder of something": (member("z/y/x", data=b"x"),),
+    "a folder is marked": (member(".wh.a"),),
+}
+
+
+@pytest.mark.parametrize("upper", COVERINGS.values(), ids=COVERINGS.keys())
+def test_texts_are_those_of_the_unpacked_tree(upper: tuple[tuple[tarfile.TarInfo, bytes], ...], tmp_path: Path) -> None:
+    """What is shown and planned with is what stands on a host afterwards."""
+    blobs = [tar_of(*(member(p, data=p.encode()) for p in ("a/1", "a/b/2", "ab", "z"))), tar_of(*upper)]
+    for number, blob in enumerate(blobs):
+        layers.unpack(io.BytesIO(blob), tmp_path / str(number))
+    trees.link_trees([tmp_path / "0", tmp_path / "1"], tmp_path / "image")
+    found = {e.path: (tmp_path / "image" / e.path).read_bytes() for e in trees.scan_tree(tmp_path / "image") if e.size}
+    merged = layers.read_merged(map(io.BytesIO, blobs), lambda _: True)
+    assert {path: data for path, (_, data) in merged.items()} == found
+
+
+def test_a_hard_link_among_texts_is_refused() -> None:
+    blob = tar_of(member("a", data=b"x"), member("b", tarfile.LNKTYPE, link="a"))
+    with pytest.raises(BundleError, match="a hard link where texts are: 'b'"):
+        layers.read_merged([io.BytesIO(blob)], lambda _: True)
