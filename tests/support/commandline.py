@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance import errors
-from appliance.cli import access
-from appliance.cli.main import cli
-from appliance.cli.options import Session
+from appliance.cli.main import _in_bundle, cli
+from appliance.cli.options import EVERYWHERE, Option, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-COMMON = ("output", "quiet", "verbose", "no_color", "home", "store")
-SHARED = {"Whom to believe": ("anchors", "policy"), "Entering hosts": access._NAMES}
-"""Options that several commands have, described once under a title."""
+    from collections.abc import Iterator, Sequence
 
 MEANINGS = {
     0: "done; also when there was nothing to do",
@@ -42,7 +37,8 @@ _HEAD = """\
 Made from the program itself by `scripts/docs`; a test compares the two. Each command also says this with `--help`.
 
 A bundle that is started as a program, `sh NAME.run COMMAND …`, takes the same commands; those with a `BUNDLE`
-argument then mean that very bundle, and `BUNDLE` is left out.
+argument then mean that very bundle, and `BUNDLE` is left out. Without arguments, on a terminal, it checks itself and
+says what one can do next; `sh NAME.run --extract-only FOLDER` writes what it holds below FOLDER and starts nothing.
 """
 _EVERYWHERE = """\
 Results go to stdout; progress, warnings and questions to stderr. `-o json` prints one document at the end, `-o jsonl`
@@ -95,7 +91,7 @@ def parse(words: Sequence[str], *, bundle: bool = False) -> click.Context:
     `click.UsageError` for a command or option that there is not, and for arguments that are missing or too many.
     """
     context = click.Context(cli, info_name="appliance", obj=Session(bundle=Path("x.run") if bundle else None))
-    left = list(words)
+    left = _in_bundle(list(words)) if bundle else list(words)
     while isinstance(context.command, click.Group):
         _, left, _ = context.command.make_parser(context).parse_args(left)
         if not left:
@@ -124,10 +120,14 @@ def reference() -> str:
     kinds = exit_codes()
     rows = [f"| {code} | {MEANINGS[code]} | {_names(kinds.get(code, []))} |" for code in MEANINGS]
     codes = "\n".join(["| code | when | `kind` in JSON |", "|---|---|---|", *rows]) + "\n"
-    parts = [_HEAD, "## Everywhere\n", _table(root(), lambda _: True), _EVERYWHERE]
-    example = next(context for context in commands() if context.info_name == "apply")
-    for title, names in SHARED.items():
-        parts += [f"## {title}\n", _table(example, names.__contains__)]
+    parts = [_HEAD, "## Everywhere\n", _table(root(), EVERYWHERE), _EVERYWHERE]
+    shared: dict[str, click.Context] = {}
+    for context in commands():
+        for title in _sections(context):
+            shared.setdefault(title, context)
+    for title, context in shared.items():
+        if title not in ("", EVERYWHERE):
+            parts += [f"## {title}\n", _table(context, title)]
     parts += ["## Exit codes\n", codes, _STUB]
     parts += [_section(context) for context in commands()]
     return "\n".join(parts)
@@ -158,19 +158,26 @@ def _paragraph(text: str) -> str:
 
 def _options(context: click.Context) -> str:
     """The command's own options, and where those stand that others have, too."""
-    parameters = {parameter.name for parameter in context.command.get_params(context)}
-    shared = [title for title, names in SHARED.items() if parameters.issuperset(names)]
-    left_out = {*COMMON, *(name for title in shared for name in SHARED[title])}
-    table = _table(context, lambda name: name not in left_out)
+    shared = [title for title in _sections(context) if title not in ("", EVERYWHERE)]
     links = ", ".join(f"[{title.lower()}](#{title.lower().replace(' ', '-')})" for title in shared)
-    return "\n".join(filter(None, [table, f"Also: {links}.\n" if links else ""]))
+    return "\n".join(filter(None, [_table(context, ""), f"Also: {links}.\n" if links else ""]))
 
 
-def _table(context: click.Context, wanted: Callable[[str | None], bool]) -> str:
-    rows = []
+def _sections(context: click.Context) -> dict[str, list[click.Option]]:
+    """A command's options by the title under which help has them; its own have none."""
+    sections: dict[str, list[click.Option]] = {}
     for parameter in context.command.get_params(context):
-        record = parameter.get_help_record(context)
-        if isinstance(parameter, click.Option) and record and wanted(parameter.name) and "--help" not in parameter.opts:
+        if isinstance(parameter, click.Option):
+            general = EVERYWHERE if parameter.is_eager else ""
+            title = parameter.section if isinstance(parameter, Option) else general
+            sections.setdefault(title, []).append(parameter)
+    return sections
+
+
+def _table(context: click.Context, title: str) -> str:
+    rows = []
+    for option in _sections(context).get(title, []):
+        if record := option.get_help_record(context):
             written, text = (" ".join(part.replace("|", "\\|").split()) for part in record)
             rows.append(f"| `{written}` | {text} |")
     return "\n".join(["| option | |", "|---|---|", *rows]) + "\n" if rows else ""
