@@ -25,8 +25,8 @@ _PACKAGER, _OFFICER, _OPERATOR, _REHEARSAL, _HIDDEN = "Packager", "Security offi
 _SECTIONS = {
     _PACKAGER: {
         "build": ("packager", "build", "Build a cluster image from a Kubefile."),
-        "images": ("packager", "images", "List the cluster images in the store."),
-        "inspect": ("packager", "inspect", "Show what a cluster image holds."),
+        "images": ("images", "images", "List the cluster images in the store."),
+        "inspect": ("images", "inspect", "Show what a cluster image holds."),
         "key": ("keys", "key", "Make and look at signing keys."),
         "bundle": ("packager", "bundle", "Write a signed, self-extracting bundle."),
     },

@@ -11,7 +11,8 @@ from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.anchors import bundle_argument, trust_options
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.proposals import changes_lines, checks_document, checks_lines, plan_lines, proposal_document
-from appliance.cli.targets import carry, opened, read_clusterfile, settings_of, show_checks, target_of, terms_of
+from appliance.cli.settings import Settings, settings_options
+from appliance.cli.targets import carry, opened, read_clusterfile, show_checks, target_of, terms_of, wanted_cluster
 from appliance.errors import PreflightFailed, StateError
 from appliance.inventory import scan as scanning
 from appliance.inventory.preflight import Verdict
@@ -37,11 +38,7 @@ def _clusterfile_option(command: Callable[P, R]) -> Callable[P, R]:
     command = click.option("-f", "--file", type=FILE, required=True, metavar="CLUSTERFILE", help="the Clusterfile")(
         command
     )
-    return _settings_option(command)
-
-
-def _settings_option(command: Callable[P, R]) -> Callable[P, R]:
-    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="set a parameter")(command)
+    return settings_options(command)
 
 
 def _terms_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -101,7 +98,7 @@ def preflight(
     *,
     bundle: Path,
     file: Path,
-    settings: tuple[str, ...],
+    settings: Settings,
     anchors: tuple[str, ...],
     policy: Path | None,
     access: AccessOptions,
@@ -111,7 +108,7 @@ def preflight(
     Example: appliance preflight etcd.run -f cluster.yaml
     """
     with opened(session, bundle, anchors, policy) as verified:
-        target = target_of(session, read_clusterfile(session, file, settings=settings_of(settings)), access)
+        target = target_of(session, wanted_cluster(session, file, settings, verified), access)
         checks = propose.check(verified, target, sink=session.output.sink())
     failed = any(check.verdict is Verdict.FAIL for check in checks)
     session.output.result(
@@ -134,7 +131,7 @@ def plan(
     *,
     bundle: Path,
     file: Path,
-    settings: tuple[str, ...],
+    settings: Settings,
     save: Path | None,
     anchors: tuple[str, ...],
     policy: Path | None,
@@ -145,7 +142,7 @@ def plan(
     Example: appliance plan etcd.run -f cluster.yaml -O plan.json
     """
     with opened(session, bundle, anchors, policy) as verified:
-        target = target_of(session, read_clusterfile(session, file, settings=settings_of(settings)), access)
+        target = target_of(session, wanted_cluster(session, file, settings, verified), access)
         proposed = _install(session, verified, target)
     proposal = proposed.proposal
     if save:
@@ -177,7 +174,7 @@ def apply(
     *,
     bundle: Path,
     file: Path,
-    settings: tuple[str, ...],
+    settings: Settings,
     saved: Path | None,
     yes: bool,
     at_once: int,
@@ -191,7 +188,7 @@ def apply(
     Example: appliance apply etcd.run -f cluster.yaml --yes
     """
     with opened(session, bundle, anchors, policy) as verified:
-        target = target_of(session, read_clusterfile(session, file, settings=settings_of(settings)), access)
+        target = target_of(session, wanted_cluster(session, file, settings, verified), access)
         proposed = _install(session, verified, target)
         if saved:
             _require_saved(saved, proposed)
@@ -205,7 +202,7 @@ def apply(
 @click.option("--control-plane", "-m", "--masters", "masters", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--worker", "-n", "--nodes", "nodes", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--name", default="", help="the cluster's name (the bundle's)")
-@_settings_option
+@settings_options
 @_terms_options
 @trust_options
 @access_options
@@ -219,7 +216,7 @@ def run(
     masters: str | None,
     nodes: str | None,
     name: str,
-    settings: tuple[str, ...],
+    settings: Settings,
     yes: bool,
     at_once: int,
     take_over: bool,
@@ -240,9 +237,8 @@ def run(
             image=str(verified.manifest.image),
             ssh=ssh,
             hosts=groups,
-            parameters=dict(settings_of(settings)),
         )
-        target = target_of(session, cluster, access)
+        target = target_of(session, settings.over(cluster, propose.description(verified)), access)
         proposed = _install(session, verified, target)
         terms = terms_of(session, at_once=at_once, take_over=take_over)
         carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
@@ -270,7 +266,7 @@ def reset(
     Example: appliance reset etcd-cluster
     """
     path = file or session.home.cluster(cluster_name(session, name)).clusterfile
-    target = target_of(session, read_clusterfile(session, path, settings={}), access)
+    target = target_of(session, read_clusterfile(session, path), access)
     try:
         proposed = propose.reset(target, sink=session.output.sink())
     except PreflightFailed as failed:

@@ -1,8 +1,7 @@
-"""For the packager: `build`, `images`, `inspect`, `bundle`."""
+"""For the packager: `build` and `bundle`."""
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -10,20 +9,21 @@ import click
 
 from appliance import state
 from appliance.cli import prompts
+from appliance.cli.images import layer_cells
 from appliance.cli.options import FILE, FOLDER, Command, Session, common, pass_session
+from appliance.cli.text import printable, table
 from appliance.clock import SystemClock
 from appliance.errors import RecipeError
-from appliance.image.oci import Platform, config_to_json
+from appliance.image.oci import Platform
 from appliance.image.reference import Reference
 from appliance.image.store import Store
+from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.operations.build import BuildReport
     from appliance.operations.publish import Published
-
-_MIB = 1 << 20
 
 
 @click.command(cls=Command)
@@ -87,85 +87,17 @@ def build(
 
 
 def _built_lines(report: BuildReport) -> list[str]:
-    lines = []
-    for layer in report.layers:
-        first, *more = layer.instruction.splitlines() or [""]
-        cached = "cached" if layer.cached else "built"
-        lines.append(
-            f"  {layer.blob.digest.short}  {layer.blob.size / _MIB:>8.2f} MiB  {cached:<6}  {first}{' …' * bool(more)}"
-        )
-    return [*lines, f"{report.reference.familiar}  {report.digest}"]
+    rows = [
+        (*layer_cells(layer.blob.digest, layer.blob.size, layer.instruction), "cached" if layer.cached else "built")
+        for layer in report.layers
+    ]
+    return [*table(rows, right=(2,)), f"{report.reference.familiar}  {report.digest}"]
 
 
 def _arguments(words: tuple[str, ...]) -> dict[str, str]:
     """``--build-arg K=V``; a K alone takes its value from the environment, as Docker does."""
     pairs = (word.partition("=") for word in words)
     return {name: value if found else os.environ.get(name, "") for name, found, value in pairs}
-
-
-@click.command(cls=Command)
-@pass_session
-@common
-def images(session: Session) -> None:
-    """List the cluster images in the local store.
-
-    Example: appliance images -o json
-    """
-    from appliance.operations import build as building  # noqa: PLC0415  (slow to import)
-
-    found = building.list_images(session.store)
-    session.output.result(
-        {
-            "images": [
-                {
-                    "reference": image.reference.familiar,
-                    "digest": str(image.digest),
-                    "platforms": [str(platform) for platform in image.platforms],
-                    "size": image.size,
-                }
-                for image in found
-            ]
-        },
-        lambda: (
-            "\n".join(
-                f"{image.reference.familiar:<32} {image.digest.short}  {image.size / _MIB:>9.1f} MiB  "
-                f"{', '.join(str(platform) for platform in image.platforms)}"
-                for image in found
-            )
-            or "no image yet; make one with: appliance build"
-        ),
-    )
-
-
-@click.command(cls=Command)
-@click.argument("reference", metavar="REF")
-@pass_session
-@common
-def inspect(session: Session, *, reference: str) -> None:
-    """Show what the image REF holds: platforms, layers and their instructions, settings.
-
-    Example: appliance inspect etcd-cluster:1.0.0
-    """
-    from appliance.operations import build as building  # noqa: PLC0415  (slow to import)
-
-    detail = building.inspect(session.store, Reference.parse(reference))
-    document = {
-        "reference": detail.reference.familiar,
-        "digest": str(detail.digest),
-        "platforms": [
-            {
-                "platform": str(rootfs.config.platform),
-                "digest": str(rootfs.digest),
-                "layers": [
-                    {"digest": str(layer.digest), "size": layer.size, "instruction": record.instruction}
-                    for layer, record in zip(rootfs.manifest.layers, rootfs.config.layers, strict=True)
-                ],
-                "config": json.loads(config_to_json(rootfs.config)),
-            }
-            for rootfs in detail.rootfs
-        ],
-    }
-    session.output.result(document, json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @click.command(cls=Command)
@@ -231,9 +163,9 @@ def bundle(
 
 def _published_lines(published: Published) -> list[str]:
     return [
-        *(f"{file.size / _MIB:>10.2f} MiB  {file.path}" for file in published.files),
+        *table([("", size_text(file.size), str(file.path)) for file in published.files], right=(1,)),
         f"manifest  {published.manifest_digest}",
-        *(f"signed    {signer.subject}  {signer.fingerprint}" for signer in published.signers),
+        *(f"signed    {printable(signer.subject)}  {signer.fingerprint}" for signer in published.signers),
     ]
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import click
 
-from appliance.errors import RecipeError
+from appliance.errors import RecipeError, StateError
+from appliance.files import read_bounded
+
+_MOST_BYTES = 1 << 20
 
 
 def interactive() -> bool:
@@ -26,20 +29,37 @@ def confirm(question: str, *, yes: bool, refusal: str) -> None:
 
 
 def secret(file: str | None, variable: str, prompt: str, *, ask: bool = False) -> str | None:
-    """A password: from `file` (``-`` is stdin), else from ``$VARIABLE``, else, if `ask`, from the terminal; or None.
+    """A password: from `file`, else from ``$VARIABLE``, else, if `ask`, from the terminal, once; or None.
 
-    One newline at the end is dropped. Raises `RecipeError` for a file that cannot be read.
+    ``-`` is the next line of stdin. One newline at the end is dropped. The variable is taken out of the environment, so
+    that no process that we start inherits it. Raises `RecipeError` for a file that cannot be read, or holds nothing.
     """
-    if file == "-":
-        return sys.stdin.readline().removesuffix("\n")
+    told = os.environ.pop(variable, None)
     if file:
-        try:
-            return Path(file).read_text().removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"cannot read a password from {file}", hint="name a readable text file") from error
-    if variable in os.environ:
-        return os.environ[variable]
-    if ask and interactive():
+        text = text_of(file, line=True)
+        if not text:
+            where = "stdin" if file == "-" else file
+            raise RecipeError("no password is there", where=where, hint="write it there, on one line")
+        return text
+    if told is None and ask and interactive():
         answer: str = click.prompt(prompt, hide_input=True, err=True)
         return answer
-    return None
+    return told
+
+
+def text_of(file: str, *, line: bool = False) -> str:
+    """The text in `file`, without one newline at its end; ``-`` is stdin to its end, or only its next `line`.
+
+    Raises `RecipeError` when it cannot be read.
+    """
+    stdin = sys.stdin.buffer
+    try:
+        if file == "-":
+            data = stdin.readline(_MOST_BYTES) if line else stdin.read(_MOST_BYTES)
+        else:
+            data = read_bounded(Path(file), _MOST_BYTES)
+        return data.decode().removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError, StateError) as error:
+        why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", "too large")
+        hint = f"name a readable text file of at most {_MOST_BYTES >> 10} KiB"
+        raise RecipeError(f"cannot be read: {why}", where=file, hint=hint) from error

@@ -132,7 +132,7 @@ def status(session: Session, *, name: str, watch: bool, access: AccessOptions) -
     folder = session.home.cluster(cluster_name(session, name))
     if not folder.clusterfile.exists():
         raise StateError(f"nothing was applied to cluster {folder.name} from here", hint="appliance apply")
-    target = target_of(session, read_clusterfile(session, folder.clusterfile, settings={}), access)
+    target = target_of(session, read_clusterfile(session, folder.clusterfile), access)
     while True:
         hosts = inspect.status(target)
         session.output.result({"cluster": folder.name, "hosts": [_document(host) for host in hosts]}, _table(hosts))

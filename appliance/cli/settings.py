@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
@@ -24,20 +24,24 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Values by name: those given as arguments, which everybody on this machine may see, and those read from files."""
+    """Values by name: those given as arguments, which everybody on this machine may see; and files that hold some.
+
+    Files are read when they are needed: what comes on stdin comes after the passwords.
+    """
 
     arguments: Mapping[str, str]
-    files: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, str]
 
     def over(self, cluster: Cluster, spec: BundleSpec) -> Cluster:
-        """`cluster` with these values. Raises `RecipeError` when a secret was given as an argument."""
+        """`cluster` with these values. Raises `RecipeError` for a secret among the arguments and an unreadable file."""
         if told := sorted(secret_parameters(spec) & self.arguments.keys()):
             raise RecipeError(
                 f"{told[0]} is a secret, and arguments can be read by everybody on this machine",
                 where=f"--set {told[0]}",
                 hint=f"write it to a file and give --set-file {told[0]}=FILE (- is stdin)",
             )
-        return replace(cluster, parameters={**cluster.parameters, **self.arguments, **self.files})
+        read = {name: prompts.text_of(file) for name, file in self.files.items()}
+        return replace(cluster, parameters={**cluster.parameters, **self.arguments, **read})
 
 
 def settings_options(command: Callable[P, R]) -> Callable[..., R]:
@@ -55,8 +59,7 @@ def settings_options(command: Callable[P, R]) -> Callable[..., R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         words: tuple[str, ...] = kwargs.pop("words")  # type: ignore[assignment]  # click gives what the option says
         file_words: tuple[str, ...] = kwargs.pop("file_words")  # type: ignore[assignment]  # as above
-        files = {name: prompts.text_of(path) for name, path in _pairs(file_words, "--set-file", "FILE").items()}
-        kwargs["settings"] = Settings(_pairs(words, "--set", "VALUE"), files)
+        kwargs["settings"] = Settings(_pairs(words, "--set", "VALUE"), _pairs(file_words, "--set-file", "FILE"))
         return command(*args, **kwargs)
 
     return wrapper

@@ -11,8 +11,9 @@ import click
 from appliance import files
 from appliance.bundle.verify import BundleFiles, open_unverified_for_display
 from appliance.cli.anchors import bundle_argument, trust_of, trust_options
+from appliance.cli.images import layer_lines, layers_document
 from appliance.cli.options import FILE, Command, Session, common, pass_session
-from appliance.cli.text import one_line, plural, printable, table, wrapped
+from appliance.cli.text import plural, printable, table, wrapped
 from appliance.clock import SystemClock
 from appliance.errors import VerificationError
 from appliance.operations import deliver
@@ -31,15 +32,11 @@ if TYPE_CHECKING:
 UNVERIFIED = 3
 _SUMMARY = "summary"
 _TOPICS = (_SUMMARY, *(topic.value for topic in Topic))
-_INSTRUCTION = 48
-"""Columns that an instruction may take."""
 
 
 @click.command(cls=Command)
 @bundle_argument
-@click.argument(
-    "what", metavar="[TOPIC]", type=click.Choice(_TOPICS), default=_SUMMARY
-)
+@click.argument("what", metavar="[TOPIC]", type=click.Choice(_TOPICS), default=_SUMMARY)
 @click.option(
     "--export-manifest",
     type=FILE,
@@ -143,7 +140,7 @@ def _topic(bundle: VerifiedBundle | UnverifiedBundle, topic: Topic) -> tuple[dic
                 {"name": e.name, "volume": e.volume, "offset": e.offset, "length": e.length, "sha256": e.sha256.hex}
                 for e in entries
             ]
-            rows = [(f"{e.length:,}", e.sha256.short, e.name) for e in entries]
+            rows = [(f"{e.length:,}", e.sha256.hex, e.name) for e in entries]
             return {"files": document}, table(rows, heads=("BYTES", "SHA256", "NAME"), right=(0,))
         case Images(image, platforms):
             return (
@@ -177,16 +174,9 @@ def _platform(image: PlatformImage) -> dict[str, Any]:
     return {
         "platform": str(image.config.platform),
         "rootfs": str(image.rootfs),
-        "layers": [
-            {"digest": str(layer.digest), "size": layer.size, "instruction": record.instruction}
-            for layer, record in zip(image.manifest.layers, image.config.layers, strict=True)
-        ],
+        "layers": layers_document(image.manifest, image.config),
     }
 
 
 def _platform_lines(image: PlatformImage) -> list[str]:
-    rows = [
-        ("", layer.digest.short, size_text(layer.size), one_line(record.instruction, _INSTRUCTION))
-        for layer, record in zip(image.manifest.layers, image.config.layers, strict=True)
-    ]
-    return [f"{image.config.platform}  {image.rootfs}", *table(rows, right=(2,))]
+    return [f"{image.config.platform}  {image.rootfs}", *layer_lines(image.manifest, image.config)]

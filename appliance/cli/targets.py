@@ -4,45 +4,48 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from appliance import files
 from appliance.cli import prompts
 from appliance.cli.access import AccessOptions, believed_keys, confirm_keys
 from appliance.cli.anchors import trust_of
 from appliance.cli.proposals import changes_lines, checks_lines, plan_lines, proposal_document
 from appliance.clock import SystemClock
-from appliance.errors import PreflightFailed, RecipeError
+from appliance.errors import PreflightFailed, RecipeError, StateError
 from appliance.events import Outcome
 from appliance.inventory.preflight import CheckResult
-from appliance.operations import carry_out, deliver
+from appliance.operations import carry_out, deliver, propose
 from appliance.operations.carry_out import Terms
 from appliance.operations.propose import Target
 from appliance.recipe import clusterfile
+from appliance.recipe.parameters import secret_parameters
 from appliance.transport.connect import connector
 from appliance.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.cli.options import Session
+    from appliance.cli.settings import Settings
     from appliance.operations.propose import Proposed
     from appliance.recipe.clusterfile import Cluster
 
 _CLUSTERFILE_BYTES = 4 << 20
 
 
-def read_clusterfile(session: Session, path: Path, *, settings: Mapping[str, str]) -> Cluster:
-    """The cluster that a Clusterfile describes, with ``--set`` laid over it; its warnings are said, secrets kept."""
+def read_clusterfile(session: Session, path: Path) -> Cluster:
+    """The cluster that a Clusterfile describes; its warnings are said, passwords in it kept in the vault."""
     try:
-        with path.open("rb") as source:
-            text = source.read(_CLUSTERFILE_BYTES).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError("cannot read the Clusterfile", where=str(path), hint="name a readable text file") from error
+        text = files.read_bounded(path, _CLUSTERFILE_BYTES).decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is not UTF-8 text") from error
+    except StateError as error:
+        raise _unreadable(path, "it is too large") from error
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
     read = clusterfile.load(text, source=str(path))
     for warning in read.warnings:
         session.output.warn(warning)
@@ -51,7 +54,22 @@ def read_clusterfile(session: Session, path: Path, *, settings: Mapping[str, str
         vault = Vault.open(folder.vault, folder.vault_key)
         for name, value in read.secrets.items():
             vault.put(name, value.encode())
-    return replace(read.cluster, parameters={**read.cluster.parameters, **settings})
+    return read.cluster
+
+
+def _unreadable(path: Path, why: str) -> RecipeError:
+    hint = "name a readable text file in UTF-8"
+    return RecipeError(f"cannot read the Clusterfile: {why}", where=str(path), hint=hint)
+
+
+def wanted_cluster(session: Session, path: Path, settings: Settings, bundle: VerifiedBundle) -> Cluster:
+    """The cluster of a Clusterfile with the command line's settings; a warning for each secret in clear text."""
+    spec = propose.description(bundle)
+    written = read_clusterfile(session, path)
+    for name in sorted(secret_parameters(spec) & written.parameters.keys()):
+        how = f"it is kept in the vault from now on: take it out, and change it with --set-file {name}=FILE"
+        session.output.warn(f"{path}: spec.parameters.{name} is a secret and stands here in clear text; {how}")
+    return settings.over(written, spec)
 
 
 def target_of(session: Session, cluster: Cluster, access: AccessOptions) -> Target:
@@ -127,14 +145,3 @@ def terms_of(session: Session, *, at_once: int, take_over: bool) -> Terms:
         return Terms(at_once, take_over)
     boot = str(Path(sys.argv[0]).absolute())
     return Terms(at_once, take_over, (sys.executable, "-I", "-B", boot, str(session.bundle)))
-
-
-def settings_of(words: tuple[str, ...]) -> dict[str, str]:
-    """``--set NAME=VALUE``, repeated; a usage error for a word without ``=``."""
-    settings = {}
-    for word in words:
-        name, found, value = word.partition("=")
-        if not found or not name:
-            raise click.UsageError(f"--set {word}: write NAME=VALUE")
-        settings[name] = value
-    return settings
