@@ -72,7 +72,7 @@ def start(
     )
     files.write_bytes(run.plan, plan_to_json(plan), mode=0o600)
     order.write_order(run.path / "run.json", instructions)
-    files.write_text(target.folder.clusterfile, clusterfile.dump(target.cluster), mode=0o600)
+    files.write_text(target.folder.clusterfile, clusterfile.dump(proposed.cluster), mode=0o600)
     worker.start(run, RunSecrets.of(endpoints), program=terms.program, clock=target.clock)
     return run
 

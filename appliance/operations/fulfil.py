@@ -22,7 +22,7 @@ LEAF_DAYS = 825
 
 @dataclass(frozen=True, slots=True)
 class Fulfilled:
-    """The names of all secrets in the vault, and the texts of their public parts by name."""
+    """The names of the secrets that were asked for, in the vault, and the texts of public parts by name."""
 
     secrets: frozenset[str]
     public: Mapping[str, str]
@@ -36,13 +36,16 @@ def fulfil(requests: Sequence[SecretRequest], vault: Vault, *, now: datetime) ->
     for request in requests:
         if not _have(request, vault):
             _make(request, vault, now=now)
-    names = frozenset(vault.names())
+    names = frozenset(_name(request) for request in requests)
     return Fulfilled(names, {name: vault.get_public(name).decode() for name in vault.public_names()})
 
 
+def _name(request: SecretRequest) -> str:
+    return f"{request.name}.key" if isinstance(request, Authority | Leaf) else request.name
+
+
 def _have(request: SecretRequest, vault: Vault) -> bool:
-    name = f"{request.name}.key" if isinstance(request, Authority | Leaf) else request.name
-    return name in vault.names()
+    return _name(request) in vault.names()
 
 
 def _make(request: SecretRequest, vault: Vault, *, now: datetime) -> None:

@@ -20,11 +20,11 @@ from appliance.inventory.preflight import CheckResult, Verdict
 from appliance.inventory.providers import HostRequest
 from appliance.operations import deliver
 from appliance.operations.fulfil import fulfil
+from appliance.operations.parameters import Parameters, settle, without_secrets
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
-from appliance.recipe.parameters import check_parameters
 from appliance.recipe.schema import suggestion
 from appliance.vault import Vault
 
@@ -69,11 +69,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts."""
+    """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts.
+
+    `cluster` is what is remembered of the Clusterfile: no secret stands in it.
+    """
 
     proposal: Proposal
     hosts: tuple[Host, ...]
     spec: BundleSpec
+    cluster: Cluster
     leases: tuple[tuple[str, Owner], ...] = ()
 
     @property
@@ -84,9 +88,10 @@ class Proposed:
 
 def check(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> tuple[CheckResult, ...]:
     """Look at all hosts and judge whether they are fit for what the bundle holds; failures first."""
-    with survey(target.hosts(), target.connect, clock=target.clock, sink=sink) as found:
+    wanted = _wanted(bundle, target)
+    with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
-        return _checks(found, _site(bundle, target, found))
+        return _checks(found, _site(bundle, target, wanted, found), wanted)
 
 
 def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -95,16 +100,18 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
     Raises `PreflightFailed` when a host is not fit, `PlanError` and `RecipeError` when there is no such plan,
     `TransportError` when no host answers.
     """
-    hosts = target.hosts()
-    with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
+    wanted = _wanted(bundle, target)
+    with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
-        site = _site(bundle, target, found)
-        checks = _checks(found, site)
+        site = _site(bundle, target, wanted, found)
+        checks = _checks(found, site, wanted)
         _require_fit(checks)
+        wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
         proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec, _leases(found))
+    cluster = without_secrets(wanted.config.spec, target.cluster)
+    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, _leases(found))
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -120,7 +127,12 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
         site = _installed_site(target, found)
         runtime = plugins.runtime(site.config.spec.runtime)
         proposal = _propose(RESET, site, runtime.remove(site), found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec, _leases(found))
+    return Proposed(proposal, hosts, site.config.spec, target.cluster, _leases(found))
+
+
+def description(bundle: VerifiedBundle) -> BundleSpec:
+    """What the bundle's ``bundle.yaml`` says."""
+    return deliver.platform_image(bundle, bundle.manifest.arch[0]).config.spec
 
 
 def require_unchanged(shown: Digest, now: Proposal) -> None:
@@ -164,20 +176,36 @@ def _propose(
     return planner.proposal(operation, site, planner.plan(site, candidate, held=held), checks=checks)
 
 
-def _site(bundle: VerifiedBundle, target: Target, found: Survey) -> Site:
-    """The site as the survey found it, without secrets."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the Clusterfile and the bundle ask for, found to fit together before any host is asked."""
+
+    hosts: tuple[Host, ...]
+    architectures: tuple[str, ...]
+    config: ImageConfig
+    parameters: Parameters
+
+
+def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
     offered = bundle.manifest.arch
-    wanted = {host.facts.architecture for host in found.hosts}
     config = deliver.platform_image(bundle, offered[0]).config
-    check_roles(config.spec.roles, [*(each.host for each in found.hosts), *(host for host, _ in found.missing)])
+    hosts = target.hosts()
+    check_roles(config.spec.roles, hosts)
+    parameters = settle(config.spec, target.cluster.parameters, target.vault())
+    return _Wanted(hosts, offered, config, parameters)
+
+
+def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey) -> Site:
+    """The site as the survey found it, without secrets."""
+    there = {host.facts.architecture for host in found.hosts}
     return Site(
         cluster=target.cluster.name,
         image=bundle.manifest.image,
-        config=config,
-        parts={arch: deliver.image_part(bundle, arch) for arch in offered if arch in wanted},
+        config=wanted.config,
+        parts={arch: deliver.image_part(bundle, arch) for arch in wanted.architectures if arch in there},
         hosts=found.hosts,
-        parameters=check_parameters(config.spec, target.cluster.parameters),
-        env={**config.env, **target.cluster.env},
+        parameters=wanted.parameters.values,
+        env={**wanted.config.env, **target.cluster.env},
     )
 
 
@@ -208,7 +236,7 @@ def _installed_site(target: Target, found: Survey) -> Site:
     )
 
 
-def _checks(found: Survey, site: Site) -> tuple[CheckResult, ...]:
+def _checks(found: Survey, site: Site, wanted: _Wanted) -> tuple[CheckResult, ...]:
     spec = site.config.spec
     return preflight.check_hosts(
         found.hosts,
@@ -217,13 +245,18 @@ def _checks(found: Survey, site: Site) -> tuple[CheckResult, ...]:
         missing=found.missing,
         roles=spec.roles,
         image=str(site.image),
-        architectures=sorted(site.parts),
+        architectures=wanted.architectures,
         bytes_needed=_bytes_needed(site),
     )
 
 
 def _bytes_needed(site: Site) -> dict[str, int]:
-    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs."""
+    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs.
+
+    Empty when there is nothing for any of the hosts' architectures.
+    """
+    if not site.parts:
+        return {}
     trees = sum(layer.size for layer in site.config.layers)
     sent = max(
         sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes

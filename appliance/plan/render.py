@@ -1,8 +1,9 @@
 """Text × values → parts: Jinja2's sandbox, where an undefined name is an error and a secret is never text.
 
-``{{ secret("x") }}`` leaves a mark of random digits in the output, which is split out afterwards and becomes a
-`SecretRef`; the object behind it refuses to be turned into a string, so that no filter or operator gets hold of it.
-Rendering is bounded in output, loop rounds and the size of what an operator can build.
+``{{ secret("x") }}``, or ``{{ param.x }}`` of a parameter that is a secret, leaves a mark of random digits in the
+output, which is split out afterwards and becomes a `SecretRef`; the object behind it refuses to be turned into a
+string, so that no filter or operator gets hold of it. Rendering is bounded in output, loop rounds and the size of what
+an operator can build.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class ClusterView:
 class Values:
     """What a template may name. `secret` maps a name to the secret's own name, `public` to the public text.
 
+    A `SecretRef` among `param` is a secret in templates.
+
     Both, and `hosts`, which gives the hosts of a role, may raise an `ApplianceError` for a name that is not known.
     """
 
@@ -102,6 +105,11 @@ class _Secret:
     __str__ = __repr__ = __html__ = __format__ = __len__ = __iter__ = __bool__ = __hash__ = _refuse
     __add__ = __radd__ = __mod__ = __rmod__ = __mul__ = __rmul__ = __eq__ = __ne__ = __lt__ = __gt__ = _refuse
     __contains__ = __getitem__ = _refuse
+
+
+def _seen(value: object) -> object:
+    """A parameter's value as templates get it."""
+    return _Secret(value.name) if isinstance(value, SecretRef) else value
 
 
 class _Names(dict[str, object]):
@@ -206,7 +214,7 @@ class _Rendering:
             "cluster": values.cluster,
             "programs": values.programs,
             "roles": values.roles,
-            "param": _Names("param", values.param),
+            "param": _Names("param", {name: _seen(value) for name, value in values.param.items()}),
             "env": _Names("env", values.env),
             "hosts": values.hosts,
             "secret": lambda name: _Secret(values.secret(name)),
@@ -252,7 +260,7 @@ class _Rendering:
         where = self._place(error)
         match error:
             case _SecretMisused():
-                hint = 'write {{ secret("NAME") }} by itself; a secret cannot be filtered, compared or joined'
+                hint = "put it out by itself, {{ … }}; a secret cannot be filtered, compared or joined"
                 return RecipeError(f"the secret {str(error)!r} is used as text", where=where, hint=hint)
             case UndefinedError():
                 return RecipeError(str(error.message), where=where, hint="see the names that templates may use")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import RecipeError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from appliance.recipe.bundlefile import BundleSpec
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _JSON_TYPES: Mapping[str, type] = {"array": list, "object": dict, "null": type(None)}
 
 
@@ -40,7 +42,7 @@ def check_parameters(spec: BundleSpec, given: Mapping[str, object]) -> Mapping[s
 
 def secret_parameters(spec: BundleSpec) -> frozenset[str]:
     """Names of the parameters that are secrets (``writeOnly``)."""
-    return frozenset(name for name, part in _properties(spec.parameters).items() if part.get("writeOnly"))
+    return frozenset(_secret_names(_properties(spec.parameters)))
 
 
 def schema_fault(text: str) -> str:
@@ -56,7 +58,35 @@ def schema_fault(text: str) -> str:
             return f"{name}: this says nothing about the parameter"
         for path, message, _ in schema.find_faults(part, part["default"]) if "default" in part else ():
             return f"the default of {'.'.join((name, *map(str, path)))}: {message}"
+    return _secret_fault(document, _properties(text))
+
+
+def _secret_names(properties: Mapping[str, Any]) -> list[str]:
+    return [name for name, part in properties.items() if part.get("writeOnly")]
+
+
+def _secret_fault(document: dict[str, Any], properties: Mapping[str, Any]) -> str:
+    """What would let a secret be read: a value that travels with the bundle, a mark where nobody looks for it."""
+    names = _secret_names(properties)
+    for name in names:
+        if not _SECRET_NAME.fullmatch(name):
+            return f"{name!r} cannot name a secret: letters, digits and . _ -, a letter or digit first"
+        if told := next((word for word in ("default", "const", "enum", "examples") if word in properties[name]), ""):
+            return f"{name} is a secret (writeOnly), and its {told} would stand in the bundle for all to read"
+    if _count_marks(document) > len(names):
+        return "writeOnly marks a whole parameter, not a part of one, and stands in the parameter itself"
     return ""
+
+
+def _count_marks(schema_part: object) -> int:
+    match schema_part:
+        case dict():
+            own = schema_part.get("writeOnly") is True
+            return own + sum(_count_marks(value) for value in schema_part.values())
+        case list():
+            return sum(map(_count_marks, schema_part))
+        case _:
+            return 0
 
 
 def _schema(text: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from appliance.errors import RecipeError
@@ -126,3 +128,27 @@ def test_a_template_s_mistake_has_a_place_and_a_word(text: str, where: str, mess
 def test_a_value_cannot_pose_as_a_secret() -> None:
     with pytest.raises(RecipeError, match="used as text"):
         render("{{ '\\x00' }}{{ secret('tls.key') }}", VALUES, where="x.j2")
+
+
+TOKEN = SecretRef("parameter/token")
+WITH_TOKEN = replace(VALUES, param={"token": TOKEN, "port": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a={{ param.token }}\n", ("a=", TOKEN, "\n")),
+        ("{{ param['token'] }}", (TOKEN,)),
+        ("{% if param.token is defined %}{{ param.token }}{% endif %}", (TOKEN,)),
+    ],
+)
+def test_a_parameter_that_is_a_secret_is_a_reference(text: str, parts: tuple[str | SecretRef, ...]) -> None:
+    assert render(text, WITH_TOKEN, where="x.j2") == parts
+
+
+@pytest.mark.parametrize(
+    "use", ["param.token|upper", "param|tojson", "param|string", "param.values()|list", "param|dictsort"]
+)
+def test_it_is_nothing_but_put_out_either(use: str) -> None:
+    with pytest.raises(RecipeError):
+        render(f"{{{{ {use} }}}}", WITH_TOKEN, where="x.j2")

@@ -92,6 +92,13 @@ def test_a_mode_is_the_layer_s_and_narrow_for_secrets(name: str, text: str, mode
     assert file.mode == expected
 
 
+@pytest.mark.parametrize("name", ["x.service.j2", "x.service.d/y.conf.j2"])
+def test_a_secret_cannot_stand_in_a_unit_where_everybody_reads_it(name: str) -> None:
+    with pytest.raises(RecipeError, match="stands in a unit") as refused:
+        written((f"services/db/{name}", "[Service]\nExecStart=/bin/x {{ secret('word') }}\n"))
+    assert "LoadCredential=" in refused.value.hint
+
+
 def test_a_role_s_file_goes_before_one_for_all() -> None:
     found = written(("services/all/etc/x", "all"), ("services/db/etc/x", "db"))
     assert found["/etc/x"].parts == ("db",)

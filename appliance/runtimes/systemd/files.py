@@ -81,7 +81,13 @@ def _check_folder(site: Site, text: TextFile) -> None:
 def _host_file(text: TextFile, *, folder: str, inside: str, values: Values) -> HostFile:
     path, unit = _place(text, inside.removesuffix(".j2"))
     parts = render(text.text, values, where=text.path) if inside.endswith(".j2") else tuple(filter(None, [text.text]))
-    secret = any(isinstance(part, SecretRef) for part in parts)
+    secret = next((part for part in parts if isinstance(part, SecretRef)), None)
+    if secret and unit:
+        raise RecipeError(
+            f"the secret {secret.name!r} stands in a unit, which everybody on the host may ask systemd for",
+            where=text.path,
+            hint="put it into a file below etc/, and name that file in the unit (LoadCredential=, EnvironmentFile=)",
+        )
     return HostFile(
         source=text.path,
         folder=folder,
