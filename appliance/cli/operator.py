@@ -10,9 +10,17 @@ from appliance import files
 from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.anchors import bundle_argument, trust_options
 from appliance.cli.options import FILE, Command, Session, common, pass_session
-from appliance.cli.proposals import changes_lines, checks_document, checks_lines, plan_lines, proposal_document
+from appliance.cli.proposals import (
+    changes_lines,
+    checks_document,
+    passed_lines,
+    plan_lines,
+    problem_lines,
+    proposal_document,
+)
 from appliance.cli.settings import Settings, settings_options
 from appliance.cli.targets import carry, opened, read_clusterfile, show_checks, target_of, terms_of, wanted_cluster
+from appliance.cli.text import table
 from appliance.errors import PreflightFailed, StateError
 from appliance.inventory import scan as scanning
 from appliance.inventory.preflight import Verdict
@@ -69,7 +77,7 @@ def scan(
         cluster = Cluster("site", ssh=SshSettings(port=port if port != 22 else 0), hosts=(group,))  # noqa: PLR2004
         files.write_text(write_inventory, clusterfile.dump(cluster), replace=False)
         session.output.say(f"wrote {write_inventory}")
-    lines = [f"{host.address:<16} {key}" for host in found for key in host.keys]
+    rows = [(host.address, key.kind, key.fingerprint) for host in found for key in host.keys]
     session.output.result(
         {
             "hosts": [
@@ -82,7 +90,7 @@ def scan(
                 for host in found
             ]
         },
-        "\n".join([*lines, f"{len(found)} of {len(wanted)} addresses answer"]),
+        "\n".join([*table(rows), f"{len(found)} of {len(wanted)} addresses answer"]),
     )
 
 
@@ -113,7 +121,7 @@ def preflight(
     failed = any(check.verdict is Verdict.FAIL for check in checks)
     session.output.result(
         {"fit": not failed, "checks": checks_document(checks)},
-        lambda: "\n".join(checks_lines(checks, all_of_them=True)),
+        lambda: "\n".join([*passed_lines(checks, verbose=session.output.verbose), *problem_lines(checks)]),
     )
     return _NOT_FIT if failed else 0
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from appliance.cli.text import printable
+from appliance.cli.text import plural, printable, table, wrapped
 from appliance.inventory.preflight import Verdict
 from appliance.plan.document import plan_to_json
 
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from appliance.plan.steps import Plan, Proposal
 
 _WORDS = {Verdict.PASS: "ok", Verdict.WARN: "WARN", Verdict.FAIL: "FAIL"}
+_HOSTS = 12
+"""Hosts that are named; of more, the rest is counted."""
+_DETAILS = 2
+"""Different findings of a check that are shown; more are counted."""
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
@@ -28,18 +31,34 @@ def checks_document(checks: Iterable[CheckResult]) -> list[dict[str, str]]:
     ]
 
 
-def checks_lines(checks: Sequence[CheckResult], *, all_of_them: bool) -> list[str]:
-    """Failures and warnings, each with why and what to do, those that passed only if asked for; last the counts."""
-    shown = [c for c in checks if all_of_them or c.verdict is not Verdict.PASS]
-    width = max((len(c.host) for c in shown), default=0)
+def passed_lines(checks: Iterable[CheckResult], *, verbose: bool) -> list[str]:
+    """What passed: a line a check, or, if `verbose`, a line a host and check."""
+    passed = [c for c in checks if c.verdict is Verdict.PASS]
+    if verbose:
+        return table([("", "ok", c.host, c.check, c.detail) for c in passed])
+    rows = []
+    for check in dict.fromkeys(c.check for c in passed):
+        found = [c for c in passed if c.check == check]
+        details = dict.fromkeys(c.detail for c in found)
+        hosts = plural(len({c.host for c in found}), "host")
+        rows += [("", "ok", check, said) for said in (details if len(details) <= _DETAILS else [f"on {hosts}"])]
+    return table(rows)
+
+
+def problem_lines(checks: Sequence[CheckResult]) -> list[str]:
+    """Failures and warnings, each once with its hosts, why, and what to do; last the counts."""
+    problems: dict[tuple[Verdict, str, str, str], list[str]] = {}
+    for c in checks:
+        if c.verdict is not Verdict.PASS:
+            problems.setdefault((c.verdict, c.check, c.detail, c.hint), []).append(c.host)
     lines = []
-    for c in shown:
-        lines.append(f"  {_WORDS[c.verdict]:<4}  {printable(c.host):<{width}}  {c.check}: {printable(c.detail)}")
-        if c.hint and c.verdict is not Verdict.PASS:
-            lines.append(f"        {'':<{width}}  {printable(c.hint)}")
+    for (verdict, check, detail, hint), hosts in problems.items():
+        where = f"{_hosts(hosts)}: " if any(hosts) else ""
+        lines += wrapped(f"{where}{check}: {detail}", first=f"  {_WORDS[verdict]:<4}  ")
+        lines += wrapped(f"next: {hint}", first=" " * 8) if hint else []
     counts = {verdict: sum(c.verdict is verdict for c in checks) for verdict in Verdict}
-    lines.append(f"{len(checks)} checks: {counts[Verdict.FAIL]} failed, {counts[Verdict.WARN]} warnings")
-    return lines
+    failed, warned = counts[Verdict.FAIL], plural(counts[Verdict.WARN], "warning")
+    return [*lines, f"{plural(len(checks), 'check')}: {failed} failed, {warned}"]
 
 
 def proposal_document(proposal: Proposal) -> dict[str, Any]:
@@ -57,32 +76,45 @@ def proposal_document(proposal: Proposal) -> dict[str, Any]:
 
 
 def changes_lines(proposal: Proposal) -> list[str]:
-    """What changes, host by host."""
+    """What changes: hosts with the same changes together."""
+    by_host: dict[str, list[tuple[str, str]]] = {}
+    for change in proposal.changes:
+        by_host.setdefault(change.host, []).append((change.verb, change.what))
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for host, changes in by_host.items():
+        alike.setdefault(tuple(changes), []).append(host)
     lines = []
-    for host, changes in groupby(proposal.changes, key=lambda change: change.host):
-        lines.append(printable(host))
-        lines += [f"  {_SIGNS.get(c.verb, '?')} {printable(c.what)}" for c in changes]
-    return [*lines, *(f"note: {printable(notice)}" for notice in proposal.notices)]
+    for same, hosts in alike.items():
+        lines += wrapped(_hosts(hosts), first="")
+        lines += [f"  {_SIGNS.get(verb, '?')} {printable(what)}" for verb, what in same]
+    return [*lines, *(line for notice in proposal.notices for line in wrapped(notice, first="note: "))]
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """A plan stage by stage: every step's title, with the hosts that it is for."""
+    """A plan stage by stage: every step's title, with its hosts where they are not all of the stage's."""
     if plan.empty:
         return ["nothing to do: the hosts are as they should be"]
     lines = []
     for number, stage in enumerate(plan.stages, 1):
-        mark = "  (something is lost by this)" if stage.destructive else ""
-        lines.append(f"{number}. {printable(stage.title)}{mark}")
+        mark = "; something is lost by this" if stage.destructive else ""
+        everywhere = len({step.host for step in stage.steps})
+        lines.append(f"{number:>2}. {printable(stage.title)} ({plural(everywhere, 'host')}{mark})")
         titles: dict[str, list[str]] = {}
         for step in stage.steps:
             titles.setdefault(step.title, []).append(step.host)
-        lines += [f"   {printable(title)}  [{_hosts(hosts)}]" for title, hosts in titles.items()]
+        for title, hosts in titles.items():
+            where = "" if len(set(hosts)) == everywhere else f"  [{_hosts(hosts)}]"
+            lines.append(f"      {printable(title)}{where}")
+    return [*lines, steps_line(plan)]
+
+
+def steps_line(plan: Plan) -> str:
+    """How much a plan is."""
     steps = sum(len(stage.steps) for stage in plan.stages)
     hosts = len({step.host for stage in plan.stages for step in stage.steps})
-    return [*lines, f"{steps} steps in {len(plan.stages)} stages on {hosts} hosts"]
+    return f"{plural(steps, 'step')} in {plural(len(plan.stages), 'stage')} on {plural(hosts, 'host')}"
 
 
-def _hosts(hosts: list[str]) -> str:
-    most = 4
-    names = ", ".join(printable(host) for host in hosts[:most])
-    return f"{names} and {len(hosts) - most} more" if len(hosts) > most else names
+def _hosts(hosts: Sequence[str]) -> str:
+    names = ", ".join(printable(host) for host in hosts[:_HOSTS])
+    return f"{names} and {len(hosts) - _HOSTS} more" if len(hosts) > _HOSTS else names

@@ -11,7 +11,14 @@ from appliance import files
 from appliance.cli import prompts
 from appliance.cli.access import AccessOptions, believed_keys, confirm_keys
 from appliance.cli.anchors import trust_of
-from appliance.cli.proposals import changes_lines, checks_lines, plan_lines, proposal_document
+from appliance.cli.proposals import (
+    changes_lines,
+    passed_lines,
+    plan_lines,
+    problem_lines,
+    proposal_document,
+    steps_line,
+)
 from appliance.clock import SystemClock
 from appliance.errors import PreflightFailed, RecipeError, StateError
 from appliance.events import Outcome
@@ -94,7 +101,8 @@ def show_checks(session: Session, failed: PreflightFailed) -> PreflightFailed:
     """Say what the checks found, for people; the error goes on its way."""
     results = [result for result in failed.results if isinstance(result, CheckResult)]
     if session.output.for_people:
-        session.output.say("\n".join(checks_lines(results, all_of_them=session.output.verbose)))
+        passed = passed_lines(results, verbose=True) if session.output.verbose else []
+        session.output.say("\n".join([*passed, *problem_lines(results)]))
     return failed
 
 
@@ -120,8 +128,7 @@ def carry(
             {**proposal_document(proposal), "run": None}, f"nothing to do: {target.cluster.name} is as it should be"
         )
         return
-    steps = plan_lines(proposal.plan)
-    shown = steps if session.output.verbose else steps[-1:]
+    shown = plan_lines(proposal.plan) if session.output.verbose else [steps_line(proposal.plan)]
     session.output.say("\n".join([*changes_lines(proposal), "", *shown]))
     if proposal.plan.destructive:
         prompts.confirm(
