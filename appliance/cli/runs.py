@@ -11,20 +11,24 @@ from appliance import files
 from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.operator import cluster_name
 from appliance.cli.options import FILE, Command, Session, common, pass_session
+from appliance.cli.output import Format
 from appliance.cli.targets import read_clusterfile, target_of
-from appliance.cli.text import printable
-from appliance.clock import timestamp
+from appliance.cli.text import plural, table
+from appliance.clock import SystemClock, timestamp
 from appliance.errors import StateError
+from appliance.events import Outcome
 from appliance.execute import worker
 from appliance.operations import carry_out, inspect
 from appliance.report.document import to_document
 from appliance.report.html import to_html
-from appliance.report.text import headline, to_text
+from appliance.report.text import duration, to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from appliance.operations.inspect import HostStatus
+    from appliance.report.result import Report
     from appliance.state import RunDir
 
 _NAME = click.option("--name", default="", help="the cluster, where this machine knows several")
@@ -88,16 +92,27 @@ def runs(session: Session, *, name: str) -> None:
                 for run, report in reports
             ]
         },
-        lambda: "\n".join(f"{run.name:<34} {_said(run, headline(report))}" for run, report in reports) or "no run yet",
+        lambda: "\n".join(_run_lines(reports)) or "no run yet",
     )
+
+
+def _run_lines(reports: Sequence[tuple[RunDir, Report]]) -> list[str]:
+    rows = [
+        (
+            run.name,
+            report.cluster,
+            _outcome(run, report.outcome),
+            f"{sum(host.outcome is Outcome.OK for host in report.hosts)}/{len(report.hosts)}",
+            duration(report.seconds),
+            report.operator,
+        )
+        for run, report in reports
+    ]
+    return table(rows, heads=("RUN", "CLUSTER", "OUTCOME", "HOSTS", "TIME", "OPERATOR"), right=(3, 4))
 
 
 def _outcome(run: RunDir, outcome: str | None) -> str:
     return outcome or ("running" if worker.alive(run) else "lost")
-
-
-def _said(run: RunDir, text: str) -> str:
-    return f"{printable(text)} (goes on)" if worker.alive(run) else printable(text)
 
 
 @click.command(cls=Command)
@@ -133,9 +148,17 @@ def status(session: Session, *, name: str, watch: bool, access: AccessOptions) -
     if not folder.clusterfile.exists():
         raise StateError(f"nothing was applied to cluster {folder.name} from here", hint="appliance apply")
     target = target_of(session, read_clusterfile(session, folder.clusterfile), access)
+    if watch and session.output.format is Format.JSON:
+        raise click.UsageError(
+            "--watch has no one result: it goes with text or -o jsonl", ctx=click.get_current_context()
+        )
     while True:
         hosts = inspect.status(target)
-        session.output.result({"cluster": folder.name, "hosts": [_document(host) for host in hosts]}, _table(hosts))
+        lines = _status_lines(hosts)
+        session.output.result(
+            {"cluster": folder.name, "hosts": [_document(host) for host in hosts]},
+            "\n".join([f"{folder.name} at {timestamp(SystemClock().now())}", *lines, ""] if watch else lines),
+        )
         if not watch:
             return 0 if all(host.well for host in hosts) else 1
         time.sleep(_WATCH_SECONDS)
@@ -155,10 +178,21 @@ def _document(host: HostStatus) -> dict[str, object]:
     }
 
 
-def _table(hosts: tuple[HostStatus, ...]) -> str:
-    lines = []
-    for host in hosts:
-        said = host.problem or f"{host.version}  " + ", ".join(f"{unit} {state}" for unit, state in host.units)
-        leased = f"  (leased: {host.lease})" if host.lease else ""
-        lines.append(printable(f"{'ok' if host.well else '!!'}  {host.name:<16} {host.address:<16} {said}{leased}"))
-    return "\n".join(lines)
+def _status_lines(hosts: tuple[HostStatus, ...]) -> list[str]:
+    rows = [
+        ("ok" if host.well else "!!", host.name, host.address, ", ".join(host.roles), host.version, _state(host))
+        for host in hosts
+    ]
+    well = sum(host.well for host in hosts)
+    return [
+        *table(rows, heads=("", "HOST", "ADDRESS", "ROLES", "VERSION", "STATE")),
+        f"{well} of {plural(len(hosts), 'host')} well",
+    ]
+
+
+def _state(host: HostStatus) -> str:
+    """What is wrong, else how many units are active; and who works there."""
+    off = [f"{unit} {state}" for unit, state in host.units if state != "active"]
+    active = f"{plural(len(host.units) - len(off), 'unit')} active"
+    leased = [f"leased: {host.lease}"] if host.lease else []
+    return ", ".join([*([host.problem] if host.problem else [*off, active]), *leased])

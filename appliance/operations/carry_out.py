@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from appliance import events, files, state
@@ -113,7 +113,7 @@ def follow(run: RunDir, *, clock: Clock, hear: Callable[[Stamped, RunView], None
     for stamped in journal.follow(run.journal, alive=lambda: worker.alive(run), clock=clock):
         view = fold(view, stamped)
         hear(stamped, view)
-    return report_of(view, journal=run.journal)
+    return _report(view, run)
 
 
 def report(run: RunDir) -> Report:
@@ -121,7 +121,16 @@ def report(run: RunDir) -> Report:
     view = RunView()
     for stamped in journal.read(run.journal):
         view = fold(view, stamped)
-    return report_of(view, journal=run.journal)
+    return _report(view, run)
+
+
+def _report(view: RunView, run: RunDir) -> Report:
+    """The report; of a run whose worker never wrote a word, what the name of its folder tells."""
+    told = report_of(view, journal=run.journal)
+    if told.run:
+        return told
+    cluster = run.path.parents[1].name
+    return replace(told, run=run.name, operation=run.operation, cluster=cluster, started=run.started)
 
 
 def require_done(report: Report) -> None:

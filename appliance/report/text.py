@@ -42,7 +42,8 @@ def headline(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     yield plain(headline(report))
-    yield ""
+    if report.stages:
+        yield ""
     for stage in report.stages:
         yield _stage(stage)
     if report.hosts:
@@ -58,7 +59,8 @@ def _lines(report: Report) -> Iterator[str]:
             yield from _failure(host)
     yield ""
     started = f", begun {timestamp(report.started)}" if report.started else ""
-    yield plain(f"run {report.run} by {report.operator}{started}")
+    operator = f" by {report.operator}" if report.operator else ""
+    yield plain(f"run {report.run}{operator}{started}")
     if report.journal:
         yield plain(f"journal {report.journal}")
 
