@@ -47,7 +47,7 @@ class Settings:
 def settings_options(command: Callable[P, R]) -> Callable[..., R]:
     """Give a command ``--set`` and ``--set-file``; it gets them as one `Settings` named ``settings``."""
 
-    @click.option("--set", "words", multiple=True, metavar="NAME=VALUE", help="set a parameter; repeatable")
+    @click.option("--set", "set_words", multiple=True, metavar="NAME=VALUE", help="set a parameter; repeatable")
     @click.option(
         "--set-file",
         "file_words",
@@ -57,7 +57,7 @@ def settings_options(command: Callable[P, R]) -> Callable[..., R]:
     )
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        words: tuple[str, ...] = kwargs.pop("words")  # type: ignore[assignment]  # click gives what the option says
+        words: tuple[str, ...] = kwargs.pop("set_words")  # type: ignore[assignment]  # click gives what the option says
         file_words: tuple[str, ...] = kwargs.pop("file_words")  # type: ignore[assignment]  # as above
         kwargs["settings"] = Settings(_pairs(words, "--set", "VALUE"), _pairs(file_words, "--set-file", "FILE"))
         return command(*args, **kwargs)
