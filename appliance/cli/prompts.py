@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from appliance.errors import RecipeError, StateError
-from appliance.files import read_bounded
 
 _MOST_BYTES = 1 << 20
 
@@ -52,6 +51,8 @@ def text_of(file: str, *, line: bool = False) -> str:
 
     Raises `RecipeError` when it cannot be read.
     """
+    from appliance.files import read_bounded  # noqa: PLC0415  (not needed for help)
+
     stdin = sys.stdin.buffer
     try:
         if file == "-":
