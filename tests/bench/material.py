@@ -47,7 +47,7 @@ class Material:
 
         Random bytes; with `compressible` every second MiB is hexadecimal digits, which zstd halves.
         """
-        context = self.folder / f"context-{mib}"
+        context = self.folder / f"context-{mib}{'-compressible' * compressible}"
         for name, share in (("a", mib // 2), ("b", mib // 4), ("c", mib // 4)):
             (context / name).mkdir(parents=True)
             for number in range(share * MIB // FILE_BYTES):
