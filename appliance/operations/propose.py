@@ -30,6 +30,7 @@ from appliance.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
@@ -78,6 +79,7 @@ class Proposed:
     hosts: tuple[Host, ...]
     spec: BundleSpec
     cluster: Cluster
+    surveyed: datetime
     leases: tuple[tuple[str, Owner], ...] = ()
 
     @property
@@ -111,7 +113,7 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         site = _with_secrets(site, runtime, target)
         proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
-    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, _leases(found))
+    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found))
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -127,7 +129,7 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
         site = _installed_site(target, found)
         runtime = plugins.runtime(site.config.spec.runtime)
         proposal = _propose(RESET, site, runtime.remove(site), found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec, target.cluster, _leases(found))
+    return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, _leases(found))
 
 
 def description(bundle: VerifiedBundle) -> BundleSpec:
@@ -266,10 +268,15 @@ def _bytes_needed(site: Site) -> dict[str, int]:
 
 
 def _require_fit(checks: Sequence[CheckResult]) -> None:
-    if failed := [result for result in checks if result.verdict is Verdict.FAIL]:
-        hosts = len({result.host for result in failed})
-        raise PreflightFailed(
-            f"{len(failed)} check{'s'[: len(failed) > 1]} failed on {hosts} host{'s'[: hosts > 1]}",
-            results=checks,
-            hint="put right what the checks name, then run the same command again",
-        )
+    """Raise `PreflightFailed`, which names the first failure, unless there is none."""
+    failed = [result for result in checks if result.verdict is Verdict.FAIL]
+    if not failed:
+        return
+    first, *others = failed
+    more = f" (and {len(others)} more failed)" if others else ""
+    raise PreflightFailed(
+        f"{first.check}: {first.detail}{more}",
+        results=checks,
+        where=first.host,
+        hint=first.hint or "put right what the checks name, then run the same command again",
+    )
