@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+INTERRUPTED = 130
+
 
 def main(args: list[str] | None = None, bundle: Path | None = None) -> int:
     """Run the command line with `args` (default: the process's own) and return the exit code.
@@ -20,9 +22,12 @@ def main(args: list[str] | None = None, bundle: Path | None = None) -> int:
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries speak to developers; what people must know is said by us
-    from appliance.cli.main import run  # noqa: PLC0415  (a front end is loaded when it is needed)
+    try:
+        from appliance.cli.main import run  # noqa: PLC0415  (a front end is loaded when it is needed)
 
-    return run(sys.argv[1:] if args is None else args, bundle=bundle)
+        return run(sys.argv[1:] if args is None else args, bundle=bundle)
+    except KeyboardInterrupt:  # before the front end listened
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

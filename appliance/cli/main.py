@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -91,6 +92,9 @@ class Commands(Group):
                     formatter.write_dl([(name, text) for name, (_, _, text) in section.items()])
 
 
+READER_LEFT = 141
+"""What a shell says of a program that SIGPIPE ended."""
+
 _HELP = """\
   Build, sign, carry in and install whole clusters where there is no network.
 
@@ -132,8 +136,9 @@ def run(args: list[str], *, bundle: Path | None) -> int:
     try:
         return _invoke(_in_bundle(args) if bundle else args, session, name)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        for stream in (sys.stdout, sys.stderr):  # whichever it was: what is left in them has no reader
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return READER_LEFT
     except Exception as error:  # the last door: a person gets a sentence, whatever it was
         if os.environ.get("APPLIANCE_DEBUG"):
             raise
@@ -143,6 +148,8 @@ def run(args: list[str], *, bundle: Path | None) -> int:
                 hint="set APPLIANCE_DEBUG=1 to see where, and report it with the bundle's name and version",
             )
         )
+    finally:
+        session.output.close()
 
 
 def _in_bundle(args: list[str]) -> list[str]:
@@ -165,6 +172,8 @@ def _invoke(args: list[str], session: Session, name: str) -> int:
     except click.ClickException as error:
         return session.output.fail(ApplianceError(error.format_message()))
     except ApplianceError as error:
+        if os.environ.get("APPLIANCE_DEBUG"):
+            traceback.print_exception(error)
         return session.output.fail(error)
     except (click.Abort, KeyboardInterrupt):
         return session.output.fail(Cancelled("cancelled"))
@@ -174,7 +183,7 @@ def _invoke(args: list[str], session: Session, name: str) -> int:
 def _asked_format(args: list[str]) -> Format:
     """The format asked for, before anything is parsed: a usage error, too, is said in it."""
     for position, word in enumerate(args):
-        value = word.partition("=")[2] if word.startswith("--output=") else ""
+        value = word.partition("=")[2] if word.startswith("--output=") else word.removeprefix("-o")
         if word in ("-o", "--output") and position + 1 < len(args):
             value = args[position + 1]
         if value in set(Format):

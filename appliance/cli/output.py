@@ -6,17 +6,18 @@ import enum
 import json
 import re
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance.cli.text import printable
+from appliance.errors import ApplianceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import click
 
-    from appliance.errors import ApplianceError
     from appliance.events import Event, Sink, Stamped, Stream
 
 
@@ -53,6 +54,7 @@ class Output:
     color: bool = True
     program: str = "appliance"
     _lines: _Lines = field(default_factory=_Lines, repr=False)
+    _displays: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
     def for_people(self) -> bool:
@@ -60,14 +62,20 @@ class Output:
         return self.format is Format.TEXT
 
     def result(self, document: object, text: str | Callable[[], str]) -> None:
-        """Print the one result: `document` for machines, `text` for people."""
-        if self.for_people:
-            rendered = text if isinstance(text, str) else text()
+        """Print the one result: `document` for machines, `text` for people. `ApplianceError` when it cannot be."""
+        rendered = self._rendered(document, text)
+        try:
             if rendered:
-                print(rendered)
-        else:
-            self._document(document)
-        sys.stdout.flush()
+                print(rendered, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise ApplianceError(f"cannot write the result: {error.strerror}") from error
+
+    def _rendered(self, document: object, text: str | Callable[[], str]) -> str:
+        if self.for_people:
+            return text if isinstance(text, str) else text()
+        return _as_json(document, indent=2 if self.format is Format.JSON else None)
 
     def say(self, text: str) -> None:
         """Tell people something, on stderr."""
@@ -86,7 +94,13 @@ class Output:
             return _nothing
         from appliance.cli.progress import Progress  # noqa: PLC0415  (rich is slow to import)
 
-        return Progress(color=self.color, verbose=self.verbose)
+        progress = Progress(color=self.color, verbose=self.verbose)
+        self._displays.callback(progress.close)
+        return progress
+
+    def close(self) -> None:
+        """Take down what is still drawn: a command that was interrupted leaves the terminal as it was."""
+        self._displays.close()
 
     def stamped(self) -> Callable[[Stamped], None]:
         """Where the events of a journal go: JSON lines on stdout as they were written, or nowhere."""
@@ -105,20 +119,19 @@ class Output:
         return 2
 
     def _error(self, kind: str, message: str, *, hint: str, where: str) -> None:
+        self.close()
         hint = _COMMAND.sub(rf"\g<1>{self.program} ", hint)
         if self.for_people:
             print(self._said("error", f"{where}: {message}" if where else message, _RED), file=sys.stderr)
             if hint:
                 print(f"  hint: {printable(hint)}", file=sys.stderr, flush=True)
         else:
-            self._document({"error": {"kind": kind, "message": message, "hint": hint, "where": where}})
+            error = {"kind": kind, "message": message, "hint": hint, "where": where}
+            print(self._rendered({"error": error}, ""), flush=True)
 
     def _said(self, word: str, text: str, color: str) -> str:
         marked = f"{color}{word}:{_PLAIN}" if self.color and sys.stderr.isatty() else f"{word}:"
         return f"{marked} {printable(text)}"
-
-    def _document(self, document: object) -> None:
-        _print_line(document, indent=2 if self.format is Format.JSON else None)
 
 
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
@@ -128,11 +141,11 @@ _COMMAND = re.compile("(^|[`':] ?)appliance (?=[a-z])")
 def _print_event(stamped: Stamped) -> None:
     from appliance.events import to_json  # noqa: PLC0415  (not needed for help)
 
-    _print_line(to_json(stamped))
+    print(_as_json(to_json(stamped)), flush=True)
 
 
-def _print_line(document: object, indent: int | None = None) -> None:
-    print(json.dumps(document, indent=indent, ensure_ascii=sys.stdout.encoding == "ascii"), flush=True)
+def _as_json(document: object, indent: int | None = None) -> str:
+    return json.dumps(document, indent=indent, ensure_ascii=sys.stdout.encoding == "ascii")
 
 
 def _nothing(event: object) -> None:

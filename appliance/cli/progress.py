@@ -54,6 +54,10 @@ class Progress:
                 case _:
                     pass
 
+    def close(self) -> None:
+        """Draw nothing any more."""
+        self._display.close()
+
     def _ended(self, title: str, event: TaskFinished) -> None:
         most = self._console.width if self._console.is_terminal else _LOG_COLUMNS
         line = one_line(title, most - 2)
@@ -88,6 +92,9 @@ class _Display(Protocol):
     def finish(self, event: TaskFinished) -> None:
         """A task that began ended; nothing of it stays."""
 
+    def close(self) -> None:
+        """Nothing is shown any more."""
+
 
 class _BarDisplay:
     """A bar for each task, on a terminal; the display lives only while there is one."""
@@ -114,9 +121,13 @@ class _BarDisplay:
         number = self._ids.pop(event.task)
         if self._bars:
             self._bars.remove_task(number)
-            if not self._ids:
-                self._bars.stop()
-                self._bars = None
+        if not self._ids:
+            self.close()
+
+    def close(self) -> None:
+        if self._bars:
+            self._bars.stop()
+            self._bars = None
 
 
 class _Figures(ProgressColumn):
@@ -169,6 +180,9 @@ class _LineDisplay:
 
     def finish(self, event: TaskFinished) -> None:
         del self._tasks[event.task]
+
+    def close(self) -> None:
+        self._tasks.clear()
 
 
 def _figures(done: float, total: float, *, unit: str, rate: float, seconds_left: float | None) -> str:

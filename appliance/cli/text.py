@@ -8,6 +8,7 @@ import os
 import sys
 import textwrap
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 
-_ASCII = {"…": "...", "“": '"', "”": '"', "–": "-", "×": "x", "·": ".", "✓": "+", "✗": "x", "→": "->"}
+_ASCII = {"…": "~", "“": '"', "”": '"', "–": "-", "×": "x", "·": ".", "✓": "+", "✗": "x", "→": ">"}
+"""One column for one, so that what was cut to a width stays within it."""
 _POOR_FONTS = ("linux", "vt100", "vt102", "vt220", "dumb")
 
 
@@ -78,8 +80,10 @@ def plural(count: int, what: str) -> str:
 def fit_streams() -> None:
     """Make stdout and stderr take every text: a file gets UTF-8, a terminal what it can show."""
     codecs.register_error("appliance.ascii", _in_ascii)
-    for stream in (sys.stdout, sys.stderr):
-        _fit(stream)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (to the end)
+        _fit(getattr(sys, name))
 
 
 def _fit(stream: TextIO) -> None:

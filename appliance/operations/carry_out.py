@@ -5,11 +5,12 @@ from __future__ import annotations
 import getpass
 import socket
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from appliance import events, files, state
 from appliance.digest import Digest
-from appliance.errors import BundleError, Cancelled, RunFailed
+from appliance.errors import BundleError, Cancelled, PlanError, RunFailed
 from appliance.events import Outcome
 from appliance.execute import journal, lease, order, worker
 from appliance.execute.order import RunSecrets
@@ -20,10 +21,11 @@ from appliance.plan.steps import Receive
 from appliance.recipe import clusterfile
 from appliance.report.result import Report, report_of
 from appliance.report.view import RunView, fold
-from appliance.state import ClusterState, Home, InstalledHost, RunDir
+from appliance.state import ClusterDir, ClusterState, Home, InstalledHost, RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
@@ -53,10 +55,12 @@ def start(
     """Start the worker that carries the proposal out and return its folder; the run goes on without the caller.
 
     The blobs that the plan sends come out of `bundle`, checked as they are read. Raises `BundleError` when some are
-    needed and there is none, `StateError` when another run has leased a host or the worker does not start.
+    needed and there is none, `StateError` when another run has leased a host or the worker does not start, `PlanError`
+    when a run of the cluster ended since the proposal was made.
     """
     plan = proposed.proposal.plan
     _require_free(proposed, target, home, take_over=terms.take_over)
+    require_current(target.folder, proposed.surveyed)
     _take_out(plan, home, bundle, sink)
     run = target.folder.new_run(proposed.proposal.operation, now=target.clock.now())
     endpoints = {host.name: host.endpoint for host in proposed.hosts}
@@ -85,6 +89,17 @@ def _require_free(proposed: Proposed, target: Target, home: Home, *, take_over: 
             refusal = lease.foreign(owner)
             refusal.where = host
             raise refusal
+
+
+def require_current(folder: ClusterDir, surveyed: datetime) -> None:
+    """Raise `PlanError` when the cluster's newest run did something since the hosts were `surveyed`: a plan is stale."""
+    for run in folder.list_runs()[:1]:
+        told = report(run)
+        last = (told.started or run.started) + timedelta(seconds=told.seconds)
+        if last >= surveyed:
+            raise PlanError(
+                f"run {run.name} was at work while the hosts were looked at", hint="run the same command again"
+            )
 
 
 def _take_out(plan: Plan, home: Home, bundle: VerifiedBundle | None, sink: Sink) -> None:

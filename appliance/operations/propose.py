@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
     from appliance.events import Sink
+    from appliance.inventory.facts import NodeStamp
     from appliance.plan.steps import Proposal, Stage
     from appliance.recipe.clusterfile import Cluster
     from appliance.state import ClusterDir
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 INSTALL = "apply"
 RESET = "reset"
+_NO_IMAGE = Digest.of(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
     """What takes off the hosts what their own receipts list; needs no bundle. Hosts without a stamp are left alone.
 
-    Raises `TransportError` when no host answers, `PreflightFailed` when one of several does not.
+    The plan is empty when none has one. Raises `TransportError` when no host answers, `PreflightFailed` when one of
+    several does not.
     """
     hosts = target.hosts()
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
@@ -127,8 +130,8 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
         checks = preflight.unreachable(found.missing)
         _require_fit(checks)
         site = _installed_site(target, found)
-        runtime = plugins.runtime(site.config.spec.runtime)
-        proposal = _propose(RESET, site, runtime.remove(site), found, target, checks=checks, sink=sink)
+        stages = plugins.runtime(site.config.spec.runtime).remove(site) if _stamps(target, found) else ()
+        proposal = _propose(RESET, site, stages, found, target, checks=checks, sink=sink)
     return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, _leases(found))
 
 
@@ -220,18 +223,19 @@ def _leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
     return tuple((host.name, Owner.from_json(host.facts.lease)) for host in found.hosts if host.facts.lease)
 
 
+def _stamps(target: Target, found: Survey) -> list[NodeStamp]:
+    return [host.stamp for host in found.hosts if host.stamp and host.stamp.cluster == target.cluster.name]
+
+
 def _installed_site(target: Target, found: Survey) -> Site:
-    """The site as its stamps describe it."""
-    stamps = [host.stamp for host in found.hosts if host.stamp and host.stamp.cluster == target.cluster.name]
-    if not stamps:
-        raise PlanError(
-            f"nothing of cluster {target.cluster.name} is installed on these hosts",
-            hint="see `appliance status`; the cluster's name is metadata.name of the Clusterfile",
-        )
-    spec = BundleSpec(target.cluster.name, stamps[0].version, stamps[0].epoch, runtime=stamps[0].runtime)
+    """The site as its stamps describe it; of no image when there is none."""
+    spec, image = BundleSpec(target.cluster.name, version=""), _NO_IMAGE
+    for stamp in _stamps(target, found)[:1]:
+        spec = BundleSpec(target.cluster.name, stamp.version, stamp.epoch, runtime=stamp.runtime)
+        image = Digest.parse(stamp.image)
     return Site(
         cluster=target.cluster.name,
-        image=Digest.parse(stamps[0].image),
+        image=image,
         config=ImageConfig(Platform("linux", found.hosts[0].facts.architecture), spec, layers=()),
         parts={},
         hosts=found.hosts,

@@ -18,6 +18,7 @@ from appliance.plan.runtime import SiteHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from appliance.clock import Clock
     from appliance.events import Sink
@@ -33,8 +34,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The hosts that answered, with what was found on them, and why the others did not."""
+    """The hosts that answered, with what was found on them since `began`, and why the others did not."""
 
+    began: datetime
     hosts: tuple[SiteHost, ...]
     missing: tuple[tuple[Host, TransportError], ...]
     _lines: dict[str, Transport] = field(repr=False)
@@ -68,6 +70,7 @@ def survey(hosts: Sequence[Host], connect: Connect, *, clock: Clock, sink: Sink 
     A host that cannot be used is a value in `Survey.missing`, not an error.
     """
     with contextlib.ExitStack() as stack:
+        began = clock.now()
         lines: dict[str, Transport] = {}
 
         def ask(host: Host) -> SiteHost | TransportError:
@@ -82,6 +85,7 @@ def survey(hosts: Sequence[Host], connect: Connect, *, clock: Clock, sink: Sink 
         with events.task(sink, "facts", "Look at the hosts", total=len(hosts), unit="hosts") as count:
             answers = _each(ask, hosts, count)
         yield Survey(
+            began=began,
             hosts=tuple(answer for answer in answers if isinstance(answer, SiteHost)),
             missing=tuple(
                 (host, answer)
