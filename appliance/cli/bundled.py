@@ -55,7 +55,7 @@ def _next(program: str, hosts: str, *, trusted: bool) -> list[str]:
         "install it": f"run --hosts {hosts}{anchor}",
         "all else": "--help",
     }
-    return ["What next:", *table([("", what, f"{program} {how}") for what, how in ways.items()])]
+    return [f"What next, each after {program}", *table([("", what, how) for what, how in ways.items()])]
 
 
 @click.command(cls=Command, hidden=True)

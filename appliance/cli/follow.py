@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from appliance.cli.output import Format
 from appliance.cli.progress import mark
 from appliance.cli.text import printable
 from appliance.clock import SystemClock
@@ -39,7 +40,7 @@ _MIB = 1 << 20
 def watch(run: RunDir, output: Output) -> Report:
     """Follow `run` to its end. Ctrl-C once asks it to stop after the steps underway, twice to stop now."""
     with _interrupts(run, output):
-        if not output.for_people or output.quiet:
+        if output.quiet or output.format is Format.JSONL:
             sink = output.stamped()
             return carry_out.follow(run, clock=SystemClock(), hear=lambda stamped, _: sink(stamped))
         with _Watch(Console(stderr=True, no_color=not output.color, highlight=False, markup=False)) as screen:
@@ -70,7 +71,8 @@ class _Watch:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
+        live = console.is_terminal and not console.is_dumb_terminal
+        self._live = Live(console=console, transient=True, auto_refresh=False) if live else None
         self._drawn = 0.0
 
     def __enter__(self) -> Self:

@@ -92,7 +92,7 @@ def _require_free(proposed: Proposed, target: Target, home: Home, *, take_over: 
 
 
 def require_current(folder: ClusterDir, surveyed: datetime) -> None:
-    """Raise `PlanError` when the cluster's newest run did something since the hosts were `surveyed`: a plan is stale."""
+    """Raise `PlanError` when the cluster's newest run did something since the hosts were `surveyed`."""
     for run in folder.list_runs()[:1]:
         told = report(run)
         last = (told.started or run.started) + timedelta(seconds=told.seconds)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from appliance.plan.footprint import STAMP
 from appliance.plan.steps import Change, PutText, Receive, Run, Unpack
+from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def _on_host(site: Site, host: SiteHost, plan: Plan) -> Iterator[Change]:
 def _image(site: Site, host: SiteHost, steps: list[Step]) -> Iterator[Change]:
     size = sum(blob.size for step in steps if isinstance(step.action, Receive) for blob in step.action.blobs)
     if size:
-        yield Change("add", host.name, f"up to {size / 1e6:.1f} MB are sent")
+        yield Change("add", host.name, f"up to {size_text(size)} are sent")
     if any(isinstance(step.action, Unpack) for step in steps):
         spec = site.config.spec
         title = f"programs of {spec.name} {spec.version}"

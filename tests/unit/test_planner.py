@@ -93,7 +93,7 @@ def test_a_new_host_s_changes_say_that_it_joins() -> None:
     shown = proposal("install", made, planned)
     assert [f"{change.verb} {change.host}: {change.what}" for change in shown.changes] == [
         "add db-1: joins site-a as db",
-        "add db-1: up to 30.0 MB are sent",
+        "add db-1: up to 28.6 MiB are sent",
         "add db-1: programs of thing 1.0.0",
     ]
 
