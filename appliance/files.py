@@ -66,7 +66,8 @@ def new_file(path: Path, *, mode: int = 0o644, replace: bool = True) -> Iterator
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w+b") as out:
+        # Closing writes what is still buffered, and fails once more where writing failed: hence around all of it.
+        with _no_room(path), os.fdopen(descriptor, "w+b") as out:
             yield out
             with _disk_errors(path):
                 out.flush()
@@ -90,14 +91,24 @@ def _link_new(temporary: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def _no_room(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ApplianceError(f"no room left to write {path}", hint=f"free space in {path.parent}") from error
+        raise
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        with _no_room(path):
+            yield
+    except OSError as error:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-            raise ApplianceError(f"cannot write {path}: {os.strerror(error.errno)}") from error
+            hint = f"see that {path.parent} is a folder in which you may write, or name another place"
+            raise ApplianceError(f"cannot write {path}: {os.strerror(error.errno)}", hint=hint) from error
         raise
 
 

@@ -45,7 +45,8 @@ class BundleFiles:
             beside = sidecars.read(path)
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            raise BundleError(f"cannot open the bundle: {os.strerror(error.errno or 0)}", where=str(path)) from error
+            why, hint = os.strerror(error.errno or 0), "name the .run file; if it is on a stick, see that it is mounted"
+            raise BundleError(f"cannot open the bundle: {why}", where=str(path), hint=hint) from error
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)

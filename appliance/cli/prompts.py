@@ -36,9 +36,10 @@ def secret(file: str | None, variable: str, prompt: str, *, ask: bool = False) -
     told = os.environ.pop(variable, None)
     if file:
         text = text_of(file, line=True)
-        if not text:
+        if not text or "\n" in text:
+            what = "there is more than one line" if text else "there is no password"
             where = "stdin" if file == "-" else file
-            raise RecipeError("no password is there", where=where, hint="write it there, on one line")
+            raise RecipeError(what, where=where, hint="write the password there, on one line")
         return text
     if told is None and ask and interactive():
         answer: str = click.prompt(prompt, hide_input=True, err=True)

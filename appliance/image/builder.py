@@ -6,6 +6,7 @@ A layer of files is known by the files and where they go; one of RUN by the tree
 from __future__ import annotations
 
 import dataclasses
+import errno
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
@@ -278,6 +279,8 @@ class _Build:
             taken = copying.take(self._context, names, into, mode=self._chmod(instruction), unpack=unpack)
             return self._copy_layer(instruction, taken, task)
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise ApplianceError(f"no room left to write {error.filename}", hint="free space there") from error
             hint = "look at its owner and mode"
             raise instruction.error(f"cannot read {error.filename}: {error.strerror}", hint=hint) from error
 

@@ -155,8 +155,11 @@ def _read(path: Path, limit: int) -> str:
     try:
         return files.read_bounded(path, limit).decode("utf-8")
     except OSError as error:
+        if not path.parent.is_dir():
+            hint = "name the folder that holds the Kubefile"
+            raise RecipeError("there is no such folder", where=str(path.parent), hint=hint) from error
         hint = f"write it, or name another with -f; the context is {path.parent}"
-        raise RecipeError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+        raise RecipeError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from error
     except UnicodeDecodeError as error:
         raise RecipeError("this is not UTF-8 text", where=str(path), hint="save it as UTF-8") from error
 

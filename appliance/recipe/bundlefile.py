@@ -137,7 +137,8 @@ def load(text: str, *, source: str) -> BundleSpec:
     _check_names(document, spec)
     fault = parameters.schema_fault(spec.parameters)
     if fault:
-        raise document.error(("parameters",), fault, hint="write a JSON Schema object (draft 2020-12)")
+        hint = "write a JSON Schema object (draft 2020-12); a secret (writeOnly) has no value in it"
+        raise document.error(("parameters",), fault, hint=hint)
     return spec
 
 

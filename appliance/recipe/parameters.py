@@ -32,12 +32,24 @@ def check_parameters(spec: BundleSpec, given: Mapping[str, object]) -> Mapping[s
         raise RecipeError(f"{spec.name} has no such parameter", where=f"parameters.{unknown}", hint=hint)
     values = {name: part["default"] for name, part in properties.items() if "default" in part}
     values |= {name: _coerce(value, properties[name]) for name, value in given.items()}
+    if missing := next((name for name in document.get("required", ()) if name not in values), ""):
+        part = properties.get(missing, {})
+        how = f"--set-file {missing}=FILE" if part.get("writeOnly") else f"--set {missing}=VALUE"
+        raise RecipeError("no value is given", where=f"parameters.{missing}", hint=_hint(part, how))
     for path, message, hint in schema.find_faults(document, values):
-        name = str(path[0]) if path else ""
-        if name and properties[name].get("writeOnly"):
-            message, hint = "this value is not allowed", properties[name].get("description", "")  # noqa: PLW2901
-        raise RecipeError(message, where=".".join(("parameters", *map(str, path))), hint=hint)
+        part = properties[str(path[0])] if path else {}
+        if part.get("writeOnly"):
+            message = "this value is not allowed"  # noqa: PLW2901  (it would be repeated)
+        raise RecipeError(message, where=".".join(("parameters", *map(str, path))), hint=hint or _hint(part))
     return values
+
+
+def _hint(part: Mapping[str, Any], how: str = "") -> str:
+    """How to give a parameter, what it may be, and what it is for, as far as the schema says so."""
+    bounds = {"type": "", "minimum": "at least ", "maximum": "at most ", "minLength": "characters, at least "}
+    allowed = [f"{words}{part[name]}" for name, words in bounds.items() if isinstance(part.get(name), str | int)]
+    told = [how and f"give it with {how}", "expected: " * bool(allowed) + ", ".join(allowed)]
+    return "; ".join(text for text in (*told, part.get("description") or part.get("title") or "") if text)
 
 
 def secret_parameters(spec: BundleSpec) -> frozenset[str]:

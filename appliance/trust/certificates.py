@@ -40,7 +40,8 @@ def read_file(path: Path, what: str) -> bytes:
     try:
         return read_bounded(path, FILE_BYTES)
     except OSError as error:
-        raise RecipeError(f"cannot read {what}: {error.strerror}", where=str(path)) from error
+        hint = "check the path, and that you may read the file"
+        raise RecipeError(f"cannot read {what}: {error.strerror}", where=str(path), hint=hint) from error
 
 
 def read_certificates(data: bytes) -> tuple[x509.Certificate, ...]:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from appliance.errors import RecipeError, StateError
-from appliance.files import write_bytes
+from appliance.files import disk_errors, write_bytes
 from appliance.trust import certificates
 from appliance.trust.chain import may_sign_code
 from appliance.trust.words import words
@@ -205,7 +205,8 @@ def _private_key(data: bytes, path: Path, passphrase: str | None) -> ec.Elliptic
         key = serialization.load_pem_private_key(data, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         why = "the passphrase is wrong, or the key is damaged" if encrypted else "this is not a private key in PEM"
-        raise RecipeError(why, where=str(path)) from error
+        hint = "check --key-passphrase-file" if encrypted else "make one with: appliance key generate"
+        raise RecipeError(why, where=str(path), hint=hint) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
         raise RecipeError(
             "this is not an ECDSA P-384 key", where=str(path), hint="make one with: appliance key generate"
@@ -217,7 +218,8 @@ def _check_private(path: Path) -> None:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
-        raise RecipeError(f"cannot read a private key: {error.strerror}", where=str(path)) from error
+        hint = "name a signer's private key, such as keys/signer-key.pem"
+        raise RecipeError(f"cannot read a private key: {error.strerror}", where=str(path), hint=hint) from error
     if mode & 0o077:
         raise StateError(
             f"others than its owner may use this key (mode {mode:04o})", where=str(path), hint=f"chmod 600 {path}"
@@ -270,8 +272,8 @@ def _write_all(folder: Path, made: dict[str, bytes]) -> tuple[Path, ...]:
     written: list[Path] = []
     if existing := [name for name in made if (folder / name).exists()]:
         raise StateError(f"{folder / existing[0]} exists and is not overwritten", hint="name another folder with -O")
-    if not folder.exists():
-        folder.mkdir(parents=True, mode=0o700)
+    with disk_errors(folder / "root.pem"):
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     try:
         for name, data in made.items():
             write_bytes(folder / name, data, mode=0o600 if name.endswith("-key.pem") else 0o644, replace=False)

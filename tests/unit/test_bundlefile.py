@@ -154,7 +154,7 @@ def test_texts_become_what_the_schema_says_and_defaults_are_filled_in() -> None:
         ({"size": "0", "password": "12345678"}, "parameters.size", "0 is less than"),
         ({"size": "many", "password": "12345678"}, "parameters.size", "expected a whole number"),
         ({"on": "perhaps", "password": "12345678"}, "parameters.on", "expected true or false"),
-        ({}, "parameters", "'password' is missing"),
+        ({}, "parameters.password", "no value is given"),
     ],
 )
 def test_wrong_parameters_are_refused_by_name(given: dict[str, object], where: str, words: str) -> None:

@@ -63,6 +63,14 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing(small_disk: Path) -> No
     assert os.listdir(small_disk) == []
 
 
+def test_what_is_buffered_until_the_end_fails_in_words_too(small_disk: Path) -> None:
+    files.write_bytes(small_disk / "ballast", bytes(60 << 10))
+    with pytest.raises(ApplianceError, match="no room left to write"), files.new_file(small_disk / "file") as out:
+        for _ in range(80):
+            out.write(bytes(100))
+    assert os.listdir(small_disk) == ["ballast"]
+
+
 def test_a_blob_on_a_full_disk_leaves_nothing(small_disk: Path) -> None:
     data = bytes(100_000)
     with pytest.raises(ApplianceError, match="no room left"):
