@@ -38,7 +38,7 @@ def measure(material: Material) -> Result:
         ),
         (
             "cold: its Python is not unpacked yet; the file itself is in the page cache",
-            "makeself carries that Python alone, without the image; it removes it each time, which ext4 makes it pay for",
+            "makeself carries that Python alone, without the image; it removes it each time, and ext4 makes it pay",
             f"warm .run --help takes {_share(took)} × what makeself takes each time",
         ),
     )
