@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import json
 import re
 import sys
 from contextlib import ExitStack
@@ -120,7 +119,7 @@ class Output:
 
     def _error(self, kind: str, message: str, *, hint: str, where: str) -> None:
         self.close()
-        hint = _COMMAND.sub(rf"\g<1>{self.program} ", hint)
+        hint = re.sub(_COMMAND, rf"\g<1>{self.program} ", hint)
         if self.for_people:
             print(self._said("error", f"{where}: {message}" if where else message, _RED), file=sys.stderr)
             if hint:
@@ -135,7 +134,7 @@ class Output:
 
 
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
-_COMMAND = re.compile("(^|[`':] ?)appliance (?=[a-z])")
+_COMMAND = "(^|[`':] ?)appliance (?=[a-z])"
 
 
 def _print_event(stamped: Stamped) -> None:
@@ -145,6 +144,8 @@ def _print_event(stamped: Stamped) -> None:
 
 
 def _as_json(document: object, indent: int | None = None) -> str:
+    import json  # noqa: PLC0415  (not needed for help)
+
     return json.dumps(document, indent=indent, ensure_ascii=sys.stdout.encoding == "ascii")
 
 
