@@ -17,6 +17,7 @@ from appliance.cli.output import Format
 from appliance.cli.progress import mark
 from appliance.cli.text import printable
 from appliance.clock import SystemClock
+from appliance.errors import Cancelled
 from appliance.events import Outcome, RunFinished, RunStarted, StageStarted, StepFinished
 from appliance.execute import worker
 from appliance.operations import carry_out
@@ -38,8 +39,11 @@ _MIB = 1 << 20
 
 
 def watch(run: RunDir, output: Output) -> Report:
-    """Follow `run` to its end. Ctrl-C once asks it to stop after the steps underway, twice to stop now."""
-    with _interrupts(run, output):
+    """Follow `run` to its end. Ctrl-C once asks it to stop after the steps underway, twice to stop now.
+
+    Raises `Cancelled` when this process is told to end; the run goes on.
+    """
+    with _leaving(run), _interrupts(run, output):
         if output.quiet or output.format is Format.JSONL:
             sink = output.stamped()
             return carry_out.follow(run, clock=SystemClock(), hear=lambda stamped, _: sink(stamped))
@@ -64,6 +68,14 @@ def _interrupts(run: RunDir, output: Output) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _leaving(run: RunDir) -> Iterator[None]:
+    try:
+        yield
+    except Cancelled as error:
+        raise Cancelled(f"{error.message}; run {run.name} goes on", hint="appliance attach follows it") from error
 
 
 class _Watch:

@@ -123,6 +123,7 @@ def carry(
     from appliance.report.document import to_document  # noqa: PLC0415
 
     proposal = proposed.proposal
+    carry_out.require_free(proposed, target, session.home, take_over=terms.take_over)
     if proposed.empty:
         session.output.result(
             {**proposal_document(proposal), "run": None}, f"nothing to do: {target.cluster.name} is as it should be"
@@ -138,12 +139,23 @@ def carry(
         )
     elif prompts.interactive():
         prompts.confirm("Do this?", yes=yes, refusal="")
+    _confirm_taking_over(proposed, target, session, yes=yes)
     run = carry_out.start(proposed, target, session.home, bundle=bundle, terms=terms, sink=session.output.sink())
     report = watch(run, session.output)
     if report.outcome is Outcome.OK:
         carry_out.remember(proposed, target, run)
     session.output.result({"run": to_document(report)}, lambda: report_text(report))
     carry_out.require_done(report)
+
+
+def _confirm_taking_over(proposed: Proposed, target: Target, session: Session, *, yes: bool) -> None:
+    holders = {owner.run: owner for _, owner in carry_out.foreign_leases(proposed, target, session.home)}
+    for run, owner in holders.items():
+        prompts.confirm(
+            f"{owner.operator} has leased hosts for run {run} since {owner.started}; what it does there ends. Go on?",
+            yes=yes,
+            refusal=f"--take-over ends run {run} of {owner.operator}",
+        )
 
 
 def terms_of(session: Session, *, at_once: int, take_over: bool) -> Terms:

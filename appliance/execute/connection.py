@@ -66,6 +66,9 @@ class Connection:
             raise Unreachable("the run was stopped")
         with contextlib.ExitStack() as stack:
             transport = stack.enter_context(self._connect(self._endpoint))
+            with self._lock:
+                self._open = stack.pop_all()  # from now on it can be broken off, also while an old command is awaited
+        try:
             lease.take(
                 transport,
                 self._terms.owner,
@@ -73,8 +76,9 @@ class Connection:
                 may_resume=self._terms.may_resume,
                 seize=self._terms.seize and not self._leased_before,
             )
-            with self._lock:
-                self._open = stack.pop_all()
+        except BaseException:
+            self.break_off()
+            raise
         self._transport = transport
         self._leased_before = True
         return transport
@@ -85,9 +89,9 @@ class Connection:
         while not self._stopped() and (left := until - self._clock.monotonic()) > 0:
             self._clock.sleep(min(left, 0.5))
 
-    def leased(self, *, pending: str, marks: tuple[str, ...] = ()) -> Leased:
-        """The line as what changes the host must use: every command recorded."""
-        return Leased(self.transport(), self._terms.owner.run, pending, marks)
+    def leased(self, *, pending: str, marks: tuple[str, ...] = (), done: str = "") -> Leased:
+        """The line as what changes the host must use: every command recorded. See `Leased` for `marks` and `done`."""
+        return Leased(self.transport(), self._terms.owner.run, pending, marks, done)
 
     def end_command(self) -> None:
         """End the command that runs on the host, if the host can be reached."""

@@ -47,7 +47,7 @@ class Control:
             self._stop()
 
     def retry(self, host: str) -> None:
-        """Let a failed host try its failed step, and those after it, again."""
+        """Let a failed host try its failed step, and those after it, again; `StateError` when there is no such host."""
         if self._retry:
             self._retry(host)
 

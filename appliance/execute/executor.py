@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from appliance.errors import StateError
 from appliance.events import Outcome, RunFinished, RunStarted, StageOutline, StageStarted
 from appliance.execute.connection import Connection, Terms
 from appliance.execute.control import Control
@@ -73,7 +74,7 @@ class Executor:
         self._lanes = {host: self._lane(host) for host in dict.fromkeys((*_hosts(plan), *site.endpoints))}
         self._with_steps = frozenset(_hosts(plan))
         self._dropped: set[str] = set()
-        self.control.attach(retry=lambda host: self._news.put(_Retry(host)), stop=self._break_off)
+        self.control.attach(retry=self._retry, stop=self._break_off)
 
     def _lane(self, host: str) -> Lane:
         places = [
@@ -182,7 +183,7 @@ class Executor:
                 match self._next():
                     case _Ended(host):
                         underway.pop(host).result()
-                    case _Retry(host) if host in self._lanes and host not in underway:
+                    case _Retry(host) if host not in underway:
                         if self._lanes[host].failure and self._lanes[host].has_steps(number):
                             self._dropped.discard(host)
                             begin(self._lanes[host])
@@ -196,6 +197,11 @@ class Executor:
             for lane in self._lanes.values():
                 lane.tick()
             return None
+
+    def _retry(self, host: str) -> None:
+        if host not in self._lanes:
+            raise StateError(f"this run has no host {host}", hint=f"it has {', '.join(self._lanes)}")
+        self._news.put(_Retry(host))
 
     def _break_off(self) -> None:
         for lane in self._lanes.values():

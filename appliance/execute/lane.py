@@ -14,6 +14,7 @@ from appliance.events import Outcome, Sink, StepFinished, StepStarted
 from appliance.execute import guards
 from appliance.execute.actions import Ears, Supplies, perform
 from appliance.execute.coalesce import Coalescer
+from appliance.plan.steps import Run, WaitFor
 from appliance.transport.base import Command
 from appliance.vault import LineMask, Mask
 
@@ -86,6 +87,7 @@ class Lane:
         self._control = control
         self._saying = saying
         self._coalescer: Coalescer | None = None
+        self._busy = False
 
     def enter(self) -> None:
         """Connect and lease, so that a host that cannot be had is known before anything changes.
@@ -93,12 +95,15 @@ class Lane:
         A failure is said as that of a step of the first stage, and is the lane's.
         """
         started = self._saying.monotonic()
+        self._busy = True
         try:
             self._connection.transport()
         except (ApplianceError, OSError) as error:
             self._say(StepStarted(self._stage, self.host, f"{self.host}/connect", "Connect"))
             self._fail(error)
             self._finish(f"{self.host}/connect", started, self.failure)
+        finally:
+            self._busy = False
 
     @property
     def _stage(self) -> int:
@@ -124,8 +129,8 @@ class Lane:
         self._connection.leave()
 
     def break_off(self) -> None:
-        """Cut a step short, if one is underway."""
-        if self._coalescer is not None:
+        """Cut short what is underway: entering the host, or a step. Giving it back is not."""
+        if self._busy:
             self._connection.break_off()
 
     def tick(self) -> None:
@@ -138,7 +143,7 @@ class Lane:
         self._say(StepStarted(self._stage, self.host, step.id, step.title))
         stage, sink, monotonic = self._stage, self._saying.sink, self._saying.monotonic
         coalescer = Coalescer(sink, stage=stage, host=self.host, step=step.id, monotonic=monotonic)
-        self._coalescer = coalescer
+        self._coalescer, self._busy = coalescer, True
         outcome = Outcome.FAILED
         self.failure = Failure(outcome, "a fault of this program; see worker.log", "report it, with worker.log")
         try:
@@ -147,7 +152,7 @@ class Lane:
         except (ApplianceError, OSError) as error:
             self._fail(error)
         finally:
-            self._coalescer = None
+            self._coalescer, self._busy = None, False
             coalescer.flush()
             self._finish(step.id, started, self.failure, outcome)
 
@@ -178,7 +183,7 @@ class Lane:
         for attempt in range(1, ATTEMPTS + 1):
             self._connection.transport()  # a host that stays away has had its time when this raises
             try:
-                if (attempt > 1 or step.unless is not None) and self._holds(step):
+                if (attempt > 1 or self._may_hold(step)) and self._holds(step):
                     return Outcome.SKIPPED if attempt == 1 else Outcome.OK
                 self._once(step, coalescer)
             except TimedOut:
@@ -193,21 +198,24 @@ class Lane:
                 return Outcome.OK
         raise AssertionError("the last attempt returns or raises")
 
+    def _may_hold(self, step: Step) -> bool:
+        """Whether it is worth asking; a step after one that was carried out is marked on the host as needed."""
+        return step.unless is not None and self._carried_out.isdisjoint(step.after)
+
     def _holds(self, step: Step) -> bool:
-        if not self._carried_out.isdisjoint(step.after):
-            return False
         supplies = self._supplies
         return bool(guards.held(self._connection.transport(), (step,), resolve=supplies.resolve, node=supplies.node))
 
     def _once(self, step: Step, coalescer: Coalescer) -> None:
         pending = str(self._supplies.node.pending)
-        leased = self._connection.leased(pending=pending, marks=self._marks.get(step.id, ()))
+        own = guards.mark(step.id) if step.after else ""
+        at_once = own if isinstance(step.action, Run | WaitFor) else ""  # the others take several commands
+        leased = self._connection.leased(pending=pending, marks=self._marks.get(step.id, ()), done=at_once)
         with _Lines(self.host, self._saying, coalescer) as lines:
             ears = Ears(coalescer.progress, lines.feed, lambda: self._control.stopped)
             perform(step.action, leased, supplies=self._supplies, ears=ears)
-        if step.after:
-            unmark = Command(("rm", "-f", f"{pending}/{guards.mark(step.id)}"))
-            self._connection.leased(pending=pending).run(unmark)
+        if own != at_once:
+            self._connection.leased(pending=pending).run(Command(("rm", "-f", f"{pending}/{own}")))
 
 
 def _marks(steps: list[Step]) -> dict[str, tuple[str, ...]]:

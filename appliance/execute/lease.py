@@ -88,8 +88,8 @@ rmdir "${1%/*}" 2>/dev/null || :
 """
 
 _UNDER_LEASE = """
-folder=$1 run=$2 pending=$3 marks=$4
-shift 4
+folder=$1 run=$2 pending=$3 marks=$4 done=$5
+shift 5
 { read -r owner <"$folder/owner"; } 2>/dev/null || owner=
 case $owner in
     *"\\"run\\":\\"$run\\""*) ;;
@@ -104,7 +104,11 @@ echo "$$ $began $APPLIANCE_COMMAND" >"$folder/process" || exit 74
 if [ -n "$marks" ]; then
     (umask 077; mkdir -p "$pending" && cd "$pending" && for mark in $marks; do : >"$mark" || exit; done) || exit 74
 fi
-exec "$@"
+[ -n "$done" ] || exec "$@"
+"$@"
+status=$?
+[ $status -ne 0 ] || rm -f "$pending/$done" || exit 74
+exit $status
 """
 
 
@@ -211,13 +215,15 @@ def _answer(transport: Transport, script: str, *arguments: str, stdin: str = "",
 class Leased:
     """A `Transport` whose every command runs under the lease of `run`, and is recorded there.
 
-    `marks` are names that are put into the folder `pending` before a command begins; see `Step.after`.
+    `marks` are names that are put into the folder `pending` before a command begins; `done` is one that is taken out
+    when a command has succeeded, by that very command. See `Step.after`.
     """
 
     transport: Transport
     run_id: str
     pending: str
     marks: tuple[str, ...] = field(default=())
+    done: str = ""
 
     def run(
         self, command: Command, *, stdin: bytes | BinaryIO = b"", output: Callable[[bytes], None] | None = None
@@ -229,6 +235,7 @@ class Leased:
             self.run_id,
             self.pending,
             " ".join(self.marks),
+            self.done,
             *command.argv,
             timeout=command.timeout,
         )

@@ -7,6 +7,7 @@ one out, ``worker.log`` gets what it never expected. At its end it writes ``repo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -77,12 +78,21 @@ def start(run: RunDir, secrets: RunSecrets, *, program: tuple[str, ...] = PROGRA
             pid = os.posix_spawnp(argv[0], argv, os.environ, setsid=True, file_actions=streams)
         except OSError as error:
             raise StateError(f"cannot start {argv[0]}: {error.strerror}") from error
+    try:
+        _await_socket(run, pid, clock)
+        mailbox.ask(run.path, {"secrets": secrets.to_json()}, seconds=START_SECONDS)
+    except BaseException:  # also Ctrl-C: whoever does not learn that a run began must not have one
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        raise
+
+
+def _await_socket(run: RunDir, pid: int, clock: Clock) -> None:
     deadline = clock.monotonic() + START_SECONDS
     while not (run.path / mailbox.NAME).exists():
         if _reaped(pid) or clock.monotonic() > deadline:
             raise StateError(f"the run did not start: {_last_line(run)}", hint=f"see {run.path / 'worker.log'}")
         clock.sleep(0.02)
-    mailbox.ask(run.path, {"secrets": secrets.to_json()}, seconds=START_SECONDS)
 
 
 def _reaped(pid: int) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
     from appliance.events import Sink, Stamped
+    from appliance.execute.lease import Owner
     from appliance.image.blobs import Blob
     from appliance.plan.steps import Plan
 
@@ -59,7 +60,7 @@ def start(
     when a run of the cluster ended since the proposal was made.
     """
     plan = proposed.proposal.plan
-    _require_free(proposed, target, home, take_over=terms.take_over)
+    require_free(proposed, target, home, take_over=terms.take_over)
     require_current(target.folder, proposed.surveyed)
     _take_out(plan, home, bundle, sink)
     run = target.folder.new_run(proposed.proposal.operation, now=target.clock.now())
@@ -81,14 +82,20 @@ def start(
     return run
 
 
-def _require_free(proposed: Proposed, target: Target, home: Home, *, take_over: bool) -> None:
-    """Refuse hosts that a living run, or somebody else's, has leased; what a dead run of ours left is resumed."""
+def foreign_leases(proposed: Proposed, target: Target, home: Home) -> tuple[tuple[str, Owner], ...]:
+    """Hosts that a living run, or somebody else's, has leased, and who; what a dead run of ours left is resumed."""
     ours = order.identity(home.root)
-    for host, owner in proposed.leases:
-        if not take_over and not worker.dead_predecessor(owner, target.folder, home=ours):
-            refusal = lease.foreign(owner)
-            refusal.where = host
-            raise refusal
+    return tuple(
+        (host, owner) for host, owner in proposed.leases if not worker.dead_predecessor(owner, target.folder, home=ours)
+    )
+
+
+def require_free(proposed: Proposed, target: Target, home: Home, *, take_over: bool) -> None:
+    """Raise `StateError`, naming operator and run, when a host is leased (see `foreign_leases`) and not taken over."""
+    for host, owner in () if take_over else foreign_leases(proposed, target, home):
+        refusal = lease.foreign(owner)
+        refusal.where = host
+        raise refusal
 
 
 def require_current(folder: ClusterDir, surveyed: datetime) -> None:

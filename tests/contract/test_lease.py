@@ -143,6 +143,17 @@ def test_marks_are_there_before_the_command_begins(room: Room) -> None:
     assert result.stdout.split() == ["aa", "bb"]
 
 
+def test_the_mark_of_what_is_done_goes_with_the_very_command_that_succeeds(room: Room) -> None:
+    lease.take(room.transport(), MINE, clock=CLOCK)
+    leased(room, marks=("aa", "bb")).run(Command(("true",)))
+    done = Leased(room.transport(), MINE.run, PENDING, done="aa")
+    failed = done.run(Command(("sh", "-c", "cat; exit 3")), stdin=b"in")
+    assert (failed.status, failed.stdout) == (3, "in")
+    assert {path.name for path in room.at(PENDING).iterdir()} == {"aa", "bb"}
+    assert done.run(Command(("cat",)), stdin=b"in").stdout == "in"
+    assert [path.name for path in room.at(PENDING).iterdir()] == ["bb"]
+
+
 def test_a_file_is_put_under_the_lease(room: Room) -> None:
     lease.take(room.transport(), MINE, clock=CLOCK)
     owner = f"{os.getuid()}:{os.getgid()}" if os.getuid() else "root:root"
