@@ -31,7 +31,7 @@ def key() -> None:
     required=True,
     help="where the files go",
 )
-@click.option("--name", default="Vendor", show_default=True, help="who signs, as certificates say it")
+@click.option("--name", metavar="NAME", default="Vendor", show_default=True, help="who signs, as certificates say it")
 @click.option(
     "--type", "kind", type=click.Choice([t.value for t in KeyType]), default=KeyType.ECDSA_P384.value, help="what keys"
 )

@@ -38,10 +38,17 @@ def _bits(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
 
 @lab.command()
 @click.option(
-    "-n", "--hosts", "count", type=click.IntRange(1, 200), default=3, show_default=True, help="how many hosts"
+    "-n",
+    "--hosts",
+    "count",
+    type=click.IntRange(1, 200),
+    metavar="N",
+    default=3,
+    show_default=True,
+    help="how many hosts",
 )
-@click.option("--name", default="lab", show_default=True, help="what the lab is called")
-@click.option("--suite", default="bookworm", show_default=True, help="the hosts' Debian release")
+@click.option("--name", metavar="NAME", default="lab", show_default=True, help="what the lab is called")
+@click.option("--suite", metavar="SUITE", default="bookworm", show_default=True, help="the hosts' Debian release")
 @click.option("--bandwidth", callback=_bits, metavar="RATE", help="limit each host's link, such as 200Mbit")
 @click.option("--no-egress", is_flag=True, expose_value=False, help="no way out of the lab, which is always so")
 @click.option("--operator", is_flag=True, help="also a host 'operator' without Python that can enter the others")
@@ -77,8 +84,8 @@ def list_(session: Session) -> None:
 @click.option("-t", "tty", is_flag=True, help="with a terminal, although there is a COMMAND")
 @click.argument("host")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--name", default="lab", show_default=True, help="which lab")
-@click.option("--user", default="root", show_default=True, help="as whom")
+@click.option("--name", metavar="NAME", default="lab", show_default=True, help="which lab")
+@click.option("--user", metavar="NAME", default="root", show_default=True, help="as whom")
 @common
 def ssh(*, host: str, command: tuple[str, ...], name: str, user: str, tty: bool) -> None:
     """Enter HOST (its name or number), or run COMMAND there: one word as a shell's line, several as they are.
@@ -92,7 +99,7 @@ def ssh(*, host: str, command: tuple[str, ...], name: str, user: str, tty: bool)
 
 
 @lab.command()
-@click.option("--name", default="lab", show_default=True, help="which lab")
+@click.option("--name", metavar="NAME", default="lab", show_default=True, help="which lab")
 @pass_session
 @common
 def down(session: Session, name: str) -> None:

@@ -14,7 +14,7 @@ import click
 from appliance.cli import prompts
 from appliance.cli.options import Group, Session, common
 from appliance.cli.output import Format, Output
-from appliance.cli.text import fit_streams
+from appliance.cli.text import abandon, fit_streams
 from appliance.errors import ApplianceError, Cancelled
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ def run(args: list[str], *, bundle: Path | None) -> int:
     try:
         return _invoke(_in_bundle(args) if bundle else args, session, name)
     except BrokenPipeError:
-        for stream in (sys.stdout, sys.stderr):  # whichever it was: what is left in them has no reader
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        abandon(sys.stdout, sys.stderr)
         return READER_LEFT
     except Exception as error:  # the last door: a person gets a sentence, whatever it was
         if os.environ.get("APPLIANCE_DEBUG"):

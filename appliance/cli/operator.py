@@ -51,16 +51,22 @@ def _clusterfile_option(command: Callable[P, R]) -> Callable[P, R]:
 
 def _terms_options(command: Callable[P, R]) -> Callable[P, R]:
     command = click.option("-y", "--yes", is_flag=True, help="do not ask")(command)
-    command = click.option("--at-once", type=click.IntRange(0), default=0, help="hosts at once; 0 is all")(command)
+    command = click.option("--at-once", type=click.IntRange(0), metavar="N", default=0, help="hosts at once; 0 is all")(
+        command
+    )
     return click.option("--take-over", is_flag=True, help="take hosts over that another run has leased")(command)
 
 
 @click.command(cls=Command)
 @click.argument("ranges", nargs=-1, required=True, metavar="RANGE...")
-@click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True, help="where sshd listens")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="seconds a host")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="N", default=22, show_default=True, help="where sshd listens"
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), metavar="N", default=3.0, show_default=True, help="seconds a host"
+)
 @click.option("--write-inventory", type=FILE, metavar="FILE", help="write a Clusterfile with the hosts found")
-@click.option("--role", default="worker", show_default=True, help="their role in that file")
+@click.option("--role", metavar="ROLE", default="worker", show_default=True, help="their role in that file")
 @pass_session
 @common
 def scan(
@@ -209,7 +215,7 @@ def apply(
 @click.option("--hosts", "words", multiple=True, metavar="ROLE=ADDRESSES", help="hosts of a role; repeatable")
 @click.option("--control-plane", "-m", "--masters", "masters", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--worker", "-n", "--nodes", "nodes", metavar="ADDRESSES", help="short for a role's hosts")
-@click.option("--name", default="", help="the cluster's name (the bundle's)")
+@click.option("--name", metavar="NAME", default="", help="the cluster's name (the bundle's)")
 @settings_options
 @_terms_options
 @trust_options
@@ -234,7 +240,7 @@ def run(
 ) -> None:
     """Install BUNDLE on the named hosts: writes the Clusterfile, then does what `apply` does.
 
-    Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops --trust root.pem
+    Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops
     """
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
     groups = _groups([*words, *short])

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from appliance.cli.output import Format, Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from click.core import ParameterSource
 
     from appliance.state import Home
 
@@ -171,8 +170,13 @@ def _take(
         verbose=verbose or was.verbose,
         color=was.color and not no_color and not os.environ.get("NO_COLOR"),
     )
-    session.home_folder = home or session.home_folder
-    session.store_folder = store or session.store_folder
+    session.home_folder = _nearest(ctx, "home", home, session.home_folder)
+    session.store_folder = _nearest(ctx, "store", store, session.store_folder)
+
+
+def _nearest(ctx: click.Context, name: str, given: Path | None, before: Path | None) -> Path | None:
+    """What an option says, here or before the command; the environment only where neither does."""
+    return given if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE else before or given
 
 
 def common(command: Callable[P, R]) -> Callable[..., R]:

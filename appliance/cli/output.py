@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from appliance.cli.text import printable
+from appliance.cli.text import abandon, printable
 from appliance.errors import ApplianceError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
+            abandon(sys.stdout)
             raise ApplianceError(f"cannot write the result: {error.strerror}") from error
 
     def _rendered(self, document: object, text: str | Callable[[], str]) -> str:

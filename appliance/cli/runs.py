@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from appliance.report.result import Report
     from appliance.state import RunDir
 
-_NAME = click.option("--name", default="", help="the cluster, where this machine knows several")
+_NAME = click.option("--name", metavar="NAME", default="", help="the cluster, where this machine knows several")
 _WATCH_SECONDS = 5.0
 
 

@@ -61,27 +61,33 @@ def show(
 
     Example: appliance show etcd-1.0.0-linux-amd64.run scripts --trust root.pem
     """
-    with _opened(bundle, trust_of(anchors, policy)) as found:
+    with _opened(bundle, trust_of(anchors, policy)) as (found, refusal):
         accepted = found.verdict.accepted
         if export_manifest:
             files.write_bytes(export_manifest, found.manifest_bytes)
         document, lines = _summary(found) if what == _SUMMARY else _topic(found, Topic(what))
-    warning = [] if accepted else ["UNVERIFIED: this is what the bundle says of itself", *_strangers(found), ""]
-    session.output.result({"verified": accepted, **document}, "\n".join(printable(line) for line in (*warning, *lines)))
+    warning = [] if accepted else ["UNVERIFIED: this is what the bundle says of itself", f"  {refusal}"]
+    warning += [] if accepted else [*_strangers(found), ""]
+    session.output.result(
+        {"verified": accepted, "refusal": refusal, **document},
+        "\n".join(printable(line) for line in (*warning, *lines)),
+    )
     return 0 if accepted else UNVERIFIED
 
 
 @contextlib.contextmanager
-def _opened(path: Path, trust: Trust) -> Iterator[VerifiedBundle | UnverifiedBundle]:
-    """The bundle verified, or, where nobody here trusts who signed it, for display only."""
+def _opened(path: Path, trust: Trust) -> Iterator[tuple[VerifiedBundle | UnverifiedBundle, str]]:
+    """The bundle verified; or, where it cannot be, for display only, and why."""
     now = SystemClock().now()
+    refusal = ""
     with contextlib.ExitStack() as stack:
         try:
             found: VerifiedBundle | UnverifiedBundle = stack.enter_context(deliver.open_delivery(path, trust, now=now))
-        except VerificationError:
+        except VerificationError as error:
+            refusal = error.message
             opened = stack.enter_context(BundleFiles.open(path))
             found = open_unverified_for_display(opened, trust, now=now)
-        yield found
+        yield found, refusal
 
 
 def _strangers(bundle: VerifiedBundle | UnverifiedBundle) -> list[str]:

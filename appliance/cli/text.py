@@ -96,12 +96,23 @@ def _fit(stream: TextIO) -> None:
 
 
 def _terminal_has_utf8() -> bool:
-    """Whether the locale says UTF-8 (none says nothing) and the terminal is not one that is known for a poor font."""
+    """Whether the locale says UTF-8 and the terminal is not one that is known for a poor font."""
     if os.environ.get("TERM", "dumb") in _POOR_FONTS:
         return False
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    names = (os.environ.get("LC_ALL"), _own_choice(os.environ.get("LC_CTYPE")), os.environ.get("LANG"))
     name = next((name for name in names if name), "C")
     return "utf8" in name.lower().replace("-", "")
+
+
+def _own_choice(name: str | None) -> str | None:
+    """``$LC_CTYPE``, unless it may be what Python itself puts there where the locale is C (PEP 538)."""
+    return None if name in ("C.UTF-8", "C.utf8", "UTF-8") else name
+
+
+def abandon(*streams: TextIO) -> None:
+    """Let go of streams that take no more: what is left in them goes nowhere, without a word at the end."""
+    for stream in streams:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
