@@ -31,7 +31,7 @@ BASE = 2**20 - 32
 PARTS = (
     r"the stub \(bytes 0 to 65535\)",
     "no manifest where a bundle has it",
-    "manifest|signature area",
+    "manifest|signature",
     "the manifest or the signature was altered",
     "signature",
     "are not zeros",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.bundle.runfile import Member, Payload
+    from appliance.clock import Clock
     from appliance.trust.keys import Signer
 
 CREATED = 1_700_000_000
@@ -53,6 +54,7 @@ class FakeAuthor:
 
     name: str
     signers: Sequence[Signer]
+    clock: Clock = field(default_factory=At)
 
     def stub(self, payload: Payload) -> bytes:
         return f"#!/bin/sh\n# {payload.size}\n".encode().ljust(STUB_BYTES, b"#")
@@ -83,7 +85,7 @@ class FakeAuthor:
         )
 
     def sign(self, manifest: bytes) -> bytes:
-        return envelope.pack(envelope.sign(manifest, self.signers, At()))
+        return envelope.pack(envelope.sign(manifest, self.signers, self.clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,17 @@ def members(*blobs: bytes) -> list[Member]:
 
 
 def write_bundle(
-    folder: Path, *blobs: bytes, vendor: Vendor | None = None, signers: Sequence[Signer] = (), exports: bool = False
+    folder: Path,
+    *blobs: bytes,
+    vendor: Vendor | None = None,
+    signers: Sequence[Signer] = (),
+    exports: bool = False,
+    clock: Clock | None = None,
 ) -> Written:
     """Write ``demo-1.0.0-linux-amd64.run`` with these blobs into `folder`; with `exports` the files beside it, too."""
     vendor = vendor or Vendor.create()
     path = folder / "demo-1.0.0-linux-amd64.run"
-    author = FakeAuthor(path.name, signers or (vendor.signer(),))
+    author = FakeAuthor(path.name, signers or (vendor.signer(),), clock or At())
     done = runfile.write(path, members(*blobs), author, created=CREATED, sink=events.silent)
     if exports:
         for sidecar in sidecars.exports(path.name, done.manifest, envelope.unpack(done.signatures)):
