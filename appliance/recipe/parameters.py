@@ -46,8 +46,8 @@ def check_parameters(spec: BundleSpec, given: Mapping[str, object]) -> Mapping[s
 
 def _hint(part: Mapping[str, Any], how: str = "") -> str:
     """How to give a parameter, what it may be, and what it is for, as far as the schema says so."""
-    bounds = {"type": "", "minimum": "at least ", "maximum": "at most ", "minLength": "characters, at least "}
-    allowed = [f"{words}{part[name]}" for name, words in bounds.items() if isinstance(part.get(name), str | int)]
+    bounds = {"type": "{}", "minimum": "at least {}", "maximum": "at most {}", "minLength": "at least {} characters"}
+    allowed = [words.format(part[name]) for name, words in bounds.items() if isinstance(part.get(name), str | int)]
     told = [how and f"give it with {how}", "expected: " * bool(allowed) + ", ".join(allowed)]
     return "; ".join(text for text in (*told, part.get("description") or part.get("title") or "") if text)
 
