@@ -25,9 +25,9 @@ exit 0
 """
 
 
-def false_python(folder: Path, *, arch: str = platform.machine()) -> Runtime:
+def false_python(folder: Path, *, arch: str = platform.machine(), says: str = "started") -> Runtime:
     """A runtime in the real layout whose ``bin/python`` is a shell script that prints arguments and environment."""
-    program = PROGRAM.encode().ljust(archive.ALIGN, b"\n")
+    program = PROGRAM.replace("started", says).encode().ljust(archive.ALIGN, b"\n")
     files = {
         "bin/python": program + bytes(512),
         "lib/ld.so": b"a loader",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -158,6 +159,35 @@ def test_a_damaged_installer_is_refused(run: Path, python: Runtime, shell: tuple
     assert (done.returncode, done.stdout) == (3, "")
     assert "the installer in this file is damaged" in done.stderr
     assert not list((run.parent / "place").glob("*/*"))
+
+
+FICKLE_DD = """\
+#!/bin/sh
+# As dd, but what it was asked to copy out of the stick is something else afterwards.
+{dd} "$@"
+status=$?
+case "$*" in *"if={run}"*) {dd} if={evil} of="{run}" bs=4096 seek={block} conv=notrunc 2>/dev/null; echo read >>{log} ;; esac
+exit $status
+"""
+
+
+@every_shell
+def test_a_stick_that_answers_the_second_read_differently_is_read_once(
+    run: Path, tmp_path: Path, python: Runtime, shell: tuple[str, ...]
+) -> None:
+    evil = false_python(tmp_path / "evil", says="evil!!!")
+    assert (evil.size, evil.digest == python.digest) == (python.size, False)
+    bin_folder, log = tmp_path / "bin", tmp_path / "log"
+    bin_folder.mkdir()
+    facts = {"dd": shutil.which("dd"), "evil": evil.path, "run": run, "block": OFFSET // 4096, "log": log}
+    (bin_folder / "dd").write_text(FICKLE_DD.format(**facts))
+    (bin_folder / "dd").chmod(0o755)
+    done = start(run, shell=shell, PATH=f"{bin_folder}:/usr/bin:/bin")
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[0]) == (0, "", "started")
+    assert evil.path.read_bytes() in run.read_bytes()
+    assert log.read_text() == "read\n"
+    again = start(run, shell=shell)
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, "started")
 
 
 @every_shell
