@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import re
 import signal
 from dataclasses import dataclass
