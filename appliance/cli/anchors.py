@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -21,23 +21,37 @@ R = TypeVar("R")
 bundle_argument = click.argument("bundle", cls=BundleArgument, type=FILE)
 
 
-def trust_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Give a command ``--trust`` and ``--policy``."""
+def trust_options(command: Callable[P, R]) -> Callable[..., R]:
+    """Give a command ``--trust`` and ``--policy``; it gets, as ``trust``, the site's store and what they add to it."""
     option = functools.partial(click.option, cls=Option, section="Whom to believe")
-    command = option("--policy", type=FILE, help="a policy, where the site has none")(command)
-    return option(
+
+    @option(
         "--trust",
         "anchors",
         multiple=True,
         metavar="X",
         help="a CA certificate, a signer's certificate or key, or sha256:FINGERPRINT; repeatable",
-    )(command)
+    )
+    @option("--policy", type=FILE, help="a policy, where the site has none")
+    @functools.wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        anchors: Any = kwargs.pop("anchors")
+        policy: Any = kwargs.pop("policy")
+        kwargs["trust"] = _trust(anchors, policy)
+        return command(*args, **kwargs)
+
+    return wrapper
 
 
-def trust_of(anchors: tuple[str, ...], policy: Path | None) -> Trust:
-    """The site's store, and what this call adds to it."""
+def _trust(anchors: tuple[str, ...], policy: Path | None) -> Trust:
     from appliance.trust import policy as policies  # noqa: PLC0415  (cryptography is slow to import)
-    from appliance.trust import store  # noqa: PLC0415
 
-    trust = store.load_store().with_anchors(policies.from_arguments(anchors))
+    trust = site_trust().with_anchors(policies.from_arguments(anchors))
     return trust.with_policy(policy) if policy else trust
+
+
+def site_trust() -> Trust:
+    """Whom the site believes, without more."""
+    from appliance.trust import store  # noqa: PLC0415  (cryptography is slow to import)
+
+    return store.load_store()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.anchors import bundle_argument, trust_of, trust_options
+from appliance.cli.anchors import bundle_argument, site_trust, trust_options
 from appliance.cli.officer import verdict_lines
 from appliance.cli.options import FOLDER, Command, Session, common, pass_session
 from appliance.cli.text import one_line, plural, table
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.bundle.verify import VerifiedBundle
+    from appliance.trust.policy import Trust
 
 NOT_VERIFIED = 3
 
@@ -27,7 +28,7 @@ NOT_VERIFIED = 3
 @common
 def welcome(session: Session, bundle: Path) -> int:
     """Check the bundle by what this site believes, and say what one can do next."""
-    trust, now = trust_of((), None), SystemClock().now()
+    trust, now = site_trust(), SystemClock().now()
     report = verification.verify(bundle, trust, now=now, self_run=True, sink=session.output.sink())
     hosts = "ROLE=ADDRESSES"
     if report.verified:
@@ -64,14 +65,12 @@ def _next(program: str, hosts: str, *, trusted: bool) -> list[str]:
 @trust_options
 @pass_session
 @common
-def extract_only(
-    session: Session, *, bundle: Path, folder: Path, anchors: tuple[str, ...], policy: Path | None
-) -> None:
+def extract_only(session: Session, *, bundle: Path, folder: Path, trust: Trust) -> None:
     """Write what the bundle holds below FOLDER and start nothing; only a bundle that is trusted here is unpacked.
 
     Example: appliance --extract-only look --trust root.pem
     """
-    with deliver.open_delivery(bundle, trust_of(anchors, policy), now=SystemClock().now()) as opened:
+    with deliver.open_delivery(bundle, trust, now=SystemClock().now()) as opened:
         written = deliver.extract(opened, folder, sink=session.output.sink())
     session.output.result(
         {"folder": str(folder), "files": [str(path) for path in written]},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import prompts
-from appliance.cli.options import FILE, FOLDER, Group, Session, common, pass_session
+from appliance.cli.options import FILE, Group, Session, common, into_folder, pass_session
 from appliance.clock import SystemClock, timestamp
 from appliance.trust import keys
 from appliance.trust.keys import KeyInfo, KeyType
@@ -23,14 +23,7 @@ def key() -> None:
 
 
 @key.command()
-@click.option(
-    "-O",
-    "--output-dir",
-    "folder",
-    type=FOLDER,
-    required=True,
-    help="where the files go",
-)
+@into_folder
 @click.option("--name", metavar="NAME", default="Vendor", show_default=True, help="who signs, as certificates say it")
 @click.option(
     "--type", "kind", type=click.Choice([t.value for t in KeyType]), default=KeyType.ECDSA_P384.value, help="what keys"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.anchors import bundle_argument, trust_of, trust_options
+from appliance.cli.anchors import bundle_argument, trust_options
 from appliance.cli.keys import key_document, key_lines
 from appliance.cli.options import FILE, Command, Group, Session, common, pass_session
 from appliance.cli.text import plural, printable, wrapped
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from appliance.operations.verification import VerifyReport
     from appliance.trust.envelope import SignerResult
+    from appliance.trust.policy import Trust
 
 NOT_VERIFIED = 3
 
@@ -29,14 +30,14 @@ NOT_VERIFIED = 3
 @trust_options
 @pass_session
 @common
-def verify(session: Session, bundle: Path, anchors: tuple[str, ...], policy: Path | None) -> int:
+def verify(session: Session, bundle: Path, trust: Trust) -> int:
     """Check BUNDLE: every byte, the signatures and the policy. Needs no root and runs nothing of it.
 
     Example: appliance verify etcd-1.0.0-linux-amd64.run --trust root.pem
     """
     report = verification.verify(
         bundle,
-        trust_of(anchors, policy),
+        trust,
         now=SystemClock().now(),
         self_run=session.bundle is not None,
         sink=session.output.sink(),

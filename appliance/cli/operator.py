@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.operations.propose import Proposed, Target
+    from appliance.trust.policy import Trust
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,15 +114,14 @@ def preflight(
     bundle: Path,
     file: Path,
     settings: Settings,
-    anchors: tuple[str, ...],
-    policy: Path | None,
+    trust: Trust,
     access: AccessOptions,
 ) -> int:
     """Check whether the hosts are fit for BUNDLE; change nothing. Exit code 4 when one is not.
 
     Example: appliance preflight etcd.run -f cluster.yaml
     """
-    with opened(session, bundle, anchors, policy) as verified:
+    with opened(session, bundle, trust) as verified:
         target = target_of(session, wanted_cluster(session, file, settings, verified), access)
         checks = propose.check(verified, target, sink=session.output.sink())
     failed = any(check.verdict is Verdict.FAIL for check in checks)
@@ -147,15 +147,14 @@ def plan(
     file: Path,
     settings: Settings,
     save: Path | None,
-    anchors: tuple[str, ...],
-    policy: Path | None,
+    trust: Trust,
     access: AccessOptions,
 ) -> None:
     """Say what `apply` would do, stage by stage; no host is changed.
 
     Example: appliance plan etcd.run -f cluster.yaml -O plan.json
     """
-    with opened(session, bundle, anchors, policy) as verified:
+    with opened(session, bundle, trust) as verified:
         target = target_of(session, wanted_cluster(session, file, settings, verified), access)
         proposed = _install(session, verified, target)
     proposal = proposed.proposal
@@ -193,15 +192,14 @@ def apply(
     yes: bool,
     at_once: int,
     take_over: bool,
-    anchors: tuple[str, ...],
-    policy: Path | None,
+    trust: Trust,
     access: AccessOptions,
 ) -> None:
     """Make the site what the Clusterfile and BUNDLE say. The same command again goes on, or does nothing.
 
     Example: appliance apply etcd.run -f cluster.yaml --yes
     """
-    with opened(session, bundle, anchors, policy) as verified:
+    with opened(session, bundle, trust) as verified:
         target = target_of(session, wanted_cluster(session, file, settings, verified), access)
         proposed = _install(session, verified, target)
         if saved:
@@ -234,8 +232,7 @@ def run(
     yes: bool,
     at_once: int,
     take_over: bool,
-    anchors: tuple[str, ...],
-    policy: Path | None,
+    trust: Trust,
     access: AccessOptions,
 ) -> None:
     """Install BUNDLE on the named hosts: writes the Clusterfile, then does what `apply` does.
@@ -244,7 +241,7 @@ def run(
     """
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
     groups = _groups([*words, *short])
-    with opened(session, bundle, anchors, policy) as verified:
+    with opened(session, bundle, trust) as verified:
         ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
         cluster = Cluster(
             name or verified.manifest.name,

@@ -27,6 +27,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
+into_folder = click.option("-O", "--output-dir", "folder", type=FOLDER, required=True, help="where the files go")
+
+
 @dataclass(slots=True)
 class Session:
     """One command line: where things live, how to speak, and the bundle that it was started from, if any."""

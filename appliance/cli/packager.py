@@ -10,7 +10,7 @@ import click
 from appliance import state
 from appliance.cli import prompts
 from appliance.cli.images import layer_cells
-from appliance.cli.options import FILE, FOLDER, Command, Session, common, pass_session
+from appliance.cli.options import FILE, FOLDER, Command, Session, common, into_folder, pass_session
 from appliance.cli.text import printable, table
 from appliance.clock import SystemClock
 from appliance.errors import RecipeError
@@ -102,14 +102,7 @@ def _arguments(words: tuple[str, ...]) -> dict[str, str]:
 
 @click.command(cls=Command)
 @click.argument("reference", metavar="REF")
-@click.option(
-    "-O",
-    "--output-dir",
-    "folder",
-    type=FOLDER,
-    required=True,
-    help="where the files go",
-)
+@into_folder
 @click.option(
     "--key",
     "keys",

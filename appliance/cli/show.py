@@ -10,7 +10,7 @@ import click
 
 from appliance import files
 from appliance.bundle.verify import BundleFiles, open_unverified_for_display
-from appliance.cli.anchors import bundle_argument, trust_of, trust_options
+from appliance.cli.anchors import bundle_argument, trust_options
 from appliance.cli.images import layer_lines, layers_document
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.text import plural, printable, table, wrapped
@@ -52,8 +52,7 @@ def show(
     bundle: Path,
     what: str,
     export_manifest: Path | None,
-    anchors: tuple[str, ...],
-    policy: Path | None,
+    trust: Trust,
 ) -> int:
     """Look inside BUNDLE. Needs no root and runs nothing; says UNVERIFIED (exit code 3) of one that nobody here trusts.
 
@@ -61,7 +60,7 @@ def show(
 
     Example: appliance show etcd-1.0.0-linux-amd64.run scripts --trust root.pem
     """
-    with _opened(bundle, trust_of(anchors, policy)) as (found, refusal):
+    with _opened(bundle, trust) as (found, refusal):
         accepted = found.verdict.accepted
         if export_manifest:
             files.write_bytes(export_manifest, found.manifest_bytes)

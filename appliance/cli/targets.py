@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from appliance import files
 from appliance.cli import prompts
 from appliance.cli.access import AccessOptions, believed_keys, confirm_keys
-from appliance.cli.anchors import trust_of
 from appliance.cli.proposals import (
     changes_lines,
     passed_lines,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from appliance.cli.settings import Settings
     from appliance.operations.propose import Proposed
     from appliance.recipe.clusterfile import Cluster
+    from appliance.trust.policy import Trust
 
 _CLUSTERFILE_BYTES = 4 << 20
 
@@ -89,9 +89,9 @@ def target_of(session: Session, cluster: Cluster, access: AccessOptions) -> Targ
 
 
 @contextmanager
-def opened(session: Session, path: Path, anchors: tuple[str, ...], policy: Path | None) -> Iterator[VerifiedBundle]:
+def opened(session: Session, path: Path, trust: Trust) -> Iterator[VerifiedBundle]:
     """The bundle, if its signatures and the policy hold; what it does not prove is said once."""
-    with deliver.open_delivery(path, trust_of(anchors, policy), now=SystemClock().now()) as bundle:
+    with deliver.open_delivery(path, trust, now=SystemClock().now()) as bundle:
         if session.bundle is not None:
             session.output.say("integrity: signatures hold; origin: checked by this bundle's own code")
         yield bundle
