@@ -26,6 +26,7 @@ from appliance.plan import footprint, planner
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
+from appliance.transport.base import Command
 from appliance.vault import Vault
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 INSTALL = "apply"
 RESET = "reset"
 _NO_IMAGE = Digest.of(b"")
+_ANY = 'for path; do [ ! -e "$path" ] || exit 0; done; exit 1'
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,14 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
     """What takes off the hosts what their own receipts list; needs no bundle. Hosts without a stamp are left alone.
 
     The plan is empty when none has one. Raises `TransportError` when no host answers, `PreflightFailed` when one of
-    several does not.
+    several does not, `PlanError` when a host lost its stamp, but not what was installed.
     """
     hosts = target.hosts()
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         checks = preflight.unreachable(found.missing)
         _require_fit(checks)
+        _require_stamps(target, found)
         site = _installed_site(target, found)
         stages = plugins.runtime(site.config.spec.runtime).remove(site) if _stamps(target, found) else ()
         proposal = _propose(RESET, site, stages, found, target, checks=checks, sink=sink)
@@ -225,6 +228,18 @@ def _leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
 
 def _stamps(target: Target, found: Survey) -> list[NodeStamp]:
     return [host.stamp for host in found.hosts if host.stamp and host.stamp.cluster == target.cluster.name]
+
+
+def _require_stamps(target: Target, found: Survey) -> None:
+    """Nobody knows what to take off a host whose stamp is gone; what is kept there lets `install` write it anew."""
+    ours = Command.shell(_ANY, *footprint.remains(target.cluster.name))
+    left = found.ask(lambda host, line: host.facts.stamp is None and line.run(ours).ok)
+    for host in (name for name, there in left.items() if there):
+        raise PlanError(
+            f"{footprint.STAMP} is gone, but not what it listed",
+            where=host,
+            hint="appliance apply with the same bundle writes it anew; then reset",
+        )
 
 
 def _installed_site(target: Target, found: Survey) -> Site:

@@ -121,6 +121,11 @@ def own_trees(cluster: str) -> tuple[str, ...]:
     return (f"/opt/appliance/{cluster}", NODE)
 
 
+def remains(cluster: str) -> tuple[str, ...]:
+    """Folders that no host has but one on which `cluster` was installed."""
+    return (f"{NODE}/clusters/{cluster}", f"/opt/appliance/{cluster}")
+
+
 def merge(receipts: Iterable[Receipt]) -> Receipt:
     """All that the receipts list, each once, in order."""
     receipts = tuple(receipts)
