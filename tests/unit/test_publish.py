@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.images import SPEC, fake_pythons, put_image
-from support.signing import NOW, At, Vendor
+from support.signing import DAY, NOW, At, Vendor
 
 from appliance.bundle.layout import ALIGNMENT, LIMITS
 from appliance.digest import Digest
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from appliance.bundle.pyruntime.runtime import Runtime
     from appliance.bundle.verify import VerifiedBundle
     from appliance.trust.keys import Signer
 
@@ -165,6 +166,20 @@ def test_an_image_that_is_not_there_is_said(site: Site) -> None:
     request = PublishRequest(Reference.parse("other:1"), site.root / "out", (site.signer,))
     with pytest.raises(RecipeError, match="no image other:1"):
         publish.publish(request, store=site.store, pythons=fake_pythons(site.root), clock=At())
+
+
+def test_a_signer_that_is_not_valid_now_is_refused_before_anything_is_made(site: Site) -> None:
+    asked: list[str] = []
+
+    def pythons(architecture: str) -> tuple[Runtime, ...]:
+        asked.append(architecture)
+        return fake_pythons(site.root)(architecture)
+
+    request = PublishRequest(Reference.parse("demo:1.2.0"), site.root / "out", (site.signer,))
+    with pytest.raises(RecipeError, match="not now"):
+        publish.publish(request, store=site.store, pythons=pythons, clock=At(NOW + 500 * DAY))
+    assert asked == []
+    assert not (site.root / "out").exists()
 
 
 def test_a_blob_that_rotted_in_the_store_is_not_signed(site: Site) -> None:
