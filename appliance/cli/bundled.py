@@ -36,15 +36,23 @@ def welcome(session: Session, bundle: Path) -> int:
             hosts = _hosts(opened)
     session.output.result(
         {"verified": report.verified, "findings": list(report.findings)},
-        "\n".join([*verdict_lines(report), "", *_next(session.output.program, hosts, trusted=report.verified)]),
+        "\n".join(
+            [
+                *verdict_lines(report),
+                *(f"  {said}" for said in report.not_checked[:1]),
+                "",
+                *_next(session.output.program, hosts, trusted=report.verified),
+            ]
+        ),
     )
     return 0 if report.verified else NOT_VERIFIED
 
 
 def _hosts(bundle: VerifiedBundle) -> str:
-    """The roles that hosts can have, as ``--hosts`` takes them."""
+    """The roles that hosts must have, as ``--hosts`` takes them."""
     roles = deliver.platform_image(bundle, bundle.manifest.arch[0]).config.spec.roles
-    return " --hosts ".join(f"{one_line(role.name)}=ADDRESSES" for role in roles) or "ROLE=ADDRESSES"
+    needed = (f"{one_line(role.name)}=ADDRESSES" for role in roles if role.minimum)
+    return " --hosts ".join(needed) or "ROLE=ADDRESSES"
 
 
 def _next(program: str, hosts: str, *, trusted: bool) -> list[str]:

@@ -276,6 +276,7 @@ def test_a_site_that_believes_the_vendor_is_told_the_bundle_s_roles(desk: Desk, 
     status, said = on_terminal(officer, bundle=desk.bundle)
     assert status == 0
     assert "VERIFIED  demo-1.2.0" in said
+    assert "origin: checked by this bundle's own code" in said
     assert "run --hosts db=ADDRESSES\r\n" in said
 
 
