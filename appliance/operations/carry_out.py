@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shutil
 import socket
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from appliance import events, files, state
 from appliance.digest import Digest
-from appliance.errors import BundleError, Cancelled, PlanError, RunFailed
+from appliance.errors import ApplianceError, BundleError, Cancelled, PlanError, RunFailed
 from appliance.events import Outcome
 from appliance.execute import journal, lease, order, worker
 from appliance.execute.order import RunSecrets
@@ -75,9 +76,13 @@ def start(
         at_once=terms.at_once,
         take_over=terms.take_over,
     )
-    files.write_bytes(run.plan, plan_to_json(plan), mode=0o600)
-    order.write_order(run.path / "run.json", instructions)
-    files.write_text(target.folder.clusterfile, clusterfile.dump(proposed.cluster), mode=0o600)
+    try:
+        files.write_bytes(run.plan, plan_to_json(plan), mode=0o600)
+        order.write_order(run.path / "run.json", instructions)
+        files.write_text(target.folder.clusterfile, clusterfile.dump(proposed.cluster), mode=0o600)
+    except ApplianceError:
+        shutil.rmtree(run.path, ignore_errors=True)  # a run that never was is none
+        raise
     worker.start(run, RunSecrets.of(endpoints), program=terms.program, clock=target.clock)
     return run
 
@@ -165,7 +170,8 @@ def require_done(report: Report) -> None:
         raise RunFailed(
             f"the worker of run {report.run} ended without a word",
             report=report,
-            hint="run the same command again: it goes on where this one stopped",
+            hint="see whether the disk is full on which runs are kept, and worker.log beside its journal; the same"
+            " command goes on where this one stopped",
         )
     failed = [host for host in report.failed if host.outcome is Outcome.FAILED] or report.failed
     hosts = ", ".join(host.name for host in failed)

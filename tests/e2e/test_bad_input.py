@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 import re
 import signal
 from dataclasses import dataclass
@@ -118,6 +119,7 @@ def site(swept: None) -> Iterator[Lab]:
 def place(tmp_path: Path, delivery: Delivery, site: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SSH_AUTH_SOCK", "")
+    monkeypatch.setenv("PYTHONPATH", str(PAGE.parents[1]))
     here = Place(tmp_path / "work", delivery, site)
     here.folder.mkdir()
     before = signal.getsignal(signal.SIGTERM)
@@ -171,3 +173,31 @@ def test_what_is_wrong_is_said_as_the_table_says_and_nothing_changes(
         words_said = " ".join((people.out + people.err).split())
         assert re.search(f"{_pattern(row.message).pattern}.*{_pattern(row.hint).pattern}", words_said), words_said
     assert kept(place) == before
+
+
+@pytest.mark.slow
+def test_disks_that_fill_up_during_a_run_are_said_and_the_same_command_goes_on(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str | Path) -> tuple[int, str]:
+        capfd.readouterr()
+        code = main.run(["--home", str(home), *map(str, words)], bundle=None)
+        return code, capfd.readouterr().err
+
+    home = place.disk("64m")
+    apply = ("apply", *place.plan(place.on("one"), *place.known("--yes"))[1:])
+    full = "mount -t tmpfs -o size=4k tmpfs /etc/keeper && head -c 4096 /dev/zero >/etc/keeper/x"
+    place.inside("one", f"mkdir -p /etc/keeper && {full}", "umount -q /etc/keeper; rm -rf /etc/keeper")
+    code, said = run(*apply)
+    assert code == 6, said
+    assert "keeper-1: cannot write /etc/keeper/door.key: cat: write error: No space left on device" in said
+    lab_hosts.run_inside(place.lab.host("one"), ("umount", "/etc/keeper"))
+    room = os.statvfs(home)
+    (home / "ballast").write_bytes(bytes(room.f_bavail * room.f_frsize - (4 << 10)))
+    runs = sorted(home.glob("clusters/site-a/runs/*"))
+    code, said = run(*apply)
+    assert (code, "no room left to write" in said) == (1, True), said
+    assert sorted(home.glob("clusters/site-a/runs/*")) == runs
+    (home / "ballast").unlink()
+    assert run(*apply)[0] == 0
+    assert run("reset", "site-a", "--yes", *place.known())[0] == 0

@@ -164,20 +164,6 @@ def test_a_secret_as_an_argument_is_refused(site: Site, watch: Watch) -> None:
     assert "--set-file token=FILE" in site.said[-1]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ("login", "does not let deputy in; tried: the password (refused)"),
-        ("root", "sudo refused the password"),
-    ],
-)
-def test_a_wrong_password_says_which_and_asks_nobody(site: Site, watch: Watch, wrong: str, says: str) -> None:
-    (site.folder / "wrong").write_text(marked("wrong"))
-    options = [str(site.folder / "wrong") if word.endswith(f"/{wrong}") else word for word in site.password_files]
-    site.run(*site.bundle("plan", "-f", site.folder / "a.yaml", *options), code=7)
-    assert says in site.said[-1]
-
-
 def test_no_process_had_a_secret_in_its_arguments_or_environment(site: Site, watch: Watch) -> None:
     watch.stop()
     assert watch.rounds > 50
