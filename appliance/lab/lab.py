@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from appliance import files, state
 from appliance.errors import StateError
 from appliance.events import Outcome, TaskFinished, TaskProgress, TaskStarted, silent
-from appliance.lab import cgroups, host, identity, network, programs, registry, storage
+from appliance.lab import cgroups, host, identity, limits, network, programs, registry, storage
 from appliance.lab.registry import Lab, LabHost, Maker
 from appliance.lab.root import RootSpec, prepare
 from appliance.lab.spec import check
@@ -38,6 +38,7 @@ def up(spec: LabSpec, *, sink: Sink = silent) -> Lab:
     """
     check(spec)
     programs.require()
+    limits.raise_watchers()
     cache = spec.cache or default_cache()
     storage.check(cache)
     with registry.locked(spec.name):
