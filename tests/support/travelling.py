@@ -1,4 +1,4 @@
-"""Travelling Pythons for tests: a false one made in a moment, and the real ones from the user's cache."""
+"""Travelling Pythons for tests: a false one made in a moment, and the real ones from the user's cache, in a bundle."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.images import put_image
+
 from appliance.bundle.pyruntime import archive
 from appliance.bundle.pyruntime.runtime import Runtime, provide
 from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.stub import StubFacts, StubRuntime, render
+from appliance.clock import SystemClock
 from appliance.digest import Digest
+from appliance.image.store import Store
+from appliance.operations.publish import PublishRequest, publish, travelling
+from appliance.trust import keys
 
 OFFSET = 1 << 20
 PROGRAM = """\
@@ -70,3 +76,22 @@ def real_pythons() -> Pythons:
     """Fetch and assemble them, or take them from the cache."""
     made = [provide(kind, platform.machine(), cache=user_cache(), latest=True) for kind in RuntimeKind]
     return Pythons(*made)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A small image as a real bundle with the real Pythons, signed now, and the root to trust for it."""
+
+    bundle: Path
+    root: Path
+
+
+def real_delivery(folder: Path) -> Delivery:
+    """Write one into `folder`; about 100 MB."""
+    store = Store(folder / "store")
+    reference = put_image(store, folder / "scratch", [{"bin/tool": b"#!/bin/sh\n", "etc/tool.conf": b"a = 1\n"}])
+    keys.generate(folder / "keys", name="Vendor", clock=SystemClock())
+    request = PublishRequest(reference, folder / "out", (keys.load_signer(folder / "keys/signer-key.pem"),))
+    pythons = travelling(user_cache(), latest=True)
+    made = publish(request, store=store, pythons=pythons, clock=SystemClock())
+    return Delivery(made.files[0].path, folder / "keys/root.pem")
