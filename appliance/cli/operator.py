@@ -245,7 +245,7 @@ def run(
         ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
         cluster = Cluster(
             name or verified.manifest.name,
-            image=str(verified.manifest.image),
+            image=f"{verified.manifest.name}:{verified.manifest.version}",
             ssh=ssh,
             hosts=groups,
         )

@@ -18,6 +18,7 @@ from appliance.cli.proposals import (
     proposal_document,
     steps_line,
 )
+from appliance.bundle.pyruntime import layout
 from appliance.clock import SystemClock
 from appliance.errors import PreflightFailed, RecipeError, StateError
 from appliance.events import Outcome
@@ -163,4 +164,4 @@ def terms_of(session: Session, *, at_once: int, take_over: bool) -> Terms:
     if session.bundle is None:
         return Terms(at_once, take_over)
     boot = str(Path(sys.argv[0]).absolute())
-    return Terms(at_once, take_over, (sys.executable, "-I", "-B", boot, str(session.bundle)))
+    return Terms(at_once, take_over, (sys.executable, *layout.FLAGS, boot, str(session.bundle)))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from appliance.bundle.manifest import BundleManifest
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
     from appliance.events import Sink
@@ -170,6 +171,20 @@ def check_roles(roles: Sequence[RoleSpec], hosts: Sequence[Host]) -> None:
             raise RecipeError(f"the role {role.name} takes {wanted} hosts, not {count}", where="spec.hosts", hint=hint)
 
 
+def check_image(named: str, held: BundleManifest) -> None:
+    """Raise `RecipeError` when a Clusterfile names another image than the bundle holds; naming none takes any.
+
+    An image is named as ``NAME:VERSION`` or by its digest.
+    """
+    name = f"{held.name}:{held.version}"
+    if named and named not in (name, str(held.image)):
+        raise RecipeError(
+            f"the Clusterfile is for {named}, the bundle holds {name}",
+            where="spec.image",
+            hint=f"take the bundle of {named}, or write image: {name} to change the cluster to that",
+        )
+
+
 def _propose(
     operation: str,
     site: Site,
@@ -195,6 +210,7 @@ class _Wanted:
 
 
 def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
+    check_image(target.cluster.image, bundle.manifest)
     offered = bundle.manifest.arch
     config = deliver.platform_image(bundle, offered[0]).config
     hosts = target.hosts()
