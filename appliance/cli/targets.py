@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import files
+from appliance.bundle.pyruntime import layout
 from appliance.cli import prompts
 from appliance.cli.access import AccessOptions, believed_keys, confirm_keys
 from appliance.cli.proposals import (
@@ -18,7 +19,6 @@ from appliance.cli.proposals import (
     proposal_document,
     steps_line,
 )
-from appliance.bundle.pyruntime import layout
 from appliance.clock import SystemClock
 from appliance.errors import PreflightFailed, RecipeError, StateError
 from appliance.events import Outcome
