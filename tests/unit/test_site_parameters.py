@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from appliance.errors import RecipeError
+from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import settle, without_secrets
+from appliance.plan.runtime import Authority, Password
 from appliance.plan.steps import SecretRef
 from appliance.recipe import bundlefile, clusterfile
 from appliance.recipe.bundlefile import BundleSpec
@@ -91,3 +94,9 @@ def test_no_secret_is_written_down_with_the_cluster(vault: Vault) -> None:
 def test_a_bundle_cannot_declare_a_secret_that_could_be_read(properties: str, words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         bundlefile.load(f"{HEAD}parameters: {{properties: {{{properties}}}}}\n", source="bundle.yaml")
+
+
+def test_only_what_a_bundle_asked_for_is_a_secret_of_its_templates(vault: Vault) -> None:
+    vault.put("ssh-password", b"the operator's own")
+    made = fulfil((Password("shared"), Authority("ca")), vault, now=datetime(2026, 11, 1, tzinfo=UTC))
+    assert made.secrets == {"shared", "ca.key"}
