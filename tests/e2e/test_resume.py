@@ -6,10 +6,8 @@ the command line's own, in a process of its own.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.doomed import doomed
 from support.lab import lab_of
-from support.operators import PLAIN, TREE, Operator, heard, steps_of
+from support.operators import Operator, deliver, heard, steps_of, write_clusterfile
 from support.traces import differences, trace
 
 from appliance.events import Event, StepFinished, StepProgress, StepStarted
@@ -45,24 +43,11 @@ def ann(swept: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opera
     (recipe / "noise").write_bytes(os.urandom(NOISE_BYTES))
     with (recipe / "zeros").open("wb") as zeros:
         zeros.truncate(ZERO_BYTES)
-    for words in (
-        ("build", "-t", "beacon:1.0.0", recipe),
-        ("key", "generate", "-O", folder / "keys", "--name", "Test Vendor"),
-        ("bundle", "beacon:1.0.0", "-O", folder, "--key", folder / "keys/signer-key.pem", "--lock-or-latest"),
-    ):
-        places = ("--home", folder / "packager", "--store", folder / "store")
-        subprocess.run((*PLAIN, *places, *words), cwd=TREE, check=True, capture_output=True)
-    (bundle,) = folder.glob("*.run")
+    bundle, root = deliver(folder, recipe)
     with lab_of(HostSpec("one"), HostSpec("two"), HostSpec("three", bandwidth=60_000_000)) as lab:
         addresses = [lab.host(name).address for name in NAMES]
-        document = {
-            "apiVersion": "appliance/v1",
-            "kind": "Cluster",
-            "metadata": {"name": "site"},
-            "spec": {"hosts": [{"addresses": addresses, "roles": ["beacon"]}]},
-        }
-        (folder / "cluster.yaml").write_text(json.dumps(document))
-        yield Operator(lab, folder / "ann", bundle, folder / "keys/root.pem", folder / "cluster.yaml")
+        clusterfile = write_clusterfile(folder / "cluster.yaml", addresses, "beacon")
+        yield Operator(lab, folder / "ann", bundle, root, clusterfile)
 
 
 @pytest.fixture(scope="module", autouse=True)

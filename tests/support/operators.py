@@ -24,7 +24,7 @@ from appliance.execute import journal, worker
 from appliance.state import Home, RunDir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from appliance.events import Event
     from appliance.lab.registry import Lab
@@ -32,6 +32,32 @@ if TYPE_CHECKING:
 TREE = Path(__file__).parents[2]
 PLAIN = (sys.executable, "-m", "appliance")
 SECONDS = 300.0
+
+
+def deliver(folder: Path, recipe: Path) -> tuple[Path, Path]:
+    """Build, sign and bundle `recipe` below `folder`: the bundle, and whom to believe."""
+    for words in (
+        ("build", "-t", "thing:1.0.0", recipe),
+        ("key", "generate", "-O", folder / "keys", "--name", "Test Vendor"),
+        ("bundle", "thing:1.0.0", "-O", folder, "--key", folder / "keys/signer-key.pem", "--lock-or-latest"),
+    ):
+        argv = (*PLAIN, "--home", folder / "packager", "--store", folder / "store", *words)
+        subprocess.run(argv, env=_environment(), check=True, capture_output=True)
+    (bundle,) = folder.glob("*.run")
+    return bundle, folder / "keys/root.pem"
+
+
+def write_clusterfile(path: Path, addresses: Sequence[str], role: str, **spec: object) -> Path:
+    """A Clusterfile of the cluster ``site`` with hosts of one role, at `path`."""
+    hosts = [{"addresses": list(addresses), "roles": [role]}]
+    document = {
+        "apiVersion": "appliance/v1",
+        "kind": "Cluster",
+        "metadata": {"name": "site"},
+        "spec": {"hosts": hosts, **spec},
+    }
+    path.write_text(json.dumps(document))
+    return path
 
 
 @dataclass(frozen=True)
@@ -83,16 +109,8 @@ class Operator:
     @contextlib.contextmanager
     def terminal(self, command: str, *more: str) -> Iterator[Terminal]:
         """Start `command` on a terminal of its own, which is lost with the block."""
-        argv = (*PLAIN, "--home", str(self.home), *self.words(command, *more))
-        pid, master = pty.fork()
-        if pid == 0:
-            os.execvpe(argv[0], argv, {**_environment(), "TERM": "xterm"})
-        terminal = Terminal(pid, master)
-        try:
+        with on_terminal(*PLAIN, "--home", str(self.home), *self.words(command, *more)) as terminal:
             yield terminal
-        finally:
-            terminal.lose()
-            terminal.wait()
 
     def plan(self, *more: str) -> list[str]:
         """The ids of the steps that `apply` would carry out."""
@@ -169,6 +187,10 @@ class Terminal:
             pass
         return self.wait()
 
+    def kill(self) -> None:
+        """End the program itself, as by kill -9."""
+        os.kill(self.pid, signal.SIGKILL)
+
     def lose(self) -> None:
         """Hang up."""
         if self.master >= 0:
@@ -190,6 +212,20 @@ class Terminal:
             return False
         self.said += data.decode(errors="replace")
         return bool(data)
+
+
+@contextlib.contextmanager
+def on_terminal(*argv: str) -> Iterator[Terminal]:
+    """Start a program on a terminal of its own, which is lost with the block."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvpe(argv[0], argv, {**_environment(), "TERM": "xterm"})
+    terminal = Terminal(pid, master)
+    try:
+        yield terminal
+    finally:
+        terminal.lose()
+        terminal.wait()
 
 
 def _environment() -> dict[str, str]:
