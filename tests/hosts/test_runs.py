@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from support.doomed import doomed
 from support.lab import DEPUTY, DEPUTY_PASSWORD, OPS
 
 from appliance.clock import SystemClock
-from appliance.events import Outcome, RunFinished, Stamped, StepFinished, StepStarted
+from appliance.events import Outcome, RunFinished, Stamped, StepStarted
 from appliance.execute import guards, journal, lease, worker
 from appliance.execute.order import RunSecrets, make_order, write_order
 from appliance.files import write_bytes
@@ -80,18 +81,24 @@ class Desk:
             for name, (user, become, password) in ways.items()
         }
 
-    def start(self, *stages: Stage) -> RunDir:
+    def start(self, *stages: Stage, program: tuple[str, ...] = worker.PROGRAM, at_once: int = 0) -> RunDir:
         home = Home.of(self.folder / "home")
         cluster = home.cluster("site")
         Vault.open(cluster.vault, cluster.vault_key).put("word", SECRET)
         shutil.copyfile(self.lab.known_hosts, cluster.known_hosts)
         run = cluster.new_run("apply", now=datetime.now(UTC))
         order = make_order(
-            home, cluster, run=run.name, operation="apply", operator="ann@desk", endpoints=self.endpoints
+            home,
+            cluster,
+            run=run.name,
+            operation="apply",
+            operator="ann@desk",
+            endpoints=self.endpoints,
+            at_once=at_once,
         )
         write_order(run.path / "run.json", order)
         write_bytes(run.plan, plan_to_json(Plan("site", "sha256:0", stages)))
-        worker.start(run, RunSecrets.of(self.endpoints))
+        worker.start(run, RunSecrets.of(self.endpoints), program=program)
         return run
 
     def ask(self, host: str, script: str) -> str:
@@ -138,24 +145,22 @@ PLAN = (
 )
 
 
-def test_killed_after_any_step_the_same_work_goes_on_and_ends_right(desk: Desk) -> None:
-    for number in range(10):
-        for host in desk.endpoints:
-            desk.ask(host, f"rm -rf {SCENE}/*")
-        run = desk.start(*PLAN)
-        finished = 0
-        for stamped in events(run):
-            finished += isinstance(stamped.event, StepFinished)
-            if finished == number:
-                kill(run)
-                break
-        again = desk.start(*desk.needed(PLAN))
-        assert ending(again).outcome is Outcome.OK, (number, ending(again))
-        for host in desk.endpoints:
-            assert desk.ask(host, f"cat {SCENE}/did {SCENE}/overlap 2>/dev/null").split() == ["1", "2"], (number, host)
-            assert desk.ask(host, f"cat {SCENE}/config") == f"word={SECRET.decode()}\n"
-            assert desk.ask(host, f"ls {lease.FOLDER} 2>/dev/null") == ""
-        assert desk.needed(PLAN) == ()
+@pytest.mark.parametrize("at_once", [1, 0])
+def test_killed_at_every_boundary_the_same_work_goes_on_and_each_step_is_carried_out_once(
+    desk: Desk, at_once: int
+) -> None:
+    """With one host at a time each of the nine boundaries is met; side by side a kill falls into others' steps, too."""
+    kills = 0
+    while left := desk.needed(PLAN):
+        run = desk.start(*left, program=doomed("finished", 1), at_once=at_once)
+        assert not isinstance(list(events(run))[-1].event, RunFinished)
+        kills += 1
+    assert kills == 9 if at_once else 3 <= kills <= 9
+    assert ending(desk.start()).outcome is Outcome.OK
+    for host in desk.endpoints:
+        assert desk.ask(host, f"cat {SCENE}/did {SCENE}/overlap 2>/dev/null").split() == ["1", "2"], host
+        assert desk.ask(host, f"cat {SCENE}/config") == f"word={SECRET.decode()}\n"
+        assert desk.ask(host, f"ls {lease.FOLDER} 2>/dev/null") == ""
 
 
 def underway(desk: Desk) -> tuple[RunDir, tuple[Stage, ...]]:
