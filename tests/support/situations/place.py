@@ -58,7 +58,7 @@ class Place:
         path = self.folder.parent / "disk"
         path.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=True)
-        self.later.callback(subprocess.run, ["umount", path], check=True)
+        self.later.callback(subprocess.run, ["umount", "--lazy", path], check=True)
         if ballast:
             (path / "ballast").write_bytes(bytes(ballast))
         if not writable:
