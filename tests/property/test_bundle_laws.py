@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bundles import Written, write_bundle
 
+from appliance.bundle import manifest
 from appliance.bundle.layout import CHUNK_BYTES, MANIFEST_OFFSET, STUB_BYTES
 from appliance.errors import BundleError, VerificationError
 
@@ -122,3 +124,34 @@ def test_a_reader_gives_the_same_bytes_in_pieces_of_any_size(opened: VerifiedBun
     with opened.open(opened.manifest.files[-1].sha256) as source:
         read = b"".join(source.read(size) or b"" for size in sizes) + source.readall()
     assert read == PAYLOAD
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 2**53) | st.text(max_size=12) | st.sampled_from(["a" * 64, "META/x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300)
+@given(where=st.lists(st.integers(0, 40), min_size=1, max_size=4), value=VALUES, remove=st.booleans())
+def test_a_manifest_with_any_one_value_changed_is_refused_or_sound(
+    written: Written, where: list[int], value: object, remove: bool
+) -> None:
+    document = json.loads(written.manifest)
+    at, key = document, None
+    for number in where:
+        inside = at if key is None else at[key]
+        if not isinstance(inside, dict | list) or not inside:
+            break
+        at, key = inside, (sorted(inside) if isinstance(inside, dict) else range(len(inside)))[number % len(inside)]
+    if remove:
+        del at[key]
+    else:
+        at[key] = value
+    try:
+        read = manifest.from_bytes(json.dumps(document).encode())
+    except BundleError:
+        return
+    assert manifest.from_bytes(read.to_bytes()) == read
+    assert all(read.base < entry.offset <= entry.end <= read.size for entry in read.files)

@@ -33,7 +33,7 @@ PARTS = (
     "no manifest where a bundle has it",
     "manifest|signature",
     "the manifest or the signature was altered",
-    "signature",
+    "signature|certificate",
     "are not zeros",
     "chunk ",
 )
