@@ -14,7 +14,7 @@ from bench import result
 from bench.machine import machine
 from bench.material import Material
 
-BENCHMARKS = ("build", "bundle", "verify", "start", "memory")
+BENCHMARKS = ("build", "bundle", "verify", "start", "memory", "reapply", "scale-out")
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 ROOM_BYTES = 20 << 30
 
@@ -46,7 +46,7 @@ def _place() -> str:
 def _measure(name: str, material: Material, facts: dict[str, str]) -> None:
     print(f"{name}:", file=sys.stderr, flush=True)
     began, before = datetime.now(UTC), os.getloadavg()[0]
-    found = importlib.import_module(f"bench.{name}").measure(material)
+    found = importlib.import_module(f"bench.{name.replace('-', '_')}").measure(material)
     load = (before, os.getloadavg()[0])
     print(f"\n{result.table(found, load=load)}\n", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,124 @@
+"""ansible as a peer: in a virtual environment that is kept in the user's cache, with what makes it fast switched on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from appliance import state
+from bench.sides import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from appliance.lab.registry import Lab, LabHost
+
+VERSION = "2.19.14"
+FORKS = 6
+_FOLDERS = ("etc/etcd", "etc/haproxy")
+_UNIT = """\
+[Unit]
+Description=stands for {name}
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
+_PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.copy:
+        src: "{{ inventory_hostname }}/{{ item.name }}"
+        dest: "/etc/peer/{{ item.name }}"
+        mode: "{{ item.mode }}"
+        owner: root
+        group: root
+      loop: "{{ peer_files }}"
+      notify: restart
+    - ansible.builtin.copy:
+        src: "{{ inventory_hostname }}/{{ item }}"
+        dest: "/etc/systemd/system/{{ item }}"
+        mode: "0644"
+      loop: "{{ peer_units }}"
+      register: units
+    - ansible.builtin.systemd:
+        name: "{{ item }}"
+        enabled: true
+        state: started
+        daemon_reload: "{{ units is changed }}"
+      loop: "{{ peer_units }}"
+  handlers:
+    - name: restart
+      ansible.builtin.systemd: {name: peer-haproxy.service, state: restarted}
+"""
+
+
+def program() -> Path | None:
+    """``ansible-playbook`` of `VERSION`, installed from PyPI at first; None where it is not to be had."""
+    place = state.cache("bench") / f"ansible-core-{VERSION}"
+    playbook = place / "bin" / "ansible-playbook"
+    if not (place / ".ok").exists():
+        made = subprocess.run((sys.executable, "-m", "venv", "--clear", place), check=False, capture_output=True)
+        pip = (place / "bin" / "pip", "install", "-q", "--disable-pip-version-check", f"ansible-core=={VERSION}")
+        if made.returncode or subprocess.run(pip, check=False, capture_output=True).returncode:
+            return None
+        (place / ".ok").touch()
+    return playbook
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """A playbook in `folder` that asserts what stands on each host: copies of its files, and as many units."""
+
+    folder: Path
+    program: Path
+
+    def side(self, name: str, prepare: Callable[[], None] = lambda: None) -> Side:
+        """Running it."""
+        argv = (str(self.program), str(self.folder / "site.yml"))
+        return Side(name, argv, prepare, env={"ANSIBLE_CONFIG": str(self.folder / "ansible.cfg")})
+
+    def change(self, text: str) -> None:
+        """Append `text` to one file of every host."""
+        for path in self.folder.glob("*/haproxy.cfg"):
+            with path.open("a", encoding="utf-8") as out:
+                out.write(text)
+
+
+def playbook_of(lab: Lab, folder: Path, *, program: Path) -> Playbook:
+    """A playbook for the files that an installation put on the hosts of `lab`, under names of its own."""
+    folder.mkdir()
+    hosts = {host.address: _host(host, folder / host.address) for host in lab.hosts}
+    login = {
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(lab.key),
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    (folder / "hosts.json").write_text(json.dumps({"all": {"vars": login, "hosts": hosts}}), encoding="utf-8")
+    (folder / "site.yml").write_text(_PLAYBOOK, encoding="utf-8")
+    trusted = f"-F none -o UserKnownHostsFile={lab.known_hosts} -o GlobalKnownHostsFile=/dev/null"
+    settings = f"forks = {FORKS}\ninventory = {folder}/hosts.json\npipelining = True\n"
+    (folder / "ansible.cfg").write_text(
+        f"[defaults]\n{settings}[ssh_connection]\nssh_common_args = {trusted}\n"
+        "ssh_args = -o ControlMaster=auto -o ControlPersist=60s\n",
+        encoding="utf-8",
+    )
+    return Playbook(folder, program)
+
+
+def _host(host: LabHost, folder: Path) -> dict[str, object]:
+    """Copy the host's files to `folder`; the variables by which the playbook knows them."""
+    folder.mkdir()
+    found = [path for below in _FOLDERS for path in sorted((host.root / below).glob("*")) if path.is_file()]
+    for path in found:
+        (folder / path.name).write_bytes(path.read_bytes())
+    units = ["peer-haproxy.service"] + ["peer-etcd.service"] * any(path.name == "server.key" for path in found)
+    for unit in units:
+        (folder / unit).write_text(_UNIT.format(name=unit), encoding="utf-8")
+    files = [{"name": path.name, "mode": f"{path.stat().st_mode & 0o777:04o}"} for path in found]
+    return {"peer_files": files, "peer_units": units}
