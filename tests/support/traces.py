@@ -9,7 +9,7 @@ from appliance.lab import host as machines
 if TYPE_CHECKING:
     from appliance.lab.registry import LabHost
 
-# What systemd, sshd and logins change by themselves is left out.
+# What systemd, sshd and logins change by themselves is left out, and targets: network-online, once reached, stays so.
 _FILES = r"""
 find / /run -xdev \( -path /tmp -o -path /var/log -o -path /var/lib/systemd \
     -o -path /run/systemd -o -path /run/udev -o -path /run/user -o -path /run/utmp -o -path /run/log \
@@ -19,7 +19,7 @@ find /tmp /var/log -name '*appliance*'
 """
 _UNITS = """
 systemctl list-unit-files --no-legend --no-pager | awk '{print $1, $2}'
-systemctl list-units --no-legend --no-pager --all --plain --type=service,socket,timer,mount,target |
+systemctl list-units --no-legend --no-pager --all --plain --type=service,socket,timer,mount |
     awk '!/^(user|session|run-|ssh|systemd-|apt-|dpkg-|e2scrub|fstrim|logrotate|man-db)/ {print $1, $3, $4}'
 """
 _PROCESSES = "ps -eo user=,args= | grep -Ev 'ps -eo|grep|sshd: |\\(sd-pam\\)|systemd --user|sh -c|\\[|systemd-'"
