@@ -107,6 +107,7 @@ class Chunks:
         self._files = bundle
         self._manifest = manifest
         self._entries = {entry.sha256: entry for entry in manifest.files}
+        self._last = (-1, b"")  # small members share chunks, and are read one after the other
 
     def entry(self, digest: Digest) -> FileEntry:
         """The member with that digest; `BundleError` when there is none."""
@@ -117,10 +118,14 @@ class Chunks:
 
     def chunk(self, number: int) -> bytes:
         """The bytes of a chunk, compared with what was signed; `VerificationError` when they differ."""
+        last, data = self._last
+        if last == number:
+            return data
         start, end = self._manifest.chunk_range(number)
         data = self._files.read(start, end - start)
         if len(data) != end - start or hashlib.sha256(data).hexdigest() != self._manifest.chunks[number].hex:
             raise VerificationError(damaged(self._manifest, number), hint="copy the bundle again")
+        self._last = (number, data)
         return data
 
     def open(self, digest: Digest) -> MemberReader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from appliance.transport.base import Command
@@ -44,10 +45,10 @@ mounts() {
 for path in "$@" $(mounts); do
     found=$path
     while [ ! -e "$found" ]; do found=${found%/*}; [ -n "$found" ] || found=/; done
-    show disk printf '%s\n' "$path"
-    show device stat -c %d "$found"
-    show space stat -f -c '%S %a %b %d %c %T' "$found"
-    show df df -Pk "$found"
+    printf '@disk\n %s\n@device\n' "$path"
+    stat -c ' %d' "$found"
+    echo @space
+    stat -f -c ' %S %a %b %d %c %T' "$found" || show df df -Pk "$found"
 done
 show lease head -c 4096 /run/appliance/lease/owner
 [ -e /etc/appliance/node.json ] && show stamp head -c @STAMP@ /etc/appliance/node.json
@@ -107,10 +108,10 @@ class Answer:
         return any(section.name == name for section in self.sections)
 
     def rooms(self) -> Iterator[Answer]:
-        """The answers about each path: its sections disk, device, space and df."""
-        for start, section in enumerate(self.sections):
-            if section.name == "disk":
-                yield Answer(self.sections[start : start + 4])
+        """The answers about each path: its sections disk, device and space, and df where stat does not tell the space."""
+        starts = [number for number, section in enumerate(self.sections) if section.name == "disk"]
+        for start, end in pairwise([*starts, len(self.sections)]):
+            yield Answer(self.sections[start:end])
 
 
 def number(text: str) -> int:

@@ -46,7 +46,7 @@ def measure(material: Material) -> Result:
             "peak RSS: " + ", ".join(f"{peaks[count] / MIB:.0f} MiB with {count}" for count in COUNTS),
             "the plan is the first part of it: "
             + ", ".join(f"{_median(found, 'plan_seconds'):.2f} s of {count}" for count, found in runs.items()),
-            "survey, guards, plan, leases, lanes, events and journal are real; only the hosts are not. Without its start",
+            "survey, guards, plan, leases, lanes, events and journal are real, only the hosts are not",
         ),
     )
 
