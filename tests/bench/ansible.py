@@ -34,7 +34,7 @@ _PLAYBOOK = """\
   tasks:
     - ansible.builtin.copy:
         src: "{{ inventory_hostname }}/{{ item.name }}"
-        dest: "/etc/peer/{{ item.name }}"
+        dest: "/etc/peer-{{ item.name }}"
         mode: "{{ item.mode }}"
         owner: root
         group: root
