@@ -71,18 +71,15 @@ class Executor:
         self._at_once = at_once
         self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self.control = control or Control()
-        self._lanes = {host: self._lane(host) for host in dict.fromkeys((*_hosts(plan), *site.endpoints))}
-        self._with_steps = frozenset(_hosts(plan))
+        places = _places(plan)
+        self._lanes = {
+            host: self._lane(host, places.get(host, [])) for host in dict.fromkeys((*places, *site.endpoints))
+        }
+        self._with_steps = frozenset(places)
         self._dropped: set[str] = set()
         self.control.attach(retry=self._retry, stop=self._break_off)
 
-    def _lane(self, host: str) -> Lane:
-        places = [
-            Place(number, step)
-            for number, stage in enumerate(self._plan.stages)
-            for step in stage.steps
-            if step.host == host
-        ]
+    def _lane(self, host: str, places: list[Place]) -> Lane:
         connection = Connection(
             self._site.endpoints[host],
             connect=self._site.connect,
@@ -151,8 +148,7 @@ class Executor:
 
     def _stage(self, number: int, stage: Stage) -> Outcome:
         """Carry one stage out to its barrier. Hosts that failed and are not needed are dropped."""
-        taking_part = [lane for lane in self._lanes.values() if lane.host in _counts(stage)]
-        lanes = [lane for lane in taking_part if lane.host not in self._dropped]
+        lanes = [self._lanes[host] for host in _counts(stage) if host not in self._dropped]
         self._saying.sink(StageStarted(number, stage.title, tuple(lane.host for lane in lanes)))
         ready = [lane for lane in lanes if lane.failure is None]
         needed = {lane.host for lane in lanes} if stage.needs is None else set(stage.needs)
@@ -232,9 +228,13 @@ class _Retry:
 _News = _Ended | _Retry
 
 
-def _hosts(plan: Plan) -> tuple[str, ...]:
-    """The plan's hosts, in the order in which they first appear."""
-    return tuple(dict.fromkeys(step.host for stage in plan.stages for step in stage.steps))
+def _places(plan: Plan) -> dict[str, list[Place]]:
+    """What each host of the plan is to do, the hosts in the order in which they first appear."""
+    places: dict[str, list[Place]] = {}
+    for number, stage in enumerate(plan.stages):
+        for step in stage.steps:
+            places.setdefault(step.host, []).append(Place(number, step))
+    return places
 
 
 def _counts(stage: Stage) -> dict[str, int]:

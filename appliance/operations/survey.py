@@ -54,10 +54,12 @@ class Survey:
 
     def held(self, stages: Sequence[Stage], *, resolve: guards.Resolve, sink: Sink = events.silent) -> frozenset[str]:
         """The ids of those steps that need not be carried out. `resolve` gives secrets, to be compared on the host."""
+        steps: dict[str, list[Step]] = {}
+        for step in (step for stage in stages for step in stage.steps):
+            steps.setdefault(step.host, []).append(step)
 
         def ask(host: SiteHost) -> frozenset[str]:
-            steps: list[Step] = [step for stage in stages for step in stage.steps if step.host == host.name]
-            return guards.held(self._lines[host.name], steps, resolve=resolve)
+            return guards.held(self._lines[host.name], steps.get(host.name, []), resolve=resolve)
 
         with events.task(sink, "guards", "Ask hosts what holds already", total=len(self.hosts), unit="hosts") as count:
             return frozenset[str]().union(*_each(ask, self.hosts, count))

@@ -22,12 +22,22 @@ _LISTED = 3
 
 def changes(site: Site, plan: Plan) -> tuple[Change, ...]:
     """The changes on each host, in the site's order: what is added, what changes, what goes. Checks are no changes."""
-    return tuple(change for host in site.hosts for change in _on_host(site, host, plan))
+    coming, going = _by_host(plan, destructive=False), _by_host(plan, destructive=True)
+    return tuple(
+        change
+        for host in site.hosts
+        for change in _on_host(site, host, coming.get(host.name, []), going.get(host.name, []))
+    )
 
 
-def _on_host(site: Site, host: SiteHost, plan: Plan) -> Iterator[Change]:
-    going = [step for stage in plan.stages if stage.destructive for step in stage.steps if step.host == host.name]
-    coming = [step for stage in plan.stages if not stage.destructive for step in stage.steps if step.host == host.name]
+def _by_host(plan: Plan, *, destructive: bool) -> dict[str, list[Step]]:
+    steps: dict[str, list[Step]] = {}
+    for step in (step for stage in plan.stages if stage.destructive is destructive for step in stage.steps):
+        steps.setdefault(step.host, []).append(step)
+    return steps
+
+
+def _on_host(site: Site, host: SiteHost, coming: list[Step], going: list[Step]) -> Iterator[Change]:
     if coming and not host.stamp:
         yield Change("add", host.name, f"joins {site.cluster} as {', '.join(host.host.roles)}")
     yield from _image(site, host, coming)
