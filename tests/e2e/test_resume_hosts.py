@@ -113,13 +113,13 @@ def test_a_lost_ssh_session_does_not_end_a_run_and_an_operator_on_another_machin
     enter = labs.ssh_command(ann.lab, "operator")
     words = f"apply -f cluster.yaml --trust root.pem --key key --host-keys known_hosts --yes {' '.join(GATED)}"
     with on_terminal(*enter, "-tt", f"sh /media/{ann.bundle.name} {words}") as session:
-        session.until("Check beacon")
+        session.until("Check the cluster")
         session.kill()
     refused = ann.appliance("apply", *GATED)
     assert refused.returncode == 8
     assert "root@operator for run" in refused.stderr
     with on_terminal(*enter, "-tt", f"sh /media/{ann.bundle.name} attach") as session:
-        session.until("Check beacon")
+        session.until("Check the cluster")
         everywhere(ann, f"touch {GATE}")
         assert session.end() == 0
     assert "done, 3 of 3 hosts" in session.said
