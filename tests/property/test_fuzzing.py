@@ -12,7 +12,7 @@ import pytest
 from fuzz.targets import NAMES
 
 TESTS = Path(__file__).parents[1]
-SECONDS = "2"
+SECONDS = "1"
 
 pytestmark = pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="atheris is made for Linux on x86_64 alone"
