@@ -15,7 +15,7 @@ from rich.text import Text
 
 from appliance.cli.output import Format
 from appliance.cli.progress import mark
-from appliance.cli.text import printable
+from appliance.cli.text import plural, printable
 from appliance.clock import SystemClock
 from appliance.errors import Cancelled
 from appliance.events import Outcome, RunFinished, RunStarted, StageStarted, StepFinished
@@ -107,10 +107,12 @@ class _Watch:
     def _tell(self, stamped: Stamped, view: RunView) -> None:
         match stamped.event:
             case RunStarted() as event:
-                self._line(f"{event.operation} of {event.cluster} on {len(event.hosts)} hosts: run {event.run}")
+                hosts = plural(len(event.hosts), "host")
+                self._line(f"{event.operation} of {event.cluster} on {hosts}: run {event.run}")
             case StageStarted() as event:
                 number = f"{event.stage + 1}/{len(view.stages)}"
-                self._line(f"[{number}] {event.title} ({len(event.hosts)} hosts)")
+                hosts = plural(len(event.hosts), "host")
+                self._line(f"[{number}] {event.title} ({hosts})")
             case StepFinished(outcome=Outcome.FAILED) as event:
                 self._line(f"  {mark(event.outcome)} {event.host}: {event.detail}", style="red")
                 if event.hint:
