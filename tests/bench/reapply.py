@@ -106,15 +106,15 @@ class Delivery:
 
 
 def _travelled(site: BenchSite) -> dict[str, int]:
-    """What the newest run sent to each host: the bytes that its journal counted."""
+    """What the newest run sent to each host, by its journal: the last count of bytes, less what the host had."""
     run = Home(site.home).cluster(CLUSTER).list_runs()[0]
     stages = plan_from_json(read_bounded(run.plan, LIMIT)).stages
     receives = {step.id for stage in stages for step in stage.steps if isinstance(step.action, Receive)}
-    counted: dict[str, int] = {}
+    counts: dict[str, list[int]] = {}
     for event in (stamped.event for stamped in journal.read(run.journal)):
         if isinstance(event, StepProgress) and event.step in receives:
-            counted[event.host] = max(counted.get(event.host, 0), event.done)
-    return counted
+            counts.setdefault(event.host, []).append(event.done)
+    return {host: done[-1] - done[0] for host, done in counts.items()}
 
 
 def _only_its_bytes(delivery: Delivery, travelled: dict[str, int]) -> Target:
