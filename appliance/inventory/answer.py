@@ -108,7 +108,7 @@ class Answer:
         return any(section.name == name for section in self.sections)
 
     def rooms(self) -> Iterator[Answer]:
-        """The answers about each path: its sections disk, device and space, and df where stat does not tell the space."""
+        """The answers about each path: its sections disk, device and space, and df where stat tells no space."""
         starts = [number for number, section in enumerate(self.sections) if section.name == "disk"]
         for start, end in pairwise([*starts, len(self.sections)]):
             yield Answer(self.sections[start:end])
