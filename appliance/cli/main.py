@@ -26,6 +26,7 @@ _PACKAGER, _OFFICER, _OPERATOR, _REHEARSAL, _HIDDEN = "Packager", "Security offi
 _SECTIONS = {
     _PACKAGER: {
         "build": ("packager", "build", "Build a cluster image from a Kubefile."),
+        "find-images": ("find_images", "find_images", "Say which container images files need, and why."),
         "images": ("images", "images", "List the cluster images in the store."),
         "inspect": ("images", "inspect", "Show what a cluster image holds."),
         "diff": ("store", "diff", "Show what differs between two images."),
