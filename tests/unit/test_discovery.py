@@ -374,6 +374,21 @@ def test_a_chart_is_rendered_with_the_values_that_are_given(chart: Path, tmp_pat
     assert summary(found) == {"quay.io/demo/app:3.0": "certain", "demo/metrics:1.5.0": "certain"}
 
 
+def test_a_chart_is_rendered_as_the_kubefile_installs_it(chart: Path) -> None:
+    put(
+        chart,
+        "Kubefile",
+        """
+        FROM scratch
+        ENV CHART=charts/demo OPTS="--set metrics.enabled=true"
+        COPY charts charts
+        CMD ["helm upgrade -i demo $(CHART) -n x --create-namespace -f given.yaml $(OPTS) $(SITE)", "kubectl get pods"]
+    """,
+    )
+    put(chart, "given.yaml", "image: {tag: '4.0'}\n")
+    assert summary(find(chart)) == {"quay.io/demo/app:4.0": "certain", "demo/metrics:1.5.0": "certain"}
+
+
 def test_a_chart_that_cannot_be_rendered_is_told_and_its_values_count(chart: Path) -> None:
     put(chart, "charts/demo/templates/x.yaml", '{{ required "a name is needed" .Values.name }}\n')
     found = find(chart)
@@ -393,7 +408,7 @@ def test_without_helm_a_chart_is_refused_naming_both_ways(chart: Path, monkeypat
 def test_a_helm_on_path_comes_first(chart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
         #!/bin/sh
-        [ "$*" = "template release %s --namespace default --set a=b" ] || { echo "Error: $*" >&2; exit 1; }
+        [ "$*" = "template release %s --namespace apps --set a=b" ] || { echo "Error: $*" >&2; exit 1; }
         printf -- '---\\n# Source: demo/templates/a.yaml\\nkind: Pod\\napiVersion: v1\\n'
         echo 'spec: {containers: [{image: a:1}]}'
     """

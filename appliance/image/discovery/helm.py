@@ -11,12 +11,14 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from appliance.errors import ApplianceError, RecipeError
+from appliance.errors import ApplianceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+NAMESPACE = "apps"
+"""Where charts are said to be installed: some refuse ``default``."""
 _SECONDS = 300.0
 _SOURCE = re.compile(r"^# Source: (.+)$", re.MULTILINE)
 
@@ -30,6 +32,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """A chart to be rendered, a folder or an archive, and with what."""
+
+    chart: Path
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """A chart as it would be installed: manifests by template; or `problem`, why it could not be rendered."""
 
@@ -37,30 +47,24 @@ class Rendered:
     problem: str = ""
 
 
-def render(charts: Sequence[Path], settings: Settings) -> tuple[Rendered, ...]:
-    """Render charts, folders or archives, in order.
-
-    Raises `ApplianceError` when there is no Helm, and `RecipeError` for values that cannot be read.
-    """
-    if not charts:
+def render(jobs: Sequence[Job]) -> tuple[Rendered, ...]:
+    """Render charts, in order; `ApplianceError` when there is no Helm."""
+    if not jobs:
         return ()
-    for path in settings.values:
-        if not path.is_file():
-            raise RecipeError("there is no such file of values", where=str(path), hint="name a YAML file")
     if program := shutil.which("helm"):
-        return tuple(_by_program(program, chart, settings) for chart in charts)
+        return tuple(_by_program(program, job) for job in jobs)
     if importlib.util.find_spec("helm_python"):
-        return _by_sdk(charts, settings)
+        return _by_sdk(jobs)
     raise ApplianceError(
-        f"the chart {charts[0]} can only be read by Helm, which is not here",
+        f"the chart {jobs[0].chart} can only be read by Helm, which is not here",
         hint="put a helm on PATH, or: pip install 'appliance[helm]'",
     )
 
 
-def _by_program(program: str, chart: Path, settings: Settings) -> Rendered:
-    given = [word for path in settings.values for word in ("--values", str(path))]
-    given += [word for expression in settings.sets for word in ("--set", expression)]
-    argv = [program, "template", "release", str(chart), "--namespace", "default", *given]
+def _by_program(program: str, job: Job) -> Rendered:
+    given = [word for path in job.settings.values for word in ("--values", str(path))]
+    given += [word for expression in job.settings.sets for word in ("--set", expression)]
+    argv = [program, "template", "release", str(job.chart), "--namespace", NAMESPACE, *given]
     try:
         done = subprocess.run(argv, capture_output=True, timeout=_SECONDS, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -81,20 +85,21 @@ def _by_template(text: str) -> dict[str, str]:
     return found
 
 
-def _by_sdk(charts: Sequence[Path], settings: Settings) -> tuple[Rendered, ...]:
-    asked = {
-        "charts": [str(chart) for chart in charts],
-        "values": [path.read_text(encoding="utf-8", errors="replace") for path in settings.values],
-        "sets": list(settings.sets),
-    }
+def _by_sdk(jobs: Sequence[Job]) -> tuple[Rendered, ...]:
+    asked = [
+        {
+            "chart": str(job.chart),
+            "values": [path.read_text(encoding="utf-8", errors="replace") for path in job.settings.values],
+            "sets": list(job.settings.sets),
+            "namespace": NAMESPACE,
+        }
+        for job in jobs
+    ]
     argv = [sys.executable, "-m", "appliance.image.discovery.helmsdk"]
     done = subprocess.run(argv, input=json.dumps(asked).encode(), capture_output=True, check=False)
     if done.returncode != 0:
         raise ApplianceError(f"the Helm SDK failed: {_last_line(done.stderr)}", hint="put a helm on PATH instead")
-    answer = json.loads(done.stdout)
-    if "error" in answer:
-        raise RecipeError(f"the values cannot be used: {answer['error']}", hint="look at --values and --set")
-    return tuple(Rendered(one.get("manifests", {}), one.get("error", "")) for one in answer["charts"])
+    return tuple(Rendered(one.get("manifests", {}), one.get("error", "")) for one in json.loads(done.stdout))
 
 
 def _last_line(stderr: bytes) -> str:

@@ -1,7 +1,7 @@
 """The Helm SDK in a process of its own: ``python -m appliance.image.discovery.helmsdk``. The door to helm_python.
 
 Its library is Go with its own threads and signals, and charts are others' programs; so neither lives in ours. One JSON
-document on stdin (charts, values, sets), one on stdout: for each chart its manifests by template, or what is wrong.
+list on stdin (charts with their values and sets), one on stdout: the manifests of each by template, or what is wrong.
 """
 
 from __future__ import annotations
@@ -15,24 +15,20 @@ import helm_python
 
 def main() -> None:
     """Render what stdin names."""
-    asked = json.load(sys.stdin)
-    values: dict[str, Any] = {}
-    answers: list[dict[str, Any]] = []
+    json.dump([_rendered(**job) for job in json.load(sys.stdin)], sys.stdout)
+
+
+def _rendered(*, chart: str, values: list[str], sets: list[str], namespace: str) -> dict[str, Any]:
     try:
-        for text in asked["values"]:
-            values = _merged(values, helm_python.values_from_yaml(text))
-        for expression in asked["sets"]:
-            values = _merged(values, helm_python.parse_set_string(expression))
-    except helm_python.HelmError as error:
-        json.dump({"error": str(error)}, sys.stdout)
-        return
-    for path in asked["charts"]:
-        try:
-            with helm_python.Chart.load(path) as chart:
-                answers.append({"manifests": chart.render(values, name="release", namespace="default")})
-        except (helm_python.HelmError, ValueError) as error:
-            answers.append({"error": str(error)})
-    json.dump({"charts": answers}, sys.stdout)
+        given: dict[str, Any] = {}
+        for text in values:
+            given = _merged(given, helm_python.values_from_yaml(text))
+        for expression in sets:
+            given = _merged(given, helm_python.parse_set_string(expression))
+        with helm_python.Chart.load(chart) as loaded:
+            return {"manifests": loaded.render(given, name="release", namespace=namespace)}
+    except (helm_python.HelmError, ValueError) as error:
+        return {"error": str(error)}
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

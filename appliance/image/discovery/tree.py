@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
-from appliance.image.discovery import helm, kustomize, objects, texts
+from appliance.image.discovery import helm, kustomize, launches, objects, texts
 from appliance.image.discovery.found import Confidence, Discovery, Findings
+from appliance.image.discovery.helm import Job, Settings
 from appliance.image.ignore import Ignore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from appliance.image.discovery.helm import Rendered, Settings
+    from appliance.image.discovery.helm import Rendered
+    from appliance.image.discovery.launches import Launch
 
 IGNORE = ".imageignore"
 _CHART = "Chart.yaml"
@@ -34,6 +36,9 @@ def discover(roots: Sequence[Path], settings: Settings) -> Discovery:
 
     Raises `RecipeError` for a path that cannot be read, `ApplianceError` for a chart where there is no Helm.
     """
+    for path in settings.values:
+        if not path.is_file():
+            raise RecipeError("there is no such file of values", where=str(path), hint="name a YAML file")
     findings = Findings()
     ignored: list[str] = []
     for root in roots:
@@ -59,9 +64,7 @@ class _Tree:
 
     def walk(self, settings: Settings, ignored: list[str]) -> None:
         self._ignore(ignored)
-        charts = self._charts()
-        rendered = helm.render([path for _, path in charts], settings)
-        taken = [name for (name, _), one in zip(charts, rendered, strict=True) if self._chart(name, one)]
+        taken = self._render(self._charts(), settings)
         within = tuple(f"{name}/" if name and (self._root / name).is_dir() else name for name in taken)
         taken_parts = self._kustomizations(within)
         for name, path in self._files.items():
@@ -76,7 +79,10 @@ class _Tree:
         for name in [name for name in self._files if name.rpartition("/")[2] == IGNORE]:
             text = _text(self._files.pop(name)) or ""
             folder = name.rpartition("/")[0]
-            patterns = Ignore.parse(text)
+            try:
+                patterns = Ignore.parse(text)
+            except RecipeError as error:
+                raise RecipeError(error.message, where=name, hint="close the bracket") from error
             below = f"{folder}/" if folder else ""
             self._files = {
                 other: path
@@ -97,20 +103,61 @@ class _Tree:
         return [(name, self._root / name if name != self._root.name or self._root.is_dir() else self._root)
                 for name in (*tops, *archives)]  # fmt: skip
 
-    def _chart(self, name: str, rendered: Rendered) -> bool:
-        """Look into what a chart makes; whether its files need no look of their own."""
+    def _render(self, charts: list[tuple[str, Path]], settings: Settings) -> list[str]:
+        """Look into what charts make, as a Kubefile installs them, else by default; those that could be rendered."""
+        paths = dict(charts)
+        installed = [
+            (name, Job(paths[name], self._settings(folder, launch, settings)))
+            for name, uses in self._launches().items()
+            for folder, launch in uses
+            if name in paths
+        ]
+        failed = self._try(installed)
+        for name, problem in failed.items():
+            self._findings.warn(name or ".", f"the chart cannot be rendered as the Kubefile installs it: {problem}")
+        plain = [name for name in paths if name in failed or name not in {name for name, _ in installed}]
+        problems = self._try([(name, Job(paths[name], settings)) for name in plain])
+        rendered = [name for name in paths if name not in problems or "library" in problems[name]]
+        for name in problems.keys() - rendered:
+            message = f"the chart cannot be rendered, so only its values count: {problems[name]}"
+            self._findings.warn(name or ".", message)
+        for name in rendered:
+            self._defaults(name)
+        return rendered
+
+    def _try(self, jobs: list[tuple[str, Job]]) -> dict[str, str]:
+        """Look into what jobs make; by the chart's name, why one of its jobs could not be done."""
+        results = zip(jobs, helm.render([job for _, job in jobs]), strict=True)
+        problems: dict[str, str] = {}
+        for (name, _), one in results:
+            self._manifests(name, one)
+            if one.problem:
+                problems[name] = one.problem
+        return problems
+
+    def _launches(self) -> dict[str, list[tuple[str, Launch]]]:
+        """How Kubefiles install charts, by the chart's name, each with the Kubefile's folder."""
+        found: dict[str, list[tuple[str, Launch]]] = {}
+        for name, path in self._files.items():
+            folder, _, base = name.rpartition("/")
+            if base in _KUBEFILES and (text := _text(path)):
+                for launch in launches.find(text, name):
+                    chart = os.path.normpath(f"{folder}/{launch.chart}" if folder else launch.chart)
+                    found.setdefault(chart, []).append((folder, launch))
+        return found
+
+    def _settings(self, folder: str, launch: Launch, settings: Settings) -> Settings:
+        """A launch's values, and over them those that were given. What the site gives at its own time is not there."""
+        named = (os.path.normpath(f"{folder}/{value}" if folder else value) for value in launch.values)
+        own = tuple(self._files[name] for name in named if name in self._files)
+        return Settings((*own, *settings.values), (*launch.sets, *settings.sets))
+
+    def _manifests(self, name: str, rendered: Rendered) -> None:
         where = name or "."
-        if rendered.problem:
-            if "library" in rendered.problem:
-                return True
-            self._findings.warn(where, f"the chart cannot be rendered, so only its values count: {rendered.problem}")
-            return False
         for template, text in rendered.manifests.items():
             if template.endswith(_NOTES):
                 continue
             objects.scan_documents(text, f"{where}:{template}", self._findings)
-        self._defaults(name)
-        return True
 
     def _defaults(self, name: str) -> None:
         """What a chart's values name and its templates did not use by default: a guess."""
