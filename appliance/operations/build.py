@@ -133,7 +133,7 @@ def _bring_base(
     except ApplianceError as error:
         at = f" at {error.where}" if error.where else ""
         message = f"the base image is not in the store and cannot be pulled: {error.message}{at}"
-        raise instruction.error(message, hint=error.hint) from error
+        raise instruction.error(message, hint=f"build it first, or {error.hint}") from error
 
 
 def _build(

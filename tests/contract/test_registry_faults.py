@@ -242,6 +242,7 @@ def test_a_registry_that_died_is_said_to_be_unreachable(bench: Bench, tmp_path: 
     with pytest.raises(Unreachable, match="cannot be reached") as caught:
         registries.pull(bench.back.root, Reference.parse(f"{dying.host}/app:1"), bench.reach)
     assert caught.value.exit_code == 7
+    assert bench.clock.slept == []
 
 
 def test_a_pull_that_failed_goes_on_with_what_it_has(bench: Bench) -> None:

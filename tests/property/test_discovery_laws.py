@@ -74,7 +74,7 @@ def test_any_file_can_be_walked(text: str) -> None:
         except RecipeError as error:
             assert error.where == ".imageignore"  # noqa: PT017  (a broken pattern is refused in words)
         else:
-            assert all(look(image.reference.familiar) is not Look.NONE for image in found.images)
+            assert all(Reference.parse(image.reference.familiar) == image.reference for image in found.images)
 
 
 @given(st.text(max_size=100))

@@ -125,6 +125,7 @@ class Session:
         self._credential = credential
         self._shown: dict[tuple[str, ...], str] = {}
         self._lock = threading.Lock()
+        self._answered = False
         self._client = httpx.Client(
             verify=_trust(registry, access),
             timeout=httpx.Timeout(access.timeout, connect=min(access.timeout, _CONNECT_SECONDS), pool=None),
@@ -218,6 +219,7 @@ class Session:
             body = content() if callable(content) else content or None
             request = self._client.build_request(method, url, headers=dict(headers), content=body)
             response = self._client.send(request, stream=True, follow_redirects=method in ("GET", "HEAD"))
+            self._answered = True
         try:
             if response.status_code in _PASSING:
                 answer = self._answer(response)
@@ -312,9 +314,14 @@ class Session:
         except httpx.TransportError as error:
             if final := self._tls_error(error):
                 raise final from error
-            raise PassingFault(
-                Unreachable(f"the registry cannot be reached: {error}", where=self.registry, hint="is its name right?")
-            ) from error
+            cut = Unreachable(
+                f"the registry cannot be reached: {error}",
+                where=self.registry,
+                hint="look at its name, and at the network",
+            )
+            if isinstance(error, httpx.ConnectError) and not self._answered:
+                raise cut from error  # who was never there is not waited for
+            raise PassingFault(cut) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransferFailed(f"the registry answers what is no HTTP: {error}", where=self.registry) from error
 
