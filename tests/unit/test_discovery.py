@@ -59,6 +59,8 @@ def in_yaml(tmp_path: Path, text: str) -> dict[str, str]:
         ("${IMAGE}:1", Look.NONE),
         ("{{ .Values.image }}:1", Look.NONE),
         ("system:serviceaccount:x", Look.NONE),
+        (DIGEST, Look.NONE),
+        (DIGEST.partition(":")[2], Look.NONE),
         ("Some text: 1", Look.NONE),
         ("", Look.NONE),
         ("日本語:1", Look.NONE),
@@ -451,6 +453,14 @@ def test_a_kustomization_that_cannot_be_built_is_told_and_its_parts_count(
     assert found.warnings == (
         ".: the kustomization cannot be built: it takes kustomize or kubectl on PATH to build a kustomization",
     )
+
+
+def test_images_themselves_do_not_name_images(tmp_path: Path) -> None:
+    put(tmp_path, "store/oci-layout", "{}")
+    put(tmp_path, "store/index.json", '{"manifests": [{"image": "a/b:1"}]}')
+    put(tmp_path, "a.json", '{"annotations": {"org.opencontainers.image.base.name": "quay.io/x:1"}, "version": "1"}')
+    put(tmp_path, "b.json", f'{{"image": "{DIGEST.partition(":")[2]}", "version": "1.0"}}')
+    assert find(tmp_path) == Discovery(())
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ _NO_IMAGE = re.compile(
 _HOST = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*(?::[0-9]+)?|localhost(?::[0-9]+)?|[A-Za-z0-9.-]+:[0-9]+")
 _SPLIT = re.compile(r"[\s\"'`,;|()\[\]{}<>=]+")
 _NUMBERS = re.compile(r"[0-9.]+")
+_HASH = re.compile(r"sha(?:256|512):.*|[0-9a-f]{40,}(?::.*)?")
 _FILE = re.compile(
     r".*\.(?:ya?ml|json|sh|txt|conf|md|html?|svc|local|png|jpe?g|svg|gif|tar|gz|tgz|so|py|go|js)", re.ASCII
 )
@@ -41,7 +42,7 @@ class Look(enum.IntEnum):
 
 def look(text: str) -> Look:
     """How clearly a whole text is a reference."""
-    if not text or len(text) > 512 or not text.isascii() or "://" in text or text[0] in "./-$":  # noqa: PLR2004
+    if not text or len(text) > 512 or not text.isascii() or "://" in text or text[0] in "./-$" or _HASH.fullmatch(text):  # noqa: PLR2004
         return Look.NONE
     try:
         reference = Reference.parse(text)

@@ -22,6 +22,7 @@ _SILENT = frozenset(
     ("status", "managedFields", "description", "summary", "message", "title", "openAPIV3Schema", "rules", "expr",
      "matchLabels", "nodeSelector", "labels", "selector", "ownerReferences", "resources", "tolerations")
 )  # fmt: skip
+_OCI = "org.opencontainers."
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -206,7 +207,7 @@ class _Scan:
 
     def _annotations(self, metadata: Mapping) -> None:
         for key, value in metadata.mapping("annotations").fields.items():
-            if not isinstance(value, Scalar) or key == _LAST_APPLIED:
+            if not isinstance(value, Scalar) or key == _LAST_APPLIED or key.startswith(_OCI):
                 continue
             text = value.text.strip()
             seen = look(text)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 IGNORE = ".imageignore"
 _CHART = "Chart.yaml"
 _NOTES = "NOTES.txt"
+_LAYOUT = "oci-layout"
 _MOST_BYTES = 32 << 20
 _DOCUMENTS = (".yaml", ".yml", ".json")
 _TEMPLATES = (".j2", ".tmpl", ".tpl", ".gotmpl", ".template")
@@ -232,7 +233,9 @@ def _files(root: Path) -> Iterator[Path]:
         yield root
         return
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _NEVER)
+        folders[:] = [] if _LAYOUT in names else sorted(name for name in folders if name not in _NEVER)
+        if _LAYOUT in names:
+            continue  # images themselves, not what names them
         for name in sorted(names):
             path = Path(folder) / name
             if path.is_file() and not path.is_symlink():
