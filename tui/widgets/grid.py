@@ -1,0 +1,86 @@
+"""A table that is told what it shall show, and changes no more of itself than is different."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST = 40
+"""Columns that a cell takes at most, unless the table says otherwise: longer texts are cut, and the cut is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text, and the name of a colour of the theme for it (empty: the usual one)."""
+
+    text: str
+    color: str = ""
+
+    def content(self, most: int) -> Content:
+        """As the table draws it; nothing in the text counts as markup."""
+        line = " ".join(self.text.split())
+        text = line if len(line) <= most else f"{line[: most - 1]}…"
+        return Content.styled(text, f"${self.color}") if self.color else Content(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row by its key."""
+
+    key: str
+    cells: tuple[Cell, ...]
+
+
+class Grid(DataTable[Content]):
+    """Rows by key; the cursor stays on its row, wherever that goes."""
+
+    def __init__(self, *, id: str | None = None, most: int = MOST) -> None:  # noqa: A002  (as all widgets call it)
+        super().__init__(id=id, cursor_type="row", zebra_stripes=True)
+        self._most = most
+        self._heads: tuple[str, ...] = ()
+        self._shown: tuple[Row, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The key of the row with the cursor; empty when there is none."""
+        return self._shown[self.cursor_row].key if 0 <= self.cursor_row < len(self._shown) else ""
+
+    def row_of(self, key: str) -> Row | None:
+        """The row with this key, uncut."""
+        return next((row for row in self._shown if row.key == key), None)
+
+    def show(self, heads: Sequence[str], rows: Sequence[Row]) -> None:
+        """Show these rows under these heads."""
+        wanted = tuple(rows)
+        same = tuple(heads) == self._heads and [row.key for row in wanted] == [row.key for row in self._shown]
+        if same:
+            self._update(wanted)
+        else:
+            self._rebuild(tuple(heads), wanted)
+
+    def _update(self, rows: tuple[Row, ...]) -> None:
+        for number, (old, new) in enumerate(zip(self._shown, rows, strict=True)):
+            for column, (before, after) in enumerate(zip(old.cells, new.cells, strict=True)):
+                if before != after:
+                    self.update_cell_at(Coordinate(number, column), after.content(self._most), update_width=True)
+        self._shown = rows
+
+    def _rebuild(self, heads: tuple[str, ...], rows: tuple[Row, ...]) -> None:
+        at, offset = self.key, self.scroll_offset
+        self.clear(columns=heads != self._heads)
+        if heads != self._heads:
+            for head in heads:
+                self.add_column(head)
+        self._heads, self._shown = heads, rows
+        for row in rows:
+            self.add_row(*(cell.content(self._most) for cell in row.cells), key=row.key)
+        place = next((number for number, row in enumerate(rows) if row.key == at), 0)
+        self.scroll_to(y=offset.y, x=offset.x, animate=False)
+        self.move_cursor(row=place, animate=False, scroll=bool(at))
