@@ -49,7 +49,7 @@ class Guide(App[int]):
     TITLE = texts.PROGRAM
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "leave", texts.KEY_QUIT, priority=True),
+        Binding("ctrl+q", "leave", texts.KEY_QUIT, show=False, priority=True),
         Binding("ctrl+c", "leave", texts.KEY_QUIT, show=False, priority=True),
     ]
 

@@ -1,4 +1,4 @@
-"""Every text of the guide, so that another language is one file. What comes from elsewhere is cleaned, and no markup."""
+"""Every text of the guide, so that another language is one file. What comes from elsewhere is cleaned; none is markup."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ KEY_QUIT = "quit"
 KEY_LEAVE = "close"
 KEY_VERIFY = "verify"
 KEY_CLUSTERS = "clusters"
-KEY_KEYS = "host keys"
+KEY_KEYS = "keys"
 KEY_ACCESS = "access"
 KEY_ENTER = "test"
 KEY_ROLE = "role"
-KEY_PROPOSE = "propose roles"
+KEY_PROPOSE = "propose"
 KEY_SELECT = "select"
 KEY_ALL = "select all"
 KEY_LABELS = "labels"
@@ -57,15 +57,15 @@ KEY_REMOVE = "remove"
 KEY_SORT = "sort"
 KEY_FILTER = "filter"
 KEY_FIND = "find hosts"
-KEY_CHECK_ONE = "check host again"
+KEY_CHECK_ONE = "check host"
 KEY_CHECK_ALL = "check all"
 KEY_GO = "carry out"
-KEY_SAVE = "save Clusterfile"
+KEY_SAVE = "save"
 KEY_VIEW = "view"
 KEY_AGAIN = "propose again"
 KEY_PAUSE = "pause"
 KEY_CANCEL = "stop"
-KEY_RETRY = "retry host"
+KEY_RETRY = "retry"
 KEY_LOG = "log"
 KEY_REPORT = "report"
 KEY_HTML = "save"
@@ -162,11 +162,11 @@ PALETTE_QUIT = "Leave"
 # Open
 
 OPEN_TITLE = _title(Step.OPEN)
-OPEN_LEAD = "Choose the delivery. It is verified, every byte; nothing of it runs on a host yet."
+OPEN_LEAD = "Choose the delivery: every byte of it is verified. Nothing is installed yet."
 OPEN_BUNDLE = "Bundle"
 OPEN_BUNDLE_HINT = "path of the .run file"
 OPEN_TRUST = "Whom to believe"
-OPEN_TRUST_HINT = "root.pem, signer.pub or sha256:FINGERPRINT; empty: this site's own store"
+OPEN_TRUST_HINT = "root.pem or sha256:…; empty: this site's store"
 OPEN_NONE = "No bundle beside this program or on a mounted stick; type its path."
 OPEN_NOT_YET = "The delivery is not verified yet: only what is verified is installed."
 OPEN_ACCEPT = "Accept the licence first (space)."
@@ -214,7 +214,7 @@ def verdict(delivery: Delivery) -> Content:
             lines.append(Content(f"  {NEXT} {clean(report.hint)}"))
     checked = report.checked
     if report.signers or checked.bytes:
-        lines.append(Content("Checked").stylize("bold"))
+        lines.append(Content("Checked" if report.verified else "Found").stylize("bold"))
     if checked.bytes:
         whole = f"{checked.bytes:,} bytes in {plural(checked.chunks, 'chunk')}, {plural(checked.files, 'file')}"
         lines.append(Content(f"  {whole}"))
@@ -237,9 +237,9 @@ def _signers(signers: Sequence[SignerResult]) -> Iterable[str]:
 # Hosts
 
 HOSTS_TITLE = _title(Step.HOSTS)
-HOSTS_LEAD = "Find the hosts, compare their keys, enter them, give them roles. Nothing is changed on them."
+HOSTS_LEAD = "Find hosts, compare their keys, enter them, give roles. Nothing is changed."
 HOSTS_FIND = "Find hosts"
-HOSTS_FIND_HINT = "10.0.0.11-13, 10.0.1.0/24, names, or a Clusterfile's path"
+HOSTS_FIND_HINT = "10.0.0.11-13, 10.0.1.0/24, names, or a Clusterfile"
 HOSTS_HEADS = (" ", "address", "role", "name", "key", "entry", "what it is")
 HOSTS_EMPTY = "No host yet. Type addresses above and press Enter: all that answer by SSH are listed."
 HOSTS_NOBODY = "Nobody answers by SSH there."
@@ -347,7 +347,7 @@ def entered(count: int, refused: Sequence[Machine]) -> str:
 # Settings
 
 SETTINGS_TITLE = _title(Step.SETTINGS)
-SETTINGS_LEAD = "What can be chosen of this delivery. Values are checked as you type; what is left has its default."
+SETTINGS_LEAD = "What can be chosen. Values are checked as you type. Nothing is changed yet."
 SETTINGS_NAME = "Name of the cluster"
 SETTINGS_NAME_HINT = "lower-case letters, digits, hyphens; hosts and this machine know it by that name"
 SETTINGS_NONE = "This delivery has nothing else to choose."
@@ -374,7 +374,7 @@ def fault(error: ApplianceError) -> str:
 # Preflight
 
 PREFLIGHT_TITLE = _title(Step.PREFLIGHT)
-PREFLIGHT_LEAD = "Are the hosts fit for it? Failures come first, with why and what to do. Nothing is changed."
+PREFLIGHT_LEAD = "Are the hosts fit? Failures first, with what to do. Nothing is changed."
 PREFLIGHT_HOST = "host"
 PREFLIGHT_TOGETHER = "(together)"
 PREFLIGHT_WAIT = "The hosts are not checked yet."
@@ -445,9 +445,7 @@ def _counts(proposed: Proposed) -> str:
 def plan_lead(proposed: Proposed) -> str:
     """What the plan is, above it."""
     lost = "; something is LOST by it" if proposed.proposal.plan.destructive else ""
-    return (
-        f"{proposed.proposal.operation} of {proposed.cluster.name}: {_counts(proposed)}{lost}. Nothing is changed yet."
-    )
+    return f"{proposed.proposal.operation} of {proposed.cluster.name}: {_counts(proposed)}{lost}"
 
 
 def confirm_plan(proposed: Proposed) -> str:
@@ -494,7 +492,7 @@ def changes(proposal: Proposal) -> str:
 # Run
 
 RUN_TITLE = _title(Step.RUN)
-RUN_LEAD = "It works in a process of its own: you may leave, close the terminal, and come back."
+RUN_LEAD = "It runs by itself: you may leave, close the terminal, and come back."
 RUN_HEADS = ("host", "", "steps", "doing")
 RUN_WAIT = "The run is not over. Escape leaves this screen; the run goes on."
 RUN_OVER = "The run is over."
@@ -568,13 +566,13 @@ def lane_detail(host: HostView, why: str) -> Content:
 
 def run_ended(report: Report) -> str:
     """The line above a run that is over."""
-    return f"{headline(report)}. e shows the report, h saves it."
+    return f"{headline(report)}"
 
 
 # Cluster
 
 CLUSTER_TITLE = "Cluster"
-CLUSTER_LEAD = "What is installed where, how it is, and what was done. Reset takes everything off, and asks first."
+CLUSTER_LEAD = "What is installed where, how it is, and what was done."
 CLUSTER_RUNS = "Runs, newest first (Enter shows one)"
 CLUSTER_NOTHING = "Nothing was applied to this cluster from here."
 STATUS_HEADS = ("", "host", "address", "version", "services")

@@ -39,8 +39,8 @@ class Page(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n", "forward", texts.KEY_NEXT, priority=True),
         Binding("escape", "back", texts.KEY_BACK),
-        Binding("question_mark", "guide_help", texts.KEY_HELP, key_display="?"),
-        Binding("f1", "guide_help", texts.KEY_HELP, show=False),
+        Binding("f1", "guide_help", texts.KEY_HELP),
+        Binding("question_mark", "guide_help", texts.KEY_HELP, show=False),
     ]
 
     def __init__(self) -> None:

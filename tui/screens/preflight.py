@@ -17,7 +17,7 @@ from tui.session import Step, with_checks
 from tui.widgets.grid import Cell, Grid, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from textual.app import ComposeResult
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from appliance.inventory.preflight import CheckResult
 
 _COLORS = {Verdict.PASS: "success", Verdict.WARN: "warning", Verdict.FAIL: "error"}
+
+
+def _urgency(host: str, found: Mapping[str, Verdict]) -> tuple[int, bool]:
+    """What sorts failures before warnings before the rest, and what concerns hosts together last among equals."""
+    return min(list(_COLORS)[::-1].index(verdict) for verdict in found.values()), not host
 
 
 class PreflightPage(Page):
@@ -99,7 +104,7 @@ class PreflightPage(Page):
             worst.setdefault(result.check, result.verdict)
         rows = [
             Row(host, (Cell(host or texts.PREFLIGHT_TOGETHER), *(self._cell(found.get(name)) for name in names)))
-            for host, found in by_host.items()
+            for host, found in sorted(by_host.items(), key=lambda one: _urgency(*one))
         ]
         heads = [texts.PREFLIGHT_HOST, *(texts.clean(name) for name in names)] if rows else []
         self.query_one(Grid).show(heads, rows)

@@ -69,6 +69,22 @@ class Choose(Dialog[str]):
     def _chosen(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id)
 
+    def key_up(self) -> None:
+        """Scroll the text."""
+        self.query_one(".box-text").scroll_up(animate=False)
+
+    def key_down(self) -> None:
+        """Scroll the text."""
+        self.query_one(".box-text").scroll_down(animate=False)
+
+    def key_pageup(self) -> None:
+        """Scroll the text by its height."""
+        self.query_one(".box-text").scroll_page_up(animate=False)
+
+    def key_pagedown(self) -> None:
+        """Scroll the text by its height."""
+        self.query_one(".box-text").scroll_page_down(animate=False)
+
     def key_left(self) -> None:
         """Go to the choice before."""
         self.focus_previous(Button)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual.content import Content
+from rich.text import Text
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MOST = 40
 """Columns that a cell takes at most, unless the table says otherwise: longer texts are cut, and the cut is marked."""
@@ -23,11 +23,11 @@ class Cell:
     text: str
     color: str = ""
 
-    def content(self, most: int) -> Content:
-        """As the table draws it; nothing in the text counts as markup."""
-        line = " ".join(self.text.split())
-        text = line if len(line) <= most else f"{line[: most - 1]}…"
-        return Content.styled(text, f"${self.color}") if self.color else Content(text)
+    def drawn(self, most: int, colors: Mapping[str, str]) -> Text:
+        """As the table draws it, at most `most` columns wide; nothing in the text counts as markup."""
+        text = Text(" ".join(self.text.split()), colors.get(self.color, "").removeprefix("ansi_"))
+        text.truncate(most, overflow="ellipsis")
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-class Grid(DataTable[Content]):
+class Grid(DataTable[Text]):
     """Rows by key; the cursor stays on its row, wherever that goes."""
 
     def __init__(self, *, id: str | None = None, most: int = MOST) -> None:  # noqa: A002  (as all widgets call it)
@@ -69,7 +69,9 @@ class Grid(DataTable[Content]):
         for number, (old, new) in enumerate(zip(self._shown, rows, strict=True)):
             for column, (before, after) in enumerate(zip(old.cells, new.cells, strict=True)):
                 if before != after:
-                    self.update_cell_at(Coordinate(number, column), after.content(self._most), update_width=True)
+                    self.update_cell_at(
+                        Coordinate(number, column), after.drawn(self._most, self.app.theme_variables), update_width=True
+                    )
         self._shown = rows
 
     def _rebuild(self, heads: tuple[str, ...], rows: tuple[Row, ...]) -> None:
@@ -80,7 +82,7 @@ class Grid(DataTable[Content]):
                 self.add_column(head)
         self._heads, self._shown = heads, rows
         for row in rows:
-            self.add_row(*(cell.content(self._most) for cell in row.cells), key=row.key)
+            self.add_row(*(cell.drawn(self._most, self.app.theme_variables) for cell in row.cells), key=row.key)
         place = next((number for number, row in enumerate(rows) if row.key == at), 0)
         self.scroll_to(y=offset.y, x=offset.x, animate=False)
         self.move_cursor(row=place, animate=False, scroll=bool(at))
