@@ -1,4 +1,4 @@
-"""Every text of the guide, so that another language is one file. What comes from elsewhere is cleaned; none is markup."""
+"""Every text of the guide, so that another language is one file. What comes from elsewhere is cleaned, never markup."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def hardware(facts: Facts) -> str:
     system = f"{facts.os_id} {facts.os_version}".strip()
     cores, memory = f"{facts.cpus} CPU", size_text(facts.memory)
     stamp = f", has {facts.stamp.cluster}" if facts.stamp and facts.stamp.machine_id == facts.machine_id else ""
-    return clean(f"{cores}, {memory}, {size_text(root)} free, {system}{stamp}")
+    return clean(f"{cores}, {memory}, {system}, {size_text(root)} free{stamp}")
 
 
 def machine_detail(machine: Machine) -> str:
@@ -494,8 +494,6 @@ def changes(proposal: Proposal) -> str:
 RUN_TITLE = _title(Step.RUN)
 RUN_LEAD = "It runs by itself: you may leave, close the terminal, and come back."
 RUN_HEADS = ("host", "", "steps", "doing")
-RUN_WAIT = "The run is not over. Escape leaves this screen; the run goes on."
-RUN_OVER = "The run is over."
 PAUSED = "Paused: steps underway end, no other begins. p goes on."
 RESUMED = "Going on."
 CANCEL_TITLE = "Stop the run?"
@@ -512,7 +510,6 @@ RETRYING = "Trying again on {host}."
 LOG_TITLE = "What commands wrote on {host}"
 LOG_EMPTY = "Nothing was written."
 REPORT_TITLE = "Report"
-REPORT_LATER = "The report comes when the run is over."
 REPORT_SAVE = "Save it as a page: where? An existing file is not overwritten."
 RUN_HELP = """\
 The run is a process of its own. Leaving this screen, losing the terminal or a fault of the guide does not touch it:

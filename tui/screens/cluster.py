@@ -35,6 +35,7 @@ class ClusterPage(Page):
     TITLE_TEXT = texts.CLUSTER_TITLE
     LEAD = texts.CLUSTER_LEAD
     HELP_TEXT = texts.CLUSTER_HELP
+    LEADS_ON = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_cluster", texts.KEY_NEXT_CLUSTER),
         Binding("u", "look", texts.KEY_LOOK),

@@ -26,10 +26,10 @@ class HelpPage(Page):
 
     TITLE_TEXT = texts.HELP_TITLE
     LEAD = texts.HELP_LEAD
+    LEADS_ON = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", texts.KEY_LEAVE),
         Binding("question_mark", "leave", texts.KEY_LEAVE, show=False),
-        Binding("ctrl+n", "leave", show=False, priority=True),
     ]
 
     def __init__(self, title: str, text: str) -> None:

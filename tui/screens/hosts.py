@@ -48,7 +48,7 @@ class HostsPage(Page):
         Binding("t", "enter", texts.KEY_ENTER),
         Binding("r", "role", texts.KEY_ROLE),
         Binding("p", "propose", texts.KEY_PROPOSE),
-        Binding("space", "select", texts.KEY_SELECT),
+        Binding("space", "select", texts.KEY_SELECT, show=False),
         Binding("asterisk", "select_all", texts.KEY_ALL, show=False),
         Binding("l", "labels", texts.KEY_LABELS, show=False),
         Binding("d", "remove", texts.KEY_REMOVE, show=False),

@@ -36,6 +36,7 @@ class Page(Screen[None]):
     TITLE_TEXT: ClassVar[str] = ""
     LEAD: ClassVar[str] = ""
     HELP_TEXT: ClassVar[str] = ""
+    LEADS_ON: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n", "forward", texts.KEY_NEXT, priority=True),
         Binding("escape", "back", texts.KEY_BACK),
@@ -62,6 +63,11 @@ class Page(Screen[None]):
     def action_back(self) -> None:
         """Go back."""
         self.guide.go_back()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key is shown and works where it means something."""
+        del parameters
+        return action != "forward" or self.LEADS_ON
 
     # What a screen uses
 
@@ -155,8 +161,8 @@ class Page(Screen[None]):
         self.guide.show_help(self.TITLE_TEXT, self.HELP_TEXT)
 
     def _head(self) -> None:
-        if self.is_mounted:
-            self.query_one(Heading).show(self.TITLE_TEXT, texts.about(self.session))
+        for heading in self.query(Heading):
+            heading.show(self.TITLE_TEXT, texts.about(self.session))
 
     @on(Changed)
     def _changed(self, message: Changed) -> None:

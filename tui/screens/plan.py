@@ -129,7 +129,10 @@ class PlanPage(Page):
 
     def _confirmed(self, answer: str | None) -> None:
         session, proposed = self.session, self.session.proposed
-        if proposed is None or answer in (None, "no"):
+        if proposed is None:
+            return
+        wanted = proposed.cluster.name if proposed.proposal.plan.destructive else "yes"
+        if answer != wanted:
             return
         self.work("start", lambda job: runs.start(self.engine, session, proposed, sink=job.sink), done=self._started)
 

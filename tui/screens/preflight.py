@@ -64,7 +64,7 @@ class PreflightPage(Page):
     def action_check_one(self) -> None:
         """Look at the host with the cursor again."""
         session, host = self.session, self.query_one(Grid).key
-        if not host:
+        if host in ("", texts.PREFLIGHT_TOGETHER):
             self.action_check_all()
             return
         only = frozenset({host})
@@ -103,7 +103,10 @@ class PreflightPage(Page):
             worst = by_host.setdefault(result.host, {})
             worst.setdefault(result.check, result.verdict)
         rows = [
-            Row(host, (Cell(host or texts.PREFLIGHT_TOGETHER), *(self._cell(found.get(name)) for name in names)))
+            Row(
+                host or texts.PREFLIGHT_TOGETHER,
+                (Cell(host or texts.PREFLIGHT_TOGETHER), *(self._cell(found.get(name)) for name in names)),
+            )
             for host, found in sorted(by_host.items(), key=lambda one: _urgency(*one))
         ]
         heads = [texts.PREFLIGHT_HOST, *(texts.clean(name) for name in names)] if rows else []
@@ -116,5 +119,5 @@ class PreflightPage(Page):
     @on(DataTable.RowHighlighted, "#checks")
     def _detail(self) -> None:
         host = self.query_one(Grid).key
-        results = [result for result in self.session.checks if result.host == host]
+        results = [result for result in self.session.checks if (result.host or texts.PREFLIGHT_TOGETHER) == host]
         self.query_one("#detail-text", Static).update(texts.checks_detail(results))

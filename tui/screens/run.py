@@ -35,6 +35,7 @@ class RunPage(Page):
     TITLE_TEXT = texts.RUN_TITLE
     LEAD = texts.RUN_LEAD
     HELP_TEXT = texts.RUN_HELP
+    LEADS_ON = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", texts.KEY_PAUSE),
         Binding("x", "cancel", texts.KEY_CANCEL),
@@ -60,6 +61,14 @@ class RunPage(Page):
         with VerticalScroll(id="detail"):
             yield Static(id="detail-text", markup=False)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A run that goes on takes orders; one that is over has a report."""
+        if action in ("pause", "cancel", "retry"):
+            return self._report is None
+        if action in ("report", "save"):
+            return self._report is not None
+        return super().check_action(action, parameters)
+
     def begin(self) -> None:
         """Replay the journal and follow it."""
         self.query_one(Grid).focus()
@@ -79,13 +88,10 @@ class RunPage(Page):
             self._paused = order == "pause"
             self.notice.say(texts.PAUSED if self._paused else texts.RESUMED)
 
-        if self._goes_on():
-            self.work("command", lambda _: runs.command(self._run, order), done=told)
+        self.work("command", lambda _: runs.command(self._run, order), done=told)
 
     def action_cancel(self) -> None:
         """Ask how to stop, saying what each way means."""
-        if not self._goes_on():
-            return
 
         def answered(choice: str | None) -> None:
             if choice in ("cancel", "stop"):
@@ -101,7 +107,7 @@ class RunPage(Page):
     def action_retry(self) -> None:
         """Let the failed host with the cursor try again."""
         host = self.query_one(Grid).key
-        if self._goes_on() and host:
+        if host:
             self.work(
                 "command",
                 lambda _: runs.command(self._run, "retry", host=host),
@@ -123,14 +129,11 @@ class RunPage(Page):
         """Read the report, once there is one."""
         if self._report:
             self._read(texts.REPORT_TITLE, to_text(self._report))
-        else:
-            self.notice.say(texts.REPORT_LATER)
 
     def action_save(self) -> None:
         """Save the report as a page."""
         report = self._report
         if report is None:
-            self.notice.say(texts.REPORT_LATER)
             return
 
         def answered(path: str | None) -> None:
@@ -150,21 +153,8 @@ class RunPage(Page):
         self.guide.show_clusters()
 
     def action_back(self) -> None:
-        """Leave the screen; the run goes on by itself."""
+        """Leave the screen, to the cluster; the run goes on by itself."""
         self.guide.show_clusters()
-
-    def action_forward(self) -> None:
-        """What comes after a run is the cluster."""
-        if self._report:
-            self.guide.show_clusters()
-        else:
-            self.notice.say(texts.RUN_WAIT)
-
-    def _goes_on(self) -> bool:
-        if self._report is None:
-            return True
-        self.notice.say(texts.RUN_OVER)
-        return False
 
     def _read(self, title: str, text: str) -> None:
         self.app.push_screen(Reading(title, text))
@@ -184,6 +174,7 @@ class RunPage(Page):
     def _ended(self, report: Report) -> None:
         self._report = report
         self.query_one("#lead", Static).update(texts.run_ended(report))
+        self.refresh_bindings()
         self.guide.bell()
         session, run = self.session, self._run
         if session.run == run:

@@ -112,20 +112,26 @@ class AskText(Dialog[str]):
         self.dismiss(event.value)
 
 
-class TypeName(AskText):
+class TypeName(Dialog[str]):
     """For what cannot be undone: nothing but the very name is an answer."""
 
     def __init__(self, title: str, text: str, name: str) -> None:
-        super().__init__(title, text)
-        self._name_wanted = name
+        super().__init__(title)
+        self._text = text
+        self._wanted = name
+
+    def inside(self) -> ComposeResult:
+        """The text and the field."""
+        yield Static(self._text, markup=False)
+        yield Input(compact=True)
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
-        if event.value.strip() == self._name_wanted:
-            self.dismiss(event.value)
+        if event.value.strip() == self._wanted:
+            self.dismiss(self._wanted)
         else:
             event.input.value = ""
-            event.input.placeholder = texts.TYPE_EXACTLY.format(name=self._name_wanted)
+            event.input.placeholder = texts.TYPE_EXACTLY.format(name=self._wanted)
 
 
 class Reading(Dialog[str]):
