@@ -121,6 +121,8 @@ class HostsPage(Page):
             self._show()
         if self.session.unpinned:
             self.action_keys()
+        else:
+            self._enter_or_ask([seen.host.address for seen in found])
 
     def _imported(self, read: tuple[Session, tuple[str, ...]]) -> None:
         self.session, warnings = read
@@ -156,6 +158,10 @@ class HostsPage(Page):
     def _pinned(self, addresses: list[str]) -> None:
         self.session = sessions.with_pinned(self.session, addresses)
         self._show()
+        self._enter_or_ask(addresses)
+
+    def _enter_or_ask(self, addresses: list[str]) -> None:
+        """Enter these hosts; ask how, if nobody has said."""
         if self.session.access.user or self.session.written.ssh.user:
             self._enter(addresses)
         else:
