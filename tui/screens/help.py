@@ -66,4 +66,5 @@ class HelpPage(Page):
         self._manuals = manuals
         shown = self.query_one("#manuals", OptionList)
         shown.add_options([Option(texts.clean(manual.path)) for manual in manuals])
+        shown.highlighted = 0 if manuals else None
         shown.display = self.query_one("#manuals-caption").display = bool(manuals)

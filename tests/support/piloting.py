@@ -1,0 +1,34 @@
+"""How tests press the guide's keys, and wait for what they set going."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.screens.page import Page
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """Wait until nothing works for a screen and all messages are dealt with."""
+    for _ in range(2000):
+        await pilot.pause(0.01)
+        pages = [screen for screen in pilot.app.screen_stack if isinstance(screen, Page)]
+        if not any(page._jobs for page in pages):
+            await pilot.pause()
+            return
+    raise AssertionError("the screen does not come to rest")
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Press keys, one after the other, each when the one before has done its work."""
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+async def type_in(pilot: Pilot[int], text: str) -> None:
+    """Type a text."""
+    names = {"/": "slash", ".": "full_stop", "-": "minus", ",": "comma", " ": "space"}
+    await pilot.press(*(names.get(letter, letter) for letter in text))
