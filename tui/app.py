@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
@@ -63,8 +62,6 @@ class Guide(App[int]):
 
     def on_mount(self) -> None:
         """Listen for the end, and begin at the first step."""
-        if os.environ.get("NO_COLOR"):
-            self.theme = "textual-ansi"
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test's business

@@ -59,7 +59,7 @@ def start(engine: Engine) -> int:
         _say_crash(engine, guide.crash)
         return _FAULT
     if status == guide.SIGNALLED:
-        sys.stderr.write(f"{texts.ENDED}\n")
+        _last_word(texts.ENDED)
     return status or 0
 
 
@@ -110,4 +110,16 @@ def _say_crash(engine: Engine, crash: Exception) -> None:
         raise crash
     journal = runs.last_journal(engine)
     where = texts.CRASHED_JOURNAL.format(journal=journal) if journal else ""
-    sys.stderr.write(f"{plain(texts.CRASHED.format(error=f'{type(crash).__name__}: {crash}', where=where))}\n")
+    said = texts.CRASHED.format(error=plain(f"{type(crash).__name__}: {crash}"), where=where)
+    _last_word(said)
+
+
+def _last_word(text: str) -> None:
+    """Say something to whoever is still there."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:  # the terminal is gone; so that Python, too, writes to nobody when it ends
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nobody, 1)
+        os.dup2(nobody, 2)

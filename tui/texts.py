@@ -251,7 +251,7 @@ Enter. What answers by SSH is listed with its host keys: compare their fingerpri
 (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then believe all at once. Only believed hosts are entered.
 
   o, /     find hosts, filter         k  compare and believe host keys
-  space    select, * all              a  how hosts are entered: user, key, passwords
+  space    select, * all              a  user, key and passwords for entering
   r        next role                  t  enter them again, sudo included
   p        propose roles for all      l  labels        d  take off the list
   s        sort by the next column
@@ -350,6 +350,7 @@ SETTINGS_TITLE = _title(Step.SETTINGS)
 SETTINGS_LEAD = "What can be chosen. Values are checked as you type. Nothing is changed yet."
 SETTINGS_NAME = "Name of the cluster"
 SETTINGS_NAME_HINT = "lower-case letters, digits, hyphens; hosts and this machine know it by that name"
+YES = "yes"
 SETTINGS_NONE = "This delivery has nothing else to choose."
 SETTINGS_KEPT = "kept in the vault; empty leaves it"
 SETTINGS_HELP = """\
@@ -515,7 +516,7 @@ RUN_HELP = """\
 The run is a process of its own. Leaving this screen, losing the terminal or a fault of the guide does not touch it:
 start the guide again and it offers to watch it; `attach` does so on the command line.
 
-  p  pause, go on                  l  what commands wrote on the host with the cursor
+  p  pause, go on                  l  the log of the host with the cursor
   x  stop: asks how, and says      e  the report, once it is over
      what that means               h  save the report as a page
   r  retry the failed host         Escape, c  leave; the run goes on"""
@@ -580,7 +581,7 @@ The hosts are asked how they are: which version is installed, and whether all se
 cluster; Enter shows one, with its report.
 
   n  next cluster                u  look again
-  a  how hosts are entered       z  reset: propose to take off all that was installed
+  a  how hosts are entered       z  reset: propose to take everything off
   Escape  back"""
 
 
@@ -612,9 +613,10 @@ Everywhere
 
   Tab, Shift-Tab  next thing, thing before      Escape  back
   Ctrl-N          next step                     ?, F1   this help
-  Ctrl-P          palette: all commands         Ctrl-Q  leave; nothing is lost, a run goes on"""
+  Ctrl-P          palette: all commands         Ctrl-Q  leave; a run goes on"""
 
 
 def help_page(title: str, text: str) -> str:
-    """The help of a screen."""
-    return f"{title}\n\n{text}\n\n{_EVERYWHERE}"
+    """The help of a screen: prose in whole paragraphs, which the screen wraps, and lines of keys as they are."""
+    paragraphs = f"{title}\n\n{text}\n\n{_EVERYWHERE}".split("\n\n")
+    return "\n\n".join(each if each.startswith("  ") else " ".join(each.split()) for each in paragraphs)

@@ -18,6 +18,7 @@ from tui.calls import description, runs
 from tui.screens.page import Page
 from tui.session import Delivery, Session, Step, with_delivery
 from tui.widgets.dialogs import Choose
+from tui.widgets.tick import Tick
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -49,7 +50,7 @@ class OpenPage(Page):
             yield Input(id="trust", placeholder=texts.OPEN_TRUST_HINT, compact=True)
         with VerticalScroll(id="verdict", can_focus=True):
             yield Static(id="verdict-text")
-        yield Checkbox(texts.OPEN_LICENCE, id="licence", compact=True)
+        yield Tick(texts.OPEN_LICENCE, id="licence", compact=True)
 
     def begin(self) -> None:
         """Look for bundles, and for a run that goes on."""

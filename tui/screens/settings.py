@@ -15,6 +15,7 @@ from tui.calls import description, hosts
 from tui.fields import Field, Kind, fields_of, given
 from tui.screens.page import Page
 from tui.session import Step
+from tui.widgets.tick import Tick
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -158,7 +159,7 @@ def _widget(field: Field, value: object) -> Widget:
     current = field.default if value is None else value
     match field.kind:
         case Kind.YES_NO:
-            return Checkbox(value=current in (True, "true", "yes", "on"), id=field.id, compact=True)
+            return Tick(texts.YES, value=current in (True, "true", "yes", "on"), id=field.id, compact=True)
         case Kind.CHOICE:
             options = [(texts.clean(choice), choice) for choice in field.choices]
             chosen = str(current) if str(current) in field.choices else Select.NULL
