@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def main(play: str, _command: str, run_dir: str) -> None:
     tests = Path(__file__).parent.parent
     sys.path[:0] = [str(tests), str(tests.parent)]
-    from appliance.clock import SystemClock  # noqa: PLC0415  (found only now)
+    from support.signing import At  # noqa: PLC0415  (found only now)
+
     from appliance.events import Stream  # noqa: PLC0415
     from appliance.execute import mailbox, worker  # noqa: PLC0415
     from appliance.execute.journal import Journal  # noqa: PLC0415
@@ -31,7 +32,7 @@ def main(play: str, _command: str, run_dir: str) -> None:
     with mailbox.listening(run.path) as listener, Journal(run.journal) as journal:
         me = {"pid": os.getpid(), "started": worker._started(os.getpid())}
         (run.path / "worker.json").write_text(json.dumps(me))
-        stream = Stream(SystemClock(), journal.write)
+        stream = Stream(At(), journal.write)
 
         def told() -> dict[str, Any]:
             line, _ = listener.accept()

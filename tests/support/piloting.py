@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 
 
 async def settle(pilot: Pilot[int]) -> None:
-    """Wait until nothing works for a screen and all messages are dealt with."""
-    for _ in range(2000):
+    """Wait until a screen is there, nothing works for it, and all messages are dealt with."""
+    quiet = 0
+    for _ in range(3000):
         await pilot.pause(0.01)
+        await pilot.pause()
         pages = [screen for screen in pilot.app.screen_stack if isinstance(screen, Page)]
-        if not any(page._jobs for page in pages):
-            await pilot.pause()
+        resting = bool(pages) and all(page.is_running and not page._jobs for page in pages)
+        quiet = quiet + 1 if resting else 0
+        if quiet > 1:
             return
     raise AssertionError("the screen does not come to rest")
 
