@@ -399,11 +399,13 @@ def checks_counted(results: Sequence[CheckResult]) -> str:
 
 
 def checks_detail(results: Sequence[CheckResult]) -> Content:
-    """What was found on one host: failures and warnings with what to do, then what passed."""
+    """What was found: failures and warnings with what to do, then what passed; named by host when it is of several."""
+    several = len({result.host for result in results}) > 1
     lines: list[Content] = []
     for result in results:
         color = {Verdict.FAIL: "bold $error", Verdict.WARN: "bold $warning", Verdict.PASS: ""}[result.verdict]
-        said = f" {clean(result.check)}: {clean(result.detail)}"
+        host = f"{clean(result.host)}, " if several and result.host else ""
+        said = f" {host}{clean(result.check)}: {clean(result.detail)}"
         lines.append(Content.assemble((f"{VERDICTS[result.verdict]:<4}", color), said))
         if result.hint and result.verdict is not Verdict.PASS:
             lines.append(Content(f"     {NEXT} {clean(result.hint)}"))

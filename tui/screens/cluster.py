@@ -17,11 +17,13 @@ from tui.calls import proposals, runs
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
 from tui.session import Step
+from tui.widgets.dialogs import Reading
 from tui.widgets.grid import Cell, Grid, Row
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from appliance.errors import ApplianceError
     from appliance.inventory.hosts import Access
     from appliance.operations.inspect import HostStatus
     from appliance.operations.propose import Proposed
@@ -114,6 +116,12 @@ class ClusterPage(Page):
             lambda job: proposals.reset(self.engine, cluster.name, access, sink=job.sink),
             done=self._reset,
         )
+
+    def fail(self, error: ApplianceError) -> None:
+        """Say what went wrong, and on which hosts."""
+        super().fail(error)
+        if results := proposals.checks_of(error):
+            self.app.push_screen(Reading(str(error), texts.checks_detail(results).plain))
 
     @on(OptionList.OptionSelected, "#runs")
     def _watch(self, event: OptionList.OptionSelected) -> None:
