@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
@@ -54,6 +55,7 @@ class Guide(App[int]):
 
     def __init__(self, engine: Engine, session: Session | None = None) -> None:
         super().__init__()
+        self.animation_level = "none"  # a serial line has no time for it
         self.engine = engine
         self.session = session or Session()
         self.crash: Exception | None = None
@@ -91,6 +93,8 @@ class Guide(App[int]):
         """Show what this machine has installed."""
         if not isinstance(self.screen, ClusterPage | RunPage) and not self._is_other_operation():
             self._came_from = self._step
+        if self._is_other_operation():
+            self.session = replace(self.session, proposed=None)  # it was looked at, or is a run by now
         self.switch_screen(ClusterPage())
 
     def show_run(self, run: RunDir) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the guide for the manual: the journey of `tests/tui`, photographed. ``pictures.py FOLDER`` writes SVGs."""
+"""Pictures of the guide for the manual: the journey of `tests/tui`, photographed. ``pictures.py FOLDER`` makes them."""
 
 from __future__ import annotations
 

@@ -182,6 +182,21 @@ async def test_a_wrong_value_is_said_below_its_field_and_stops_there(make_site: 
         assert guide.screen.query_one("#parameter-0").has_focus
 
 
+async def test_another_name_keeps_the_keys_that_were_believed(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        await press(pilot, "ctrl+n", "end")
+        await type_in(pilot, "-b")
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, PreflightPage)
+        assert "fit: " in text_of(guide)
+    assert (site.engine.folder("demo-b").draft.exists(), site.engine.folder("demo").draft.exists()) == (True, False)
+
+
 async def test_a_secret_is_masked_and_ends_in_the_vault_only(make_site: MakeSite) -> None:
     site = make_site()
     guide = Guide(site.engine)

@@ -31,6 +31,18 @@ def with_keys(engine: Engine, session: Session) -> Session:
     return replace(session, machines=machines)
 
 
+def renamed(engine: Engine, session: Session, before: str) -> Session:
+    """`session` after its cluster, until now called `before`, got its name: keys that were believed still are."""
+    if session.written.name != before:
+        old, new = engine.host_keys(before), engine.host_keys(session.written.name)
+        for machine in session.machines:
+            port = session.port(machine)
+            if believed := old.pinned(machine.address, port):
+                new.pin(machine.address, port, *believed)
+        engine.folder(before).draft.unlink(missing_ok=True)
+    return with_keys(engine, session)
+
+
 def expand(text: str) -> tuple[str, ...]:
     """Addresses out of ranges, networks and names, with commas or spaces between; names are asked of the system."""
     words = [word for part in text.split(",") for word in part.split()]

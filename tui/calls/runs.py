@@ -95,8 +95,9 @@ def log(run: RunDir, host: str) -> str:
 
 
 def clusters(engine: Engine) -> tuple[KnownCluster, ...]:
-    """The clusters that this machine knows, with their runs, newest first."""
-    return tuple(_known(engine.folder(name)) for name in engine.home.clusters())
+    """The clusters to which something was done from here, with their runs, newest first."""
+    found = (_known(engine.folder(name)) for name in engine.home.clusters())
+    return tuple(cluster for cluster in found if cluster.applied or cluster.runs)
 
 
 def living_run(engine: Engine) -> RunDir | None:

@@ -71,8 +71,8 @@ class SettingsPage(Page):
         self._check()
 
     def action_back(self) -> None:
-        """Keep what was typed, right or wrong, and go back."""
-        self._store()
+        """Keep the values typed, right or wrong, and go back; a name counts once it holds."""
+        self.session = sessions.with_parameters(self.session, self._given())
         super().action_back()
 
     @on(Input.Submitted)
@@ -108,13 +108,14 @@ class SettingsPage(Page):
             self.notice.quiet()
         if self._going:
             self._going = False
+            before = self.session.written.name
             self._store()
             session = self.session
-            self.work("keys", lambda _: hosts.with_keys(self.engine, session), done=self._go)
+            self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._go)
 
     def _go(self, session: sessions.Session) -> None:
         self.session = session
-        self.guide.go(Step.PREFLIGHT if not session.unpinned else Step.HOSTS)
+        self.guide.go(Step.PREFLIGHT)
 
     def _fails(self, error: ApplianceError) -> None:
         self._mark(error)
