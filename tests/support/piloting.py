@@ -10,16 +10,20 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
 
+_ROUNDS = 3
+"""How often in a row a screen must be found at rest: a key's message may still be on its way to who starts the work."""
+
+
 async def settle(pilot: Pilot[int]) -> None:
     """Wait until a screen is there, nothing works for it, and all messages are dealt with."""
     quiet = 0
     for _ in range(3000):
-        await pilot.pause(0.01)
+        await pilot.pause(0.02)
         await pilot.pause()
         pages = [screen for screen in pilot.app.screen_stack if isinstance(screen, Page)]
         resting = bool(pages) and all(page.is_running and not page._jobs for page in pages)
         quiet = quiet + 1 if resting else 0
-        if quiet > 1:
+        if quiet > _ROUNDS:
             return
     raise AssertionError("the screen does not come to rest")
 

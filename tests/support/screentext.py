@@ -29,4 +29,4 @@ def compare(app: App[int], name: str) -> None:
     if os.environ.get("APPLIANCE_UPDATE_SCREENS"):
         path.write_text(shown)
     assert path.exists(), f"{path} is missing; APPLIANCE_UPDATE_SCREENS=1 writes it"
-    assert shown.splitlines() == path.read_text().splitlines()
+    assert shown.splitlines() == path.read_text().splitlines(), f"{name}:\n{shown}"
