@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance import errors
-from appliance.cli.main import _in_bundle, cli
+from appliance.cli.main import _meant, cli
 from appliance.cli.options import EVERYWHERE, Option, Session
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def parse(words: Sequence[str], *, bundle: bool = False) -> click.Context:
     `click.UsageError` for a command or option that there is not, and for arguments that are missing or too many.
     """
     context = click.Context(cli, info_name="appliance", obj=Session(bundle=Path("x.run") if bundle else None))
-    left = _in_bundle(list(words)) if bundle else list(words)
+    left = _meant(list(words), context.obj)
     while isinstance(context.command, click.Group):
         _, left, _ = context.command.make_parser(context).parse_args(left)
         if not left:
