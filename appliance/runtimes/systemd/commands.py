@@ -45,6 +45,9 @@ _STOP = """
 unit=$1 all=$2
 systemctl stop -- "$all"
 systemctl disable --quiet -- "$unit" 2>/dev/null
+for link in /etc/systemd/system/*.wants/"$unit" /etc/systemd/system/*.requires/"$unit"; do  # where its file is gone
+    [ ! -L "$link" ] || rm -f "$link"
+done
 systemctl clean --what=all -- "$all" 2>/dev/null
 systemctl reset-failed -- "$all" 2>/dev/null
 ! systemctl is-active --quiet -- "$all" || { echo "$unit does not stop" >&2; exit 1; }
@@ -56,6 +59,9 @@ for state in $(systemctl is-active -- "$all"); do
     case $state in inactive|unknown) ;; *) exit 1 ;; esac
 done
 case $(systemctl is-enabled -- "$unit" 2>/dev/null) in enabled*|alias|linked*) exit 1 ;; esac
+for link in /etc/systemd/system/*.wants/"$unit" /etc/systemd/system/*.requires/"$unit"; do
+    [ ! -L "$link" ] || exit 1
+done
 """
 
 _FORGET = """
