@@ -47,6 +47,16 @@ def keys() -> Path:
     return _made(platformdirs.user_config_path(_APPLICATION) / "keys")
 
 
+def require_label(name: str) -> None:
+    """Raise `RecipeError` unless `name`, of a cluster, is a DNS label."""
+    if not _LABEL.fullmatch(name):
+        raise RecipeError(
+            f"{name[:80]!r} cannot name a cluster",
+            hint="1 to 63 lower-case letters, digits and hyphens, no hyphen at either end",
+            where="metadata.name",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """What an operator's machine keeps, below `root`."""
@@ -68,12 +78,7 @@ class Home:
 
     def cluster(self, name: str) -> ClusterDir:
         """The folder of cluster `name`, made if need be; `RecipeError` unless `name` is a DNS label."""
-        if not _LABEL.fullmatch(name):
-            raise RecipeError(
-                f"{name[:80]!r} cannot name a cluster",
-                hint="1 to 63 lower-case letters, digits and hyphens, no hyphen at either end",
-                where="metadata.name",
-            )
+        require_label(name)
         return ClusterDir(_made(self.root / "clusters" / name), vault_key=_made(self.root / "keys") / f"{name}.key")
 
     def clusters(self) -> tuple[str, ...]:
@@ -98,6 +103,11 @@ class ClusterDir:
     def clusterfile(self) -> Path:
         """``cluster.yaml`` as applied last."""
         return self.path / "cluster.yaml"
+
+    @property
+    def draft(self) -> Path:
+        """``draft.yaml``: a Clusterfile in the making, not yet applied."""
+        return self.path / "draft.yaml"
 
     @property
     def state(self) -> Path:

@@ -21,13 +21,26 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from appliance.cli.options import Guide
+
 # section → command → module, attribute, one line of help; modules are imported only when their command is called
 _PACKAGER, _OFFICER, _OPERATOR, _REHEARSAL, _HIDDEN = "Packager", "Security officer", "Operator", "Rehearsal", ""
 _SECTIONS = {
     _PACKAGER: {
         "build": ("packager", "build", "Build a cluster image from a Kubefile."),
+        "find-images": ("find_images", "find_images", "Say which container images files need, and why."),
         "images": ("images", "images", "List the cluster images in the store."),
         "inspect": ("images", "inspect", "Show what a cluster image holds."),
+        "diff": ("store", "diff", "Show what differs between two images."),
+        "tag": ("store", "tag", "Give an image another name."),
+        "rmi": ("store", "rmi", "Take names of images away."),
+        "prune": ("store", "prune", "Remove what no image has."),
+        "save": ("store", "save", "Write an image as a file or folder."),
+        "load": ("store", "load", "Take a saved image in."),
+        "login": ("registries", "login", "Say who we are at a registry."),
+        "logout": ("registries", "logout", "Forget who we are at a registry."),
+        "push": ("registries", "push", "Bring an image to a registry."),
+        "pull": ("registries", "pull", "Bring an image from a registry."),
         "key": ("keys", "key", "Make and look at signing keys."),
         "bundle": ("packager", "bundle", "Write a signed, self-extracting bundle."),
     },
@@ -37,6 +50,7 @@ _SECTIONS = {
         "trust": ("officer", "trust", "Say whom this site believes."),
     },
     _OPERATOR: {
+        "tui": ("guide", "tui", "Be guided through a delivery."),
         "scan": ("operator", "scan", "Find SSH hosts in address ranges."),
         "preflight": ("operator", "preflight", "Check whether the hosts are fit."),
         "plan": ("operator", "plan", "Say what apply would do; change nothing."),
@@ -127,14 +141,14 @@ def cli() -> None:
     """Build, sign, carry in and install whole clusters where there is no network."""
 
 
-def run(args: list[str], *, bundle: Path | None) -> int:
-    """Carry out one command line; the exit code. No traceback leaves this function."""
+def run(args: list[str], *, bundle: Path | None, guide: Guide | None = None) -> int:
+    """Carry out one command line; the exit code. `guide` is for `tui`. No traceback leaves this function."""
     fit_streams()
     signal.signal(signal.SIGTERM, _terminated)
     name = f"./{bundle.name}" if bundle else "appliance"
-    session = Session(bundle=bundle, output=Output(format=_asked_format(args), program=name))
+    session = Session(bundle=bundle, output=Output(format=_asked_format(args), program=name), guide=guide)
     try:
-        return _invoke(_in_bundle(args) if bundle else args, session, name)
+        return _invoke(_meant(args, session), session, name)
     except BrokenPipeError:
         abandon(sys.stdout, sys.stderr)
         return READER_LEFT
@@ -151,11 +165,13 @@ def run(args: list[str], *, bundle: Path | None) -> int:
         session.output.close()
 
 
-def _in_bundle(args: list[str]) -> list[str]:
-    """What the command line of a bundle means: nothing, on a terminal, asks what it is; an option can be a command."""
+def _meant(args: list[str], session: Session) -> list[str]:
+    """What the command line means: nothing, on a terminal, asks to be guided; a bundle's option can be a command."""
     if not args and prompts.interactive():
-        return ["welcome"]
-    if any(word.partition("=")[0] == "--extract-only" for word in args):
+        if session.guide and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
+            return ["tui"]
+        return ["welcome"] if session.bundle else args
+    if session.bundle and any(word.partition("=")[0] == "--extract-only" for word in args):
         return ["extract-only", *args]
     return args
 

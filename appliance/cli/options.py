@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -14,7 +15,7 @@ from click.core import ParameterSource
 from appliance.cli.output import Format, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from appliance.state import Home
 
@@ -28,16 +29,19 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 into_folder = click.option("-O", "--output-dir", "folder", type=FOLDER, required=True, help="where the files go")
+Guide = Callable[["Home", Path | None, Path | None], int]
+"""Runs the guide: with the operator's state, the bundle that we were started from, the one named; the exit code."""
 
 
 @dataclass(slots=True)
 class Session:
-    """One command line: where things live, how to speak, and the bundle that it was started from, if any."""
+    """One command line: where things live, how to speak, the bundle that it was started from and the guide, if any."""
 
     bundle: Path | None = None
     output: Output = field(default_factory=Output)
     home_folder: Path | None = None
     store_folder: Path | None = None
+    guide: Guide | None = None
 
     @property
     def home(self) -> Home:

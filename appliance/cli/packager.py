@@ -11,6 +11,7 @@ from appliance import state
 from appliance.cli import prompts
 from appliance.cli.images import layer_cells
 from appliance.cli.options import FILE, FOLDER, Command, Session, common, into_folder, pass_session
+from appliance.cli.registries import Reach, puller, registry_options
 from appliance.cli.text import printable, table
 from appliance.clock import SystemClock
 from appliance.errors import RecipeError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--platform", "platforms", metavar="P,…", default="", help="such as linux/amd64 (this machine's)")
 @click.option("--build-arg", "arguments", multiple=True, metavar="K=V", help="the value of an ARG; repeatable")
 @click.option("--no-cache", is_flag=True, help="carry every instruction out anew")
+@registry_options
 @pass_session
 @common
 def build(
@@ -44,8 +46,11 @@ def build(
     platforms: str,
     arguments: tuple[str, ...],
     no_cache: bool,
+    registries: Reach,
 ) -> None:
     """Build a cluster image from the Kubefile in CONTEXT, into the local store.
+
+    A base image that is not there is pulled.
 
     Example: appliance build -t etcd-cluster:1.0.0 bundles/etcd
     """
@@ -62,7 +67,8 @@ def build(
         use_cache=not no_cache,
         mtime=source_date_epoch(),
     )
-    report = building.build_image(request, sink=session.output.sink())
+    sink = session.output.sink()
+    report = building.build_image(request, pull=puller(session, registries, sink), sink=sink)
     for warning in report.warnings:
         session.output.warn(warning)
     session.output.result(

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance import files
-from appliance.bundle.pyruntime import layout
 from appliance.cli import prompts
 from appliance.cli.access import AccessOptions, believed_keys, confirm_keys
 from appliance.cli.proposals import (
@@ -20,54 +16,33 @@ from appliance.cli.proposals import (
     steps_line,
 )
 from appliance.clock import SystemClock
-from appliance.errors import PreflightFailed, RecipeError, StateError
 from appliance.events import Outcome
 from appliance.inventory.preflight import CheckResult
-from appliance.operations import carry_out, deliver, propose
+from appliance.operations import carry_out, deliver, propose, sites
 from appliance.operations.carry_out import Terms
 from appliance.operations.propose import Target
-from appliance.recipe import clusterfile
 from appliance.recipe.parameters import secret_parameters
 from appliance.transport.connect import connector
-from appliance.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.cli.options import Session
     from appliance.cli.settings import Settings
+    from appliance.errors import PreflightFailed
     from appliance.operations.propose import Proposed
     from appliance.recipe.clusterfile import Cluster
     from appliance.trust.policy import Trust
 
-_CLUSTERFILE_BYTES = 4 << 20
-
 
 def read_clusterfile(session: Session, path: Path) -> Cluster:
     """The cluster that a Clusterfile describes; its warnings are said, passwords in it kept in the vault."""
-    try:
-        text = files.read_bounded(path, _CLUSTERFILE_BYTES).decode()
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, "it is not UTF-8 text") from error
-    except StateError as error:
-        raise _unreadable(path, "it is too large") from error
-    except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
-    read = clusterfile.load(text, source=str(path))
+    read = sites.read_clusterfile(session.home, path)
     for warning in read.warnings:
         session.output.warn(warning)
-    if read.secrets:
-        folder = session.home.cluster(read.cluster.name)
-        vault = Vault.open(folder.vault, folder.vault_key)
-        for name, value in read.secrets.items():
-            vault.put(name, value.encode())
     return read.cluster
-
-
-def _unreadable(path: Path, why: str) -> RecipeError:
-    hint = "name a readable text file in UTF-8"
-    return RecipeError(f"cannot read the Clusterfile: {why}", where=str(path), hint=hint)
 
 
 def wanted_cluster(session: Session, path: Path, settings: Settings, bundle: VerifiedBundle) -> Cluster:
@@ -161,7 +136,4 @@ def _confirm_taking_over(proposed: Proposed, target: Target, session: Session, *
 
 def terms_of(session: Session, *, at_once: int, take_over: bool) -> Terms:
     """The terms of a run; a worker is started the way that this process was."""
-    if session.bundle is None:
-        return Terms(at_once, take_over)
-    boot = str(Path(sys.argv[0]).absolute())
-    return Terms(at_once, take_over, (sys.executable, *layout.FLAGS, boot, str(session.bundle)))
+    return Terms(at_once, take_over, carry_out.own_program(session.bundle))

@@ -92,17 +92,25 @@ def build(inputs: BuildInputs, platform: Platform, *, store: Store, cache: Path,
         return _Build(inputs, platform, store=store, cache=layer_cache, workspace=workspace, sink=sink).run()
 
 
-def base_spec(
-    kubefile: Kubefile, arguments: Mapping[str, str], platform: Platform, *, store: Store
-) -> BundleSpec | None:
-    """The description of the base image; None for scratch."""
+def base_name(
+    kubefile: Kubefile, arguments: Mapping[str, str], platform: Platform
+) -> tuple[Instruction, Reference] | None:
+    """The image that a build begins with, and the FROM that names it; None for scratch."""
     values = Values(platform, arguments, escape=kubefile.escape)
     for instruction in kubefile.instructions:
         if instruction.keyword == "FROM":
             name = values.words(instruction)[0]
-            return None if name == SCRATCH else _base(instruction, name, platform, store=store)[1].spec
+            return None if name == SCRATCH else (instruction, _base_reference(instruction, name))
         values.declare(instruction)
     return None
+
+
+def base_spec(
+    kubefile: Kubefile, arguments: Mapping[str, str], platform: Platform, *, store: Store
+) -> BundleSpec | None:
+    """The description of the base image, which must be in the store; None for scratch."""
+    named = base_name(kubefile, arguments, platform)
+    return _base(*named, platform, store=store)[1].spec if named else None
 
 
 def check_supported(kubefile: Kubefile) -> None:
@@ -223,7 +231,8 @@ class _Build:
         self._values.begin_stage()
         if name == SCRATCH:
             return
-        manifest, config = _base(instruction, name, self._platform, store=self._store)
+        reference = _base_reference(instruction, name)
+        manifest, config = _base(instruction, reference, self._platform, store=self._store)
         self._values.env |= config.env
         self._labels |= config.labels
         self._commands = config.commands
@@ -368,12 +377,20 @@ class _Build:
         )
 
 
-def _base(instruction: Instruction, name: str, platform: Platform, *, store: Store) -> tuple[oci.Manifest, ImageConfig]:
+def _base_reference(instruction: Instruction, name: str) -> Reference:
     try:
-        return open_rootfs(store, store.resolve(Reference.parse(name)), platform)
+        return Reference.parse(name)
+    except RecipeError as error:
+        raise instruction.error(error.message, hint=error.hint) from error
+
+
+def _base(
+    instruction: Instruction, reference: Reference, platform: Platform, *, store: Store
+) -> tuple[oci.Manifest, ImageConfig]:
+    try:
+        return open_rootfs(store, store.resolve(reference), platform)
     except ApplianceError as error:
-        hint = f"{error.hint}; bases come from the local store only, as yet"
-        raise instruction.error(error.message, hint=hint) from error
+        raise instruction.error(error.message, hint=error.hint) from error
 
 
 def open_rootfs(store: Store, index: Descriptor, platform: Platform) -> tuple[oci.Manifest, ImageConfig]:

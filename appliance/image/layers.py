@@ -350,10 +350,11 @@ def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[_Member]:
                 yield _Member(path, is_folder=info.isdir())
 
 
-def read_entries(source: Reader) -> Iterator[Entry]:
-    """What stands in a layer (tar+zstd), whiteouts included; files without their digests."""
+def read_entries(source: Reader, *, hashed: bool = False) -> Iterator[Entry]:
+    """What stands in a layer (tar+zstd), whiteouts included; files with their digests only if `hashed`."""
     with decompressed(source) as tar:
-        for info in Members(tar):
+        members = Members(tar)
+        for info in members:
             path = safe_path(info.name)
             folder, _, name = path.rpartition("/")
             if name == _OPAQUE:
@@ -365,4 +366,12 @@ def read_entries(source: Reader) -> Iterator[Entry]:
             elif info.issym():
                 yield Entry(path, Kind.LINK, 0o777, target=info.linkname)
             else:
-                yield Entry(path, Kind.FILE, info.mode & 0o755, info.size)
+                yield Entry(path, Kind.FILE, info.mode & 0o755, info.size, _digest(members) if hashed else None)
+
+
+def _digest(members: Members) -> Digest:
+    """Of the current member's bytes."""
+    digest = hashlib.sha256()
+    for piece in members.body():
+        digest.update(piece)
+    return Digest(digest.hexdigest())

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
 MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MEDIA_DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+MEDIA_DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+INDEXES = (MEDIA_INDEX, MEDIA_DOCKER_INDEX)
+MANIFESTS = (MEDIA_MANIFEST, MEDIA_DOCKER_MANIFEST)
 MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 MEDIA_CONFIG = "application/vnd.appliance.config.v1+json"
 ARTIFACT_CLUSTER_IMAGE = "application/vnd.appliance.cluster-image.v1"
@@ -139,6 +143,16 @@ def index_from_json(data: bytes) -> Index:
     return _read(data, "an image index", _index)
 
 
+def children(media_type: str, data: bytes) -> tuple[Descriptor, ...]:
+    """What a document points to: an index to manifests, a manifest to its config and layers, all else to nothing."""
+    if media_type in INDEXES:
+        return index_from_json(data).manifests
+    if media_type in MANIFESTS:
+        manifest = manifest_from_json(data)
+        return (manifest.config, *manifest.layers)
+    return ()
+
+
 def filter_platforms(index: Index, platforms: Collection[Platform]) -> bytes:
     """The bytes of `index` with only the children for `platforms`; their digest is the *image digest*.
 
@@ -216,7 +230,7 @@ def _descriptor(document: Any) -> Descriptor:
 
 
 def _manifest(document: Any) -> Manifest:
-    _expect_type(document, MEDIA_MANIFEST)
+    _expect_type(document, MANIFESTS)
     return Manifest(
         config=_descriptor(document["config"]),
         layers=tuple(_descriptor(layer) for layer in document["layers"]),
@@ -226,7 +240,7 @@ def _manifest(document: Any) -> Manifest:
 
 
 def _index(document: Any) -> Index:
-    _expect_type(document, MEDIA_INDEX)
+    _expect_type(document, INDEXES)
     return Index(
         manifests=tuple(_descriptor(child) for child in document["manifests"]),
         annotations=_texts(document.get("annotations")),
@@ -248,8 +262,8 @@ def _config(document: Any) -> ImageConfig:
     )
 
 
-def _expect_type(document: Any, media_type: str) -> None:
-    if document["schemaVersion"] != 2 or document.get("mediaType", media_type) != media_type:  # noqa: PLR2004  (OCI's)
+def _expect_type(document: Any, media_types: tuple[str, ...]) -> None:
+    if document["schemaVersion"] != 2 or document.get("mediaType", media_types[0]) not in media_types:  # noqa: PLR2004  (OCI's)
         raise ValueError(f"its type is {document.get('mediaType')!r}")
 
 

@@ -18,7 +18,7 @@ from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError, StateError
 from appliance.files import disk_errors, has_blob, hash_file, lock, new_file, put_blob, read_bounded, write_bytes
 from appliance.image import oci
-from appliance.image.oci import ANNOTATION_REFERENCE, MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, Index
+from appliance.image.oci import ANNOTATION_REFERENCE, Descriptor, Index
 from appliance.image.reference import Reference
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-_LAYOUT = {"imageLayoutVersion": "1.0.0"}
+    from appliance.files import Source
+
+LAYOUT = {"imageLayoutVersion": "1.0.0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ class Store:
             os.utime(self._blobs / descriptor.digest.hex)
         return True
 
-    def put(self, source: BinaryIO, digest: Digest, *, size: int) -> None:
-        """Store `size` bytes of `source` if they have `digest`; `TransferFailed` otherwise."""
+    def put(self, source: Source, digest: Digest, *, size: int, progress: Callable[[int], None] | None = None) -> None:
+        """Store `size` bytes of `source` if they have `digest`; `TransferFailed` otherwise. `progress` gets bytes."""
         if not self.has(digest, size):
-            put_blob(self._blobs, source, digest, size=size)
+            put_blob(self._blobs, source, digest, size=size, progress=progress)
 
     def put_document(self, data: bytes, media_type: str) -> Descriptor:
         """Store a document's bytes."""
@@ -110,15 +112,19 @@ class Store:
         """All named images."""
         return tuple((Reference.parse(d.annotations[ANNOTATION_REFERENCE]), d) for d in self._index().manifests)
 
+    def find(self, reference: Reference) -> Descriptor | None:
+        """The index of a named image, if it is there."""
+        named = (descriptor for name, descriptor in self.list() if _names(reference, name, descriptor))
+        return next(named, None)
+
     def resolve(self, reference: Reference) -> Descriptor:
         """The index of a named image; `RecipeError` with the names there are, if it is not there."""
-        for name, descriptor in self.list():
-            if _names(reference, name, descriptor):
-                return descriptor
+        if found := self.find(reference):
+            return found
         known = ", ".join(name.familiar for name, _ in self.list()[:10])
         raise RecipeError(
             f"there is no image {reference.familiar} in the store",
-            hint=f"there are: {known}" if known else "build it first; the store is empty",
+            hint=f"there are: {known}" if known else "build or pull it first; the store is empty",
         )
 
     def tag(self, reference: Reference, descriptor: Descriptor) -> None:
@@ -178,11 +184,8 @@ class Store:
         return found
 
     def _children(self, descriptor: Descriptor) -> tuple[Descriptor, ...]:
-        if descriptor.media_type == MEDIA_INDEX:
-            return oci.index_from_json(self.get(descriptor)).manifests
-        if descriptor.media_type == MEDIA_MANIFEST:
-            manifest = oci.manifest_from_json(self.get(descriptor))
-            return (manifest.config, *manifest.layers)
+        if descriptor.media_type in (*oci.INDEXES, *oci.MANIFESTS):
+            return oci.children(descriptor.media_type, self.get(descriptor))
         return ()
 
     @property
@@ -199,7 +202,7 @@ class Store:
         with lock(self._lock_path):
             layout = self.root / "oci-layout"
             if not layout.exists():
-                write_bytes(layout, canonical.dumps(_LAYOUT))
+                write_bytes(layout, canonical.dumps(LAYOUT))
             manifests = sorted(change(self._index().manifests), key=_name)
             write_bytes(self.root / "index.json", oci.index_to_json(Index(tuple(manifests))))
 

@@ -43,9 +43,14 @@ class Scanned:
     latency: float
 
 
+def _nobody(_: Scanned) -> None:
+    """Hear of no host."""
+
+
 def scan(
     addresses: Iterable[str],
     *,
+    hear: Callable[[Scanned], None] = _nobody,
     port: int = 22,
     timeout: float = 2.0,
     key_timeout: float = 5.0,
@@ -56,7 +61,8 @@ def scan(
 
     An address that does not answer within `timeout` seconds is left out, and so is one that does not speak SSH, or
     takes more than `key_timeout` seconds for a key exchange.
-    At most `at_once` sockets are open, fewer if this process may not have as many.
+    At most `at_once` sockets are open, fewer if this process may not have as many. `hear` gets each host when it is
+    found, in the same order.
     """
     wanted = list(dict.fromkeys(addresses))
     with events.task(sink, "scan", f"Look for SSH on port {port}", total=len(wanted), unit="hosts") as count:
@@ -75,9 +81,11 @@ def scan(
 
         found = []
         for scanned in pool.map(ask, alive):
+            if scanned:
+                found.append(scanned)
+                hear(scanned)
             count(1)
-            found.append(scanned)
-    return tuple(scanned for scanned in found if scanned)
+    return tuple(found)
 
 
 def _allowed(at_once: int) -> int:

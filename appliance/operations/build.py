@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance import events, files
 from appliance.clock import Clock, SystemClock
-from appliance.errors import RecipeError
+from appliance.errors import ApplianceError, RecipeError
 from appliance.image import builder, oci
 from appliance.image.builder import BuildInputs, BuiltLayer, BuiltRootfs, open_rootfs
 from appliance.image.oci import ARTIFACT_CLUSTER_IMAGE, MEDIA_INDEX, Index, Platform
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 KUBEFILE = "Kubefile"
 BUNDLEFILE = "bundle.yaml"
+Pull = Callable[["Reference"], object]
+"""Brings an image from its registry into the store."""
 _VERSION = re.compile(r"v?((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)([-+][0-9A-Za-z.+-]+)?)")
 
 
@@ -90,8 +93,10 @@ class ImageDetail:
     rootfs: tuple[RootfsDetail, ...]
 
 
-def build_image(request: BuildRequest, *, sink: events.Sink = events.silent, clock: Clock | None = None) -> BuildReport:
-    """Build `request` into its store and give it its name.
+def build_image(
+    request: BuildRequest, *, pull: Pull | None = None, sink: events.Sink = events.silent, clock: Clock | None = None
+) -> BuildReport:
+    """Build `request` into its store and give it its name; `pull` brings a base image that is not there.
 
     Raises `RecipeError` with file and line for what is wrong with the Kubefile, bundle.yaml or the context.
     """
@@ -103,6 +108,8 @@ def build_image(request: BuildRequest, *, sink: events.Sink = events.silent, clo
     builder.check_supported(recipe)
     store = Store(request.store)
     platforms = request.platforms or (host_platform(),)
+    for platform in platforms:
+        _bring_base(request, recipe, platform, store=store, pull=pull)
     built = tuple(_build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms)
     index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
     descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
@@ -111,6 +118,22 @@ def build_image(request: BuildRequest, *, sink: events.Sink = events.silent, clo
     return BuildReport(
         request.reference, descriptor.digest, platforms, _layers(built), clock.monotonic() - start, warnings
     )
+
+
+def _bring_base(
+    request: BuildRequest, recipe: Kubefile, platform: Platform, *, store: Store, pull: Pull | None
+) -> None:
+    """Pull the base image, if the store lacks it; what goes wrong is told at the FROM."""
+    named = builder.base_name(recipe, request.arguments, platform)
+    if named is None or pull is None or store.find(named[1]):
+        return
+    instruction, reference = named
+    try:
+        pull(reference)
+    except ApplianceError as error:
+        at = f" at {error.where}" if error.where else ""
+        message = f"the base image is not in the store and cannot be pulled: {error.message}{at}"
+        raise instruction.error(message, hint=f"build it first, or {error.hint}") from error
 
 
 def _build(

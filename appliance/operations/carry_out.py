@@ -5,11 +5,14 @@ from __future__ import annotations
 import getpass
 import shutil
 import socket
+import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import events, files, state
+from appliance.bundle.pyruntime import layout
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, Cancelled, PlanError, RunFailed
 from appliance.events import Outcome
@@ -43,6 +46,13 @@ class Terms:
     at_once: int = 0
     take_over: bool = False
     program: tuple[str, ...] = worker.PROGRAM
+
+
+def own_program(bundle: Path | None) -> tuple[str, ...]:
+    """How a worker is started the way that this process was; `bundle` is the ``.run`` that it came out of, if any."""
+    if bundle is None:
+        return worker.PROGRAM
+    return (sys.executable, *layout.FLAGS, str(Path(sys.argv[0]).absolute()), str(bundle))
 
 
 def start(

@@ -54,6 +54,12 @@ def settle(spec: BundleSpec, given: Mapping[str, object], vault: Vault) -> Param
     )
 
 
+def kept_parameters(spec: BundleSpec, vault: Vault) -> frozenset[str]:
+    """Names of the secret parameters that are in the `vault`, and so need not be given again."""
+    there = set(vault.names())
+    return frozenset(name for name in secret_parameters(spec) if _PREFIX + name in there)
+
+
 def without_secrets(spec: BundleSpec, cluster: Cluster) -> Cluster:
     """`cluster` as it may be written down."""
     secret = secret_parameters(spec)

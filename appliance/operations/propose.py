@@ -93,12 +93,20 @@ class Proposed:
         return self.proposal.plan.empty and not self.leases
 
 
-def check(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> tuple[CheckResult, ...]:
-    """Look at all hosts and judge whether they are fit for what the bundle holds; failures first."""
+def check(
+    bundle: VerifiedBundle, target: Target, *, only: frozenset[str] = frozenset(), sink: Sink = events.silent
+) -> tuple[CheckResult, ...]:
+    """Look at all hosts, or `only` those of these names, and judge whether they are fit for the bundle; failures first.
+
+    What concerns hosts together is judged only when all are looked at.
+    """
     wanted = _wanted(bundle, target)
+    if only:
+        wanted = dataclasses.replace(wanted, hosts=tuple(host for host in wanted.hosts if host.name in only))
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
-        return _checks(found, _site(bundle, target, wanted, found), wanted)
+        checks = _checks(found, _site(bundle, target, wanted, found), wanted)
+    return tuple(result for result in checks if result.host or not only)
 
 
 def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:

@@ -65,24 +65,39 @@ class Survey:
             return frozenset[str]().union(*_each(ask, self.hosts, count))
 
 
+def _nobody(_host: Host, _answer: SiteHost | TransportError) -> None:
+    """Hear of no host."""
+
+
 @contextlib.contextmanager
-def survey(hosts: Sequence[Host], connect: Connect, *, clock: Clock, sink: Sink = events.silent) -> Iterator[Survey]:
+def survey(
+    hosts: Sequence[Host],
+    connect: Connect,
+    *,
+    clock: Clock,
+    sink: Sink = events.silent,
+    hear: Callable[[Host, SiteHost | TransportError], None] = _nobody,
+) -> Iterator[Survey]:
     """Connect to all hosts, at most `AT_ONCE` at a time, and ask each what it is; connections close with the block.
 
-    A host that cannot be used is a value in `Survey.missing`, not an error.
+    A host that cannot be used is a value in `Survey.missing`, not an error. `hear` gets each host's answer as soon as
+    it is there, in threads of the survey.
     """
     with contextlib.ExitStack() as stack:
         began = clock.now()
         lines: dict[str, Transport] = {}
 
         def ask(host: Host) -> SiteHost | TransportError:
+            answer: SiteHost | TransportError
             try:
                 transport = stack.enter_context(connect(host.endpoint))
                 lines[host.name] = transport
-                return SiteHost(host, facts.gather(transport, clock=clock))
+                answer = SiteHost(host, facts.gather(transport, clock=clock))
             except TransportError as error:
                 error.where = error.where or host.name
-                return error
+                answer = error
+            hear(host, answer)
+            return answer
 
         with events.task(sink, "facts", "Look at the hosts", total=len(hosts), unit="hosts") as count:
             answers = _each(ask, hosts, count)

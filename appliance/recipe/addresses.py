@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_ADDRESSES = 4096
 _HINT = "write 10.0.0.11, 10.0.0.11-10.0.0.13, 10.0.0.11-13, 10.0.0.0/28, or several with commas between"
@@ -70,3 +71,26 @@ def _network(part: str, where: str) -> Iterable[Address]:
 
 def _too_many(part: str, where: str) -> RecipeError:
     return RecipeError(f"{part!r} makes more than {MAX_ADDRESSES} addresses", where=where, hint="name a smaller range")
+
+
+def clashes(values: Mapping[str, object], hosts: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each network among the named `values` that overlaps another one or holds an address of `hosts`."""
+    networks = [(name, network) for name, value in values.items() if (network := _as_network(value))]
+    found = []
+    for (name, one), (other_name, other) in itertools.combinations(networks, 2):
+        if one.version == other.version and one.overlaps(other):
+            found.append(f"{name} ({one}) and {other_name} ({other}) overlap")
+    for name, network in networks:
+        inside = [host for host in hosts if ipaddress.ip_address(host) in network]
+        if inside:
+            found.append(f"{name} ({network}) holds the address of a host: {inside[0]}")
+    return tuple(found)
+
+
+def _as_network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    if not isinstance(value, str) or "/" not in value:
+        return None
+    try:
+        return ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return None

@@ -121,7 +121,7 @@ def test_lists_inside_the_documents_have_known_shapes(desk: Desk) -> None:
 REFUSED = {
     "no such command": ("nosuch", 2, "UsageError"),
     "no such option": ("build --nosuch -t a:1 context", 2, "UsageError"),
-    "an option of a later version": ("find-images .", 2, "UsageError"),
+    "a command of a later version": ("upgrade BUNDLE", 2, "UsageError"),
     "an argument is missing": ("verify", 2, "UsageError"),
     "no such topic": ("show BUNDLE nosuch", 2, "UsageError"),
     "an image that is not there": ("inspect nosuch:1", 2, "RecipeError"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance import errors
-from appliance.cli.main import _in_bundle, cli
+from appliance.cli.main import _meant, cli
 from appliance.cli.options import EVERYWHERE, Option, Session
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MEANINGS = {
     4: "a host is not fit; `preflight` when a check fails",
     5: "no way from here to there, or the site changed since the plan was shown",
     6: "the run failed on at least one host; the report says where and why",
-    7: "no host could be reached or entered, or one showed another key than the pinned one",
+    7: "no host could be reached or entered, or one showed another key than the pinned one; a registry that fails",
     8: "state on disk or on a host forbids it: unreadable, of a newer format, no such cluster or run",
     9: "no such plug-in",
     130: "ended by Ctrl-C, SIGTERM, or `attach RUN cancel`",
@@ -49,11 +49,12 @@ Without a terminal nothing is asked: what destroys needs `--yes` (else 2), and n
 `--accept-new-host-keys` (else 7).
 
 Passwords are never arguments. Each comes from its `--…-file` (`-` is stdin), else from the environment
-(`APPLIANCE_SSH_PASSWORD`, `APPLIANCE_BECOME_PASSWORD`, `APPLIANCE_KEY_PASSPHRASE`); the `--ask-…` options ask for it
-on the terminal.
+(`APPLIANCE_SSH_PASSWORD`, `APPLIANCE_BECOME_PASSWORD`, `APPLIANCE_KEY_PASSPHRASE`, `APPLIANCE_REGISTRY_PASSWORD`); the
+`--ask-…` options and `login` ask for it on the terminal.
 
-Other variables: `APPLIANCE_HOME`, `APPLIANCE_STORE`, `NO_COLOR`; `SOURCE_DATE_EPOCH` (`build`, `bundle`);
-`APPLIANCE_TMPDIR` (where a `.run` unpacks its installer); `APPLIANCE_DEBUG=1` (a traceback, not "internal error").
+Other variables: `APPLIANCE_HOME`, `APPLIANCE_STORE`, `NO_COLOR`; `DOCKER_CONFIG` (registries);
+`SOURCE_DATE_EPOCH` (`build`, `bundle`); `APPLIANCE_TMPDIR` (where a `.run` unpacks its installer);
+`APPLIANCE_DEBUG=1` (a traceback, not "internal error").
 """
 _STUB = """\
 A `.run` itself ends with 3 when it is truncated or its installer is damaged, and with 10 when it cannot start on this
@@ -91,7 +92,7 @@ def parse(words: Sequence[str], *, bundle: bool = False) -> click.Context:
     `click.UsageError` for a command or option that there is not, and for arguments that are missing or too many.
     """
     context = click.Context(cli, info_name="appliance", obj=Session(bundle=Path("x.run") if bundle else None))
-    left = _in_bundle(list(words)) if bundle else list(words)
+    left = _meant(list(words), context.obj)
     while isinstance(context.command, click.Group):
         _, left, _ = context.command.make_parser(context).parse_args(left)
         if not left:

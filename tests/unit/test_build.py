@@ -395,7 +395,7 @@ def test_a_base_that_is_not_there_is_told_at_its_line(bench: Bench) -> None:
     with pytest.raises(RecipeError, match="no image base:1 in the store") as caught:
         bench.build("FROM base:1")
     assert caught.value.where.endswith("Kubefile:1")
-    assert "local store only" in caught.value.hint
+    assert "pull it" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def copy_source_missing(place: Place) -> Words:
 
 
 def base_image_missing(place: Place) -> Words:
-    return place.build(place.recipe(Kubefile="FROM other:1.0.0\nCOPY bin bin\n"))
+    return place.build(place.recipe(Kubefile="FROM 127.0.0.1:1/other:1.0.0\nCOPY bin bin\n"))
 
 
 def run_fails(place: Place) -> Words:

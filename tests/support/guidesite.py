@@ -1,0 +1,231 @@
+"""A site for the guide: a real bundle, hosts that answer as recorded, and runs that are played; no network, no root.
+
+    site = GuideSite.make(tmp_path)
+    guide = Guide(site.engine)
+
+The fakes stand behind the engine's own seams: `Fleet.connect` is a `Connect` and checks host keys as SSH does,
+`Fleet.scan` is a scanner, and `guide_worker.py` a worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from support.images import fake_pythons, put_image
+from support.signing import NOW, At, Vendor
+
+from appliance.clock import SystemClock
+from appliance.errors import AuthRefused, Unreachable
+from appliance.image.reference import Reference
+from appliance.image.store import Store
+from appliance.inventory.facts import NodeStamp, Receipt, stamp_to_text
+from appliance.inventory.scan import Scanned
+from appliance.operations import publish
+from appliance.operations.publish import PublishRequest
+from appliance.recipe import bundlefile
+from appliance.state import Home
+from appliance.transport.base import Command, CommandResult, Endpoint
+from appliance.transport.ssh.hostkeys import HostKey
+from appliance.trust import certificates
+from tui.engine import Engine
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from appliance.events import Sink
+    from appliance.transport.base import Connect, Transport
+    from appliance.transport.ssh.hostkeys import HostKeys
+
+FACTS = (Path(__file__).parents[1] / "data/facts/debian-12.txt").read_text()
+PASSWORD = "correct horse"
+BUNDLE_YAML = """
+apiVersion: appliance/v1
+kind: Bundle
+name: demo
+version: 1.2.0
+title: Demo store
+description: A store that answers on every host.
+vendor: Vendor
+license: Apache-2.0
+runtime: systemd
+roles:
+  store: {min: 1, max: 5, odd: true, description: a member}
+  client: {description: a host that only asks}
+requirements:
+  - {arch: [amd64]}
+  - {memory: 512MiB, roles: [store]}
+  - {ports: [4000]}
+parameters:
+  type: object
+  additionalProperties: false
+  properties:
+    interval: {type: integer, minimum: 10, maximum: 5000, default: 100, title: Interval in milliseconds,
+               description: between two beats}
+    level: {type: string, enum: [debug, info, warn], default: info, title: What is logged}
+    mirror: {type: boolean, default: false, title: Keep a mirror}
+    pods: {type: string, default: 10.244.0.0/16, title: Network of the pods}
+    token: {type: string, writeOnly: true, minLength: 8, title: Token of the store}
+"""
+LAYER: dict[str, bytes | None] = {
+    "bin/demo": b"\x7fELF" + bytes(5000),
+    "services/all/demo.service": b"[Unit]\nDescription=demo\n[Service]\nExecStart=/bin/true\n",
+    "docs/operator.md": b"# The store\n\nWhat an operator does with it.\n",
+}
+
+
+class Noon(SystemClock):
+    """A clock whose date stands still, and whose seconds run."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass(slots=True)
+class FakeHost:
+    """A host: what it says of itself, which password it wants, and what is installed; `gone`: nobody answers."""
+
+    address: str
+    memory: int = 4 << 30
+    password: str = ""
+    ports: tuple[int, ...] = (22,)
+    stamp: str = ""
+    gone: bool = False
+    entered: int = 0
+
+    @property
+    def key(self) -> HostKey:
+        return HostKey("ssh-ed25519", f"key of {self.address}".encode())
+
+    def facts(self) -> str:
+        number = self.address.rpartition(".")[2]
+        listening = "".join(
+            f"   {n}: 00000000:{port:04X} 00000000:0000 0A 0 0 0 0 0 0\n" for n, port in enumerate(self.ports)
+        )
+        lines = FACTS.replace("1795416024.002353399", str(NOW.timestamp())).replace(
+            " bookworm\n", f" host-{number}\n", 1
+        )
+        lines = lines.replace("4994f549d840429484406d5609737c05", f"{int(number):032x}")
+        lines = lines.replace("24684084 kB", f"{self.memory >> 10} kB")
+        head, _, rest = lines.partition("@tcp\n")
+        lines = f"{head}@tcp\n{listening}@inet{rest.partition('@inet')[2]}"
+        stamp = "".join(f"\n {line}" for line in self.stamp.splitlines())
+        return lines.replace("@end", f"@stamp{stamp}\n@end") if self.stamp else lines
+
+
+@dataclass(frozen=True, slots=True)
+class FakeTransport:
+    """A line to a `FakeHost`: facts, guards (nothing holds), and the state of units."""
+
+    host: FakeHost
+
+    def run(
+        self, command: Command, *, stdin: bytes | BinaryIO = b"", output: Callable[[bytes], None] | None = None
+    ) -> CommandResult:
+        if command.argv == ("sh", "-s"):
+            return CommandResult(0, "end\n", "")
+        if "systemctl is-active" in command.argv[2]:
+            return CommandResult(0, "active\n" * len(command.argv[4:]), "")
+        return CommandResult(0, self.host.facts(), "")
+
+    def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
+        raise AssertionError("the guide writes nothing to a host")
+
+    def get(self, path: str, *, limit: int) -> bytes:
+        raise AssertionError("the guide reads no file of a host")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Hosts by address."""
+
+    hosts: dict[str, FakeHost] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, count: int) -> Fleet:
+        """Hosts at 10.0.0.11 and on."""
+        addresses = [f"10.0.{n // 200}.{11 + n % 200}" for n in range(count)]
+        return cls({address: FakeHost(address) for address in addresses})
+
+    def scan(
+        self,
+        addresses: tuple[str, ...],
+        *,
+        port: int = 22,
+        hear: Callable[[Scanned], None],
+        sink: Sink,
+    ) -> tuple[Scanned, ...]:
+        """Find those of `addresses` that are here and answer."""
+        there = [self.hosts[a] for a in addresses if a in self.hosts and not self.hosts[a].gone]
+        found = tuple(Scanned(host.address, port, "SSH-2.0-fake", (host.key,), 0.001) for host in there)
+        for one in found:
+            hear(one)
+        return found
+
+    def connect(self, keys: HostKeys) -> Connect:
+        """Enter those whose keys are believed, with the right password."""
+
+        @contextlib.contextmanager
+        def connect(endpoint: Endpoint) -> Iterator[Transport]:
+            host = self.hosts.get(endpoint.address)
+            if host is None or host.gone:
+                raise Unreachable("no answer within 10 seconds", hint="check the address, and that the host is up")
+            keys.check(endpoint.address, endpoint.port, host.key)
+            if host.password and endpoint.credential.password != host.password:
+                raise AuthRefused(f"{endpoint.user} is refused", hint="check user, key and password")
+            host.entered += 1
+            yield FakeTransport(host)
+
+        return connect
+
+
+@dataclass(frozen=True, slots=True)
+class GuideSite:
+    """The operator's machine: a folder with the bundle and ``root.pem``, a state folder, and the hosts it reaches."""
+
+    folder: Path
+    fleet: Fleet
+    engine: Engine
+
+    @classmethod
+    def make(cls, folder: Path, *, delivery: Path, hosts: int = 3, play: str = "ok") -> GuideSite:
+        """A site in `folder` with what `make_delivery` put into `delivery`; runs are played as `play` says."""
+        fleet = Fleet.of(hosts)
+        engine = Engine(
+            Home.of(folder / "home"),
+            program=(sys.executable, str(Path(__file__).with_name("guide_worker.py")), play),
+            media=(),
+            beside=(delivery,),
+            trust_store=folder / "trust",
+            clock=Noon(),
+            connect=fleet.connect,
+            scan=fleet.scan,
+        )
+        return cls(folder, fleet, engine)
+
+
+MakeSite = Callable[..., GuideSite]
+
+
+def stamp_of(host: FakeHost, cluster: str) -> str:
+    """The stamp that an installation of the demo leaves on a host."""
+    number = int(host.address.rpartition(".")[2])
+    image, units = f"sha256:{'a' * 64}", ("demo.service",)
+    receipt = Receipt(files=("/etc/systemd/system/demo.service",), units=units, trees=(f"/opt/appliance/{cluster}",))
+    return stamp_to_text(NodeStamp(cluster, f"{number:032x}", ("store",), image, "1.2.0", 0, "systemd", receipt))
+
+
+def make_delivery(folder: Path) -> Path:
+    """Write a real bundle and the ``root.pem`` of its vendor; the bundle's path."""
+    vendor = Vendor.create()
+    store = Store(folder / "store")
+    spec = bundlefile.load(BUNDLE_YAML, source="bundle.yaml")
+    put_image(store, folder / "scratch", (LAYER,), spec=spec)
+    request = PublishRequest(Reference.parse("demo:1.2.0"), folder / "out", (vendor.signer(),), 0)
+    published = publish.publish(request, store=store, pythons=fake_pythons(folder), clock=At())
+    (folder / "out" / "root.pem").write_bytes(certificates.certificate_pem(vendor.root))
+    return published.files[0].path

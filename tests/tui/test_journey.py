@@ -1,0 +1,367 @@
+"""The way through, by keys alone, from the stick to the report; and the ways aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.guidesite import stamp_of
+from support.piloting import press, settle, type_in
+from support.screentext import compare, text_of
+from textual.widgets import Input
+
+from appliance.operations.carry_out import report
+from appliance.recipe import clusterfile
+from tui.app import Guide
+from tui.screens.cluster import ClusterPage
+from tui.screens.hosts import HostsPage
+from tui.screens.open import OpenPage
+from tui.screens.plan import PlanPage
+from tui.screens.preflight import PreflightPage
+from tui.screens.run import RunPage
+from tui.screens.settings import SettingsPage
+from tui.session import Entry
+from tui.widgets.dialogs import TypeName
+
+if TYPE_CHECKING:
+    from support.guidesite import GuideSite, MakeSite
+    from textual.pilot import Pilot
+
+SIZES = [(80, 24), (120, 40)]
+PASSWORD = "hunter2"
+
+
+async def open_delivery(pilot: Pilot[int]) -> None:
+    await settle(pilot)
+    pilot.app.screen.query_one("#trust", Input).focus()
+    await type_in(pilot, "root.pem")
+    await press(pilot, "enter")
+    await press(pilot, "tab", "space")  # the licence
+
+
+async def find_hosts(pilot: Pilot[int], addresses: str = "10.0.0.11-13") -> None:
+    await type_in(pilot, addresses)
+    await press(pilot, "enter", "right", "enter")
+    await type_in(pilot, "ops")
+    await press(pilot, "enter")
+
+
+async def to_plan(pilot: Pilot[int]) -> None:
+    await open_delivery(pilot)
+    await press(pilot, "ctrl+n")
+    await find_hosts(pilot)
+    await press(pilot, "ctrl+n", "tab", "tab", "tab", "tab", "tab")
+    await type_in(pilot, "abcdefgh")
+    await press(pilot, "ctrl+n", "ctrl+n")
+
+
+def only_run(site: GuideSite, cluster: str = "demo") -> str:
+    (run, *_) = site.engine.folder(cluster).list_runs()
+    return str(report(run).outcome)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_from_the_stick_to_the_report_by_keys_alone(make_site: MakeSite, size: tuple[int, int]) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test(size=size) as pilot:
+        await settle(pilot)
+        compare(guide, "open-not-verified")
+        await open_delivery(pilot)
+        compare(guide, "open-verified")
+        await press(pilot, "ctrl+n")
+        compare(guide, "hosts-none")
+        await type_in(pilot, "10.0.0.11-13")
+        await press(pilot, "enter")
+        compare(guide, "hosts-new-keys")
+        await press(pilot, "right", "enter")
+        compare(guide, "hosts-access")
+        await type_in(pilot, "ops")
+        await press(pilot, "enter")
+        compare(guide, "hosts-entered")
+        await press(pilot, "ctrl+n")
+        compare(guide, "settings")
+        await press(pilot, "ctrl+n")
+        compare(guide, "preflight")
+        await press(pilot, "ctrl+n")
+        compare(guide, "plan")
+        await press(pilot, "v")
+        compare(guide, "plan-changes")
+        await press(pilot, "g")
+        compare(guide, "plan-confirm")
+        await press(pilot, "right", "enter")
+        assert isinstance(guide.screen, RunPage)
+        assert "done, 3 of 3 hosts" in text_of(guide)
+        await press(pilot, "escape")
+        assert isinstance(guide.screen, ClusterPage)
+    assert only_run(site) == "ok"
+    applied = clusterfile.load(site.engine.folder("demo").clusterfile.read_text(), source="").cluster
+    assert [(group.addresses, group.roles) for group in applied.hosts] == [
+        (("10.0.0.11", "10.0.0.12", "10.0.0.13"), ("store",))
+    ]
+    assert applied.ssh.user == "ops"
+
+
+async def test_what_is_not_verified_leads_nowhere(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        assert "NOT VERIFIED" in text_of(guide)
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, OpenPage)
+
+
+async def test_the_licence_must_be_accepted(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "space", "ctrl+n")
+        assert isinstance(guide.screen, OpenPage)
+        assert "licence" in text_of(guide).splitlines()[-2]
+        await press(pilot, "space", "ctrl+n")
+        assert isinstance(guide.screen, HostsPage)
+
+
+async def test_a_host_that_is_not_believed_is_never_entered(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await type_in(pilot, "10.0.0.11-13")
+        await press(pilot, "enter", "enter", "t")  # not yet; then try to enter
+        assert {machine.entry for machine in guide.session.machines} == {Entry.UNTRIED}
+    assert [host.entered for host in site.fleet.hosts.values()] == [0, 0, 0]
+
+
+async def test_passwords_are_tried_at_once_and_written_nowhere(make_site: MakeSite) -> None:
+    site = make_site()
+    site.fleet.hosts["10.0.0.12"].password = PASSWORD
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        entries = [machine.entry for machine in guide.session.machines]
+        assert entries == [Entry.ENTERED, Entry.REFUSED, Entry.ENTERED]
+        assert "ops is refused" in text_of(guide)
+        await press(pilot, "a", "tab", "tab", "tab", "tab")
+        await type_in(pilot, PASSWORD)
+        assert PASSWORD not in text_of(guide)
+        await press(pilot, "enter")
+        assert {machine.entry for machine in guide.session.machines} == {Entry.ENTERED}
+        await press(pilot, "ctrl+n", "escape")
+    kept = [path for path in site.folder.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if PASSWORD.encode() in path.read_bytes()]
+
+
+async def test_roles_are_changed_with_one_key_for_all_that_are_selected(make_site: MakeSite) -> None:
+    guide = Guide(make_site(hosts=4).engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot, "10.0.0.11-14")
+        assert [machine.roles for machine in guide.session.machines] == [("store",)] * 3 + [("client",)]
+        await press(pilot, "space", "space", "r")
+        assert [machine.roles for machine in guide.session.machines] == [("client",)] * 2 + [("store",), ("client",)]
+        await press(pilot, "p")
+        assert [machine.roles for machine in guide.session.machines] == [("store",)] * 3 + [("client",)]
+
+
+async def test_a_wrong_value_is_said_below_its_field_and_stops_there(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        await press(pilot, "ctrl+n", "tab", "end", "9", "9", "9")
+        compare(guide, "settings-fault")
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, SettingsPage)
+        assert guide.screen.query_one("#parameter-0").has_focus
+
+
+async def test_another_name_keeps_the_keys_that_were_believed(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        await press(pilot, "ctrl+n", "end")
+        await type_in(pilot, "-b")
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, PreflightPage)
+        assert "fit: " in text_of(guide)
+    assert (site.engine.folder("demo-b").draft.exists(), site.engine.folder("demo").draft.exists()) == (True, False)
+
+
+async def test_a_secret_is_masked_and_ends_in_the_vault_only(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        assert isinstance(guide.screen, PlanPage)
+        assert "abcdefgh" not in text_of(guide)
+        await press(pilot, "v", "v")
+        assert "token" not in text_of(guide)
+    assert site.engine.vault("demo").get("parameter/token") == b"abcdefgh"
+    files = [path for path in site.folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"abcdefgh" in path.read_bytes()]
+
+
+async def test_a_network_that_holds_a_host_is_said(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        await press(pilot, "ctrl+n")
+        guide.screen.query_one("#parameter-3", Input).value = "10.0.0.0/8"
+        await settle(pilot)
+        assert "pods (10.0.0.0/8) holds the address of a host: 10.0.0.11" in text_of(guide)
+
+
+async def test_a_failed_check_leads_back_until_it_is_put_right(make_site: MakeSite) -> None:
+    site = make_site()
+    sick = site.fleet.hosts["10.0.0.13"]
+    sick.ports = (22, 4000)
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        await press(pilot, "ctrl+n", "ctrl+n")
+        compare(guide, "preflight-failed")
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, PreflightPage)
+        sick.ports = (22,)
+        before = [host.entered for host in site.fleet.hosts.values()]
+        await press(pilot, "r")
+        after = [host.entered for host in site.fleet.hosts.values()]
+        assert [now - then for then, now in zip(before, after, strict=True)] == [0, 0, 1]
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, PlanPage)
+
+
+async def test_a_host_that_went_away_is_a_failure_and_no_crash(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        for host in site.fleet.hosts.values():
+            host.gone = True
+        await press(pilot, "ctrl+n", "ctrl+n")
+        assert "no answer within 10 seconds" in text_of(guide)
+        assert isinstance(guide.screen, PreflightPage)
+
+
+async def test_a_failing_host_is_in_view_with_its_output_and_what_to_do(make_site: MakeSite) -> None:
+    guide = Guide(make_site(play="fail store-2").engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await press(pilot, "g", "right", "enter")
+        shown = text_of(guide)
+        assert "FAILED on 1 host" in shown
+        assert "the disk is full" in shown
+        assert "Next: free space there, then retry" in shown
+        assert "store-2" in next(line for line in shown.splitlines() if "FAILED:" in line)
+
+
+async def test_a_run_is_told_what_the_keys_say(make_site: MakeSite) -> None:
+    site = make_site(play="hold")
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await pilot.press("g", "right", "enter")
+        while not isinstance(guide.screen, RunPage) or not guide.screen._view:
+            await pilot.pause(0.02)
+        await pilot.press("x")
+        await pilot.pause()
+        compare(guide, "run-stop")
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        (run, *_) = site.engine.folder("demo").list_runs()
+        assert (run.path / "told").read_text() == "cancel \n"
+
+
+async def test_a_run_goes_on_without_the_guide_and_is_found_again(make_site: MakeSite) -> None:
+    site = make_site(play="hold")
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await pilot.press("g", "right", "enter")
+        while not isinstance(guide.screen, RunPage) or not guide.screen._view:
+            await pilot.pause(0.02)
+    again = Guide(site.engine)
+    async with again.run_test() as pilot:
+        await settle(pilot)
+        assert "A run goes on" in text_of(again)
+        await pilot.press("enter")
+        while not isinstance(again.screen, RunPage) or not again.screen._view:
+            await pilot.pause(0.02)
+        await pilot.press("p")
+        await settle(pilot)
+        assert "done, 3 of 3 hosts" in text_of(again)
+
+
+async def test_what_was_described_is_offered_again(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+    again = Guide(site.engine)
+    async with again.run_test() as pilot:
+        await settle(pilot)
+        again.screen.query_one("#trust", Input).focus()
+        await type_in(pilot, "root.pem")
+        await press(pilot, "enter")
+        compare(again, "open-resume")
+        await press(pilot, "enter")
+        assert [machine.address for machine in again.session.machines] == ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
+        assert {machine.pinned for machine in again.session.machines} == {True}
+
+
+async def test_nothing_but_the_very_name_resets_a_cluster(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await press(pilot, "g", "right", "enter", "escape")
+        _install(site)
+        await press(pilot, "u")
+        compare(guide, "cluster")
+        await press(pilot, "z")
+        compare(guide, "plan-reset")
+        await press(pilot, "g")
+        assert isinstance(guide.screen, TypeName)
+        await type_in(pilot, "demos")
+        await press(pilot, "enter")
+        assert isinstance(guide.screen, TypeName)
+        compare(guide, "plan-reset-wrong-name")
+        assert len(site.engine.folder("demo").list_runs()) == 1
+        await type_in(pilot, "demo")
+        await press(pilot, "enter")
+        assert isinstance(guide.screen, RunPage)
+    assert len(site.engine.folder("demo").list_runs()) == 2
+
+
+def _install(site: GuideSite) -> None:
+    """Give the hosts the stamps that a run would have left."""
+    for host in site.fleet.hosts.values():
+        host.stamp = stamp_of(host, "demo")
+
+
+async def test_help_says_what_keys_do_and_shows_the_deliverys_manuals(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n", "f1")
+        compare(guide, "help")
+        await press(pilot, "tab", "enter")
+        assert "What an operator does with it." in text_of(guide)
+        await press(pilot, "escape", "escape")
+        assert isinstance(guide.screen, HostsPage)

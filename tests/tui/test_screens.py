@@ -1,0 +1,186 @@
+"""Screens on recorded journals, many hosts, long names; no colour; and texts that fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.piloting import press, settle
+from support.screentext import compare, text_of
+from textual.binding import Binding
+
+from appliance.execute import worker
+from tui import texts
+from tui.app import Guide
+from tui.screens.cluster import ClusterPage
+from tui.screens.help import HelpPage
+from tui.screens.hosts import HostsPage
+from tui.screens.open import OpenPage
+from tui.screens.plan import PlanPage
+from tui.screens.preflight import PreflightPage
+from tui.screens.run import RunPage
+from tui.screens.settings import SettingsPage
+from tui.session import Machine, Session
+from tui.widgets.grid import Cell, Grid, Row
+
+if TYPE_CHECKING:
+    from support.guidesite import GuideSite, MakeSite
+
+    from appliance.state import RunDir
+
+RECORDED = Path(__file__).parents[1] / "data/journals/etcd-apply.jsonl"
+PAGES = (OpenPage, HostsPage, SettingsPage, PreflightPage, PlanPage, RunPage, ClusterPage, HelpPage)
+SIZES = [(80, 24), (120, 40)]
+
+
+def recorded_run(site: GuideSite, *, lines: int | None = None, alive: bool = False) -> RunDir:
+    """A run with the recorded journal, or its first `lines`; `alive`: its worker is this very process."""
+    run = site.engine.folder("etcd-cluster").new_run("apply", now=site.engine.clock.now())
+    text = RECORDED.read_text().splitlines(keepends=True)
+    run.journal.write_text("".join(text[:lines]))
+    if alive:
+        me = {"pid": os.getpid(), "started": worker._started(os.getpid())}
+        (run.path / "worker.json").write_text(json.dumps(me))
+    return run
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_recorded_run_that_is_over(make_site: MakeSite, size: tuple[int, int]) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test(size=size) as pilot:
+        await settle(pilot)
+        guide.show_run(recorded_run(site))
+        await settle(pilot)
+        compare(guide, "run-over")
+        shutil.rmtree(site.engine.home.root / "clusters")  # all is in memory by now
+        await press(pilot, "down")
+        assert "etcd-2" in text_of(guide)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_recorded_run_in_its_middle(make_site: MakeSite, size: tuple[int, int]) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test(size=size) as pilot:
+        await settle(pilot)
+        guide.show_run(recorded_run(site, lines=60, alive=True))
+        await pilot.pause()
+        page = guide.screen
+        assert isinstance(page, RunPage)
+        while page._view is None or page._view.number < 60:
+            await pilot.pause(0.01)
+        await pilot.pause()
+        compare(guide, "run-underway")
+
+
+async def test_a_run_whose_worker_died_is_said_to_be_not_finished(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        guide.show_run(recorded_run(site, lines=60))
+        await settle(pilot)
+        assert "not finished" in text_of(guide)
+
+
+async def test_500_hosts_are_listed_filtered_and_sorted(make_site: MakeSite) -> None:
+    machines = tuple(Machine(f"10.0.{n // 250}.{n % 250 + 1}", ("store",)) for n in range(500))
+    site = make_site()
+    guide = Guide(site.engine, Session(machines=machines))
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        await guide.push_screen(HostsPage())
+        await settle(pilot)
+        grid = guide.screen.query_one(Grid)
+        assert grid.row_count == 500
+        await press(pilot, "ctrl+end")
+        assert grid.key == "10.0.1.250"
+        await press(pilot, "slash", "1", "0", "full_stop", "0", "full_stop", "1", "full_stop", "1", "enter")
+        shown = {row.key for row in grid._shown}
+        assert shown == {machine.address for machine in machines if "10.0.1.1" in machine.address}
+
+
+async def test_only_what_changed_in_a_table_is_drawn_anew(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        grid = Grid()
+        await guide.screen.mount(grid)
+        rows = [Row(str(n), (Cell(str(n)), Cell("waits"))) for n in range(500)]
+        grid.show(("host", "doing"), rows)
+        changed: list[object] = []
+        real = grid.update_cell_at
+        monkeypatch.setattr(
+            grid, "update_cell_at", lambda where, value, **more: (changed.append(where), real(where, value, **more))
+        )
+        grid.show(("host", "doing"), [*rows[:7], Row("7", (Cell("7"), Cell("done"))), *rows[8:]])
+        assert len(changed) == 1
+
+
+async def test_markup_and_control_characters_from_elsewhere_are_only_text(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        evil = Machine("10.0.0.1", ("[bold]x[/bold]",), problem="\x1b[31mred\x1b[0m [@click=app.quit]go[/]")
+        guide.session = Session(machines=(evil,))
+        await guide.push_screen(HostsPage())
+        await settle(pilot)
+        shown = text_of(guide)
+        assert "[bold]x[/bold]" in shown
+        assert "\x1b" not in shown
+
+
+async def test_without_colour_the_same_is_said(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make_site()
+    monkeypatch.setenv("NO_COLOR", "1")
+    guide = Guide(site.engine)
+    async with guide.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        compare(guide, "open-not-verified")
+
+
+async def test_a_long_name_does_not_break_a_line(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        grid = Grid(most=30)
+        await guide.screen.mount(grid)
+        grid.show(("host", "what"), [Row("a", (Cell("a" * 300), Cell("b" * 300)))])
+        assert [len(cell.plain) for cell in grid.get_row_at(0)] == [30, max(30, grid._left)]
+        assert str(grid.get_row_at(0)[0]).endswith("…")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_leads_fit_on_one_line_of_80_columns(page: type[OpenPage]) -> None:
+    assert len(page.LEAD) <= 78
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_key_of_a_screen_stands_in_its_help(page: type[OpenPage]) -> None:
+    names = {
+        "space": "space",
+        "asterisk": "*",
+        "slash": "/",
+        "ctrl+r": "Ctrl-R",
+        "escape": "Escape",
+        "question_mark": "?",
+    }
+    own = [key for key in page.__dict__.get("BINDINGS", ()) if isinstance(key, Binding)]
+    for binding in own:
+        written = names.get(binding.key, binding.key)
+        whole = texts.help_page("", page.HELP_TEXT)
+        assert re.search(rf"(^|[\s,]){re.escape(written)}[\s,]", whole, re.MULTILINE), (
+            f"{binding.key} is not in the help"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_of_keys_in_help_fit_80_columns(page: type[OpenPage]) -> None:
+    lines = [line for line in texts.help_page("", page.HELP_TEXT).splitlines() if line.startswith("  ")]
+    assert max(map(len, lines)) <= 78

@@ -1,0 +1,148 @@
+"""The guide: one program, one session, a screen at a time; its terminal is given back whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+
+from tui import texts
+from tui.screens.cluster import ClusterPage
+from tui.screens.help import HelpPage
+from tui.screens.hosts import HostsPage
+from tui.screens.open import OpenPage
+from tui.screens.plan import PlanPage
+from tui.screens.preflight import PreflightPage
+from tui.screens.run import RunPage
+from tui.screens.settings import SettingsPage
+from tui.session import Session, Step
+from tui.widgets.dialogs import Choose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.screen import Screen
+
+    from appliance.state import RunDir
+    from tui.engine import Engine
+    from tui.screens.page import Page
+
+_PAGES = {
+    Step.OPEN: OpenPage,
+    Step.HOSTS: HostsPage,
+    Step.SETTINGS: SettingsPage,
+    Step.PREFLIGHT: PreflightPage,
+    Step.PLAN: PlanPage,
+}
+
+
+class Guide(App[int]):
+    """Takes an operator through a delivery. Its answer is the exit code; `crash` is what ended it, if something did."""
+
+    SIGNALLED: ClassVar[int] = 130
+    CSS_PATH = "app.tcss"
+    TITLE = texts.PROGRAM
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "leave", texts.KEY_QUIT, show=False, priority=True),
+        Binding("ctrl+c", "leave", texts.KEY_QUIT, show=False, priority=True),
+    ]
+
+    def __init__(self, engine: Engine, session: Session | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"  # a serial line has no time for it
+        self.engine = engine
+        self.session = session or Session()
+        self.crash: Exception | None = None
+        self._came_from: Step = Step.OPEN
+        self._step = Step.OPEN
+
+    def on_mount(self) -> None:
+        """Listen for the end, and begin at the first step."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test's business
+                loop.add_signal_handler(number, self._ended)
+        self.push_screen(OpenPage())
+
+    # Going about
+
+    def go(self, step: Step) -> None:
+        """Show the screen of a step."""
+        self._step = step
+        run = self.session.run
+        page: Page = RunPage(run) if step is Step.RUN and run else _PAGES[step]()
+        self.switch_screen(page)
+
+    def go_back(self) -> None:
+        """Show the step before this one; from what is beside the steps, the one that it was left from."""
+        screen = self.screen
+        if isinstance(screen, ClusterPage):
+            self.go(self._came_from)
+        elif isinstance(screen, PlanPage) and self._is_other_operation():
+            self.show_clusters()
+        else:
+            self.go(Step(max(Step.OPEN, self._step - 1)))
+
+    def show_clusters(self) -> None:
+        """Show what this machine has installed."""
+        if not isinstance(self.screen, ClusterPage | RunPage) and not self._is_other_operation():
+            self._came_from = self._step
+        if self._is_other_operation():
+            self.session = replace(self.session, proposed=None)  # it was looked at, or is a run by now
+        self.switch_screen(ClusterPage())
+
+    def show_run(self, run: RunDir) -> None:
+        """Show a run, whether it goes on or is over."""
+        self.switch_screen(RunPage(run))
+
+    def show_help(self, title: str, text: str) -> None:
+        """Show what a screen's keys do, and the delivery's own manuals."""
+        self.push_screen(HelpPage(title, text))
+
+    def ask_to_quit(self) -> None:
+        """Leave, if that is meant."""
+
+        def answered(choice: str | None) -> None:
+            if choice == "leave":
+                self.action_leave()
+
+        choices = (("stay", texts.QUIT_NO), ("leave", texts.QUIT_YES))
+        self.push_screen(Choose(texts.QUIT_TITLE, texts.QUIT_TEXT, choices), answered)
+
+    def action_leave(self) -> None:
+        """Leave at once: nothing is lost by it, and a run goes on."""
+        self.exit(0)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the palette offers: light and dark, help, the steps that can be gone to, leaving."""
+        yield SystemCommand(texts.PALETTE_THEME, texts.PALETTE_THEME_HELP, self._other_theme)
+        yield SystemCommand(texts.PALETTE_CLUSTERS, texts.PALETTE_CLUSTERS_HELP, self.show_clusters)
+        for step, title in texts.STEPS.items():
+            if step < self._step and step is not Step.RUN:
+                yield SystemCommand(
+                    texts.PALETTE_STEP.format(title=title), texts.PALETTE_STEP_HELP, lambda step=step: self.go(step)
+                )
+        yield SystemCommand(texts.PALETTE_QUIT, texts.QUIT_TEXT, self.action_leave)
+
+    def _other_theme(self) -> None:
+        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+
+    def _is_other_operation(self) -> bool:
+        proposed = self.session.proposed
+        return proposed is not None and proposed.proposal.operation != texts.INSTALL
+
+    # The end
+
+    def _ended(self) -> None:
+        self.exit(self.SIGNALLED)
+
+    def _fatal_error(self) -> None:
+        """Leave without the framework's traceback, which would show the values of variables, passwords among them."""
+        self.crash = self._exception
+        self._close_messages_no_wait()

@@ -1,0 +1,89 @@
+"""The delivery: found, verified, read."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from appliance.operations import deliver, propose, verification
+from appliance.operations.deliver import Texts, Topic
+from appliance.trust import policy as policies
+from appliance.trust import store
+from tui.session import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from appliance.bundle.verify import VerifiedBundle
+    from appliance.events import Sink
+    from appliance.plan.runtime import TextFile
+    from appliance.trust.policy import Trust
+    from tui.engine import Engine
+
+_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that may be a bundle: where, and how many bytes."""
+
+    path: Path
+    size: int
+
+
+def find_bundles(engine: Engine) -> tuple[Found, ...]:
+    """Bundles that were named, lie beside the program or on mounted media, each once, in that order."""
+    named = [path for path in (engine.given, engine.own) if path]
+    beside = [path for folder in engine.beside for path in _runs_in(folder, depth=1)]
+    mounted = [path for folder in engine.media for path in _runs_in(folder, depth=_DEPTH)]
+    found: dict[Path, Found] = {}
+    for path in (*named, *beside, *mounted):
+        with contextlib.suppress(OSError):
+            found.setdefault(path.resolve(), Found(path, path.stat().st_size))
+    return tuple(found.values())
+
+
+def trust(engine: Engine, anchors: tuple[str, ...]) -> Trust:
+    """The site's store, and what `anchors` add to it."""
+    return store.load_store(engine.trust_store).with_anchors(policies.from_arguments(anchors))
+
+
+def verify(engine: Engine, path: Path, anchors: tuple[str, ...], *, sink: Sink) -> Delivery:
+    """Check every byte of the bundle at `path`, and read what it says of itself if that holds."""
+    believed, now = trust(engine, anchors), engine.clock.now()
+    itself = engine.own is not None and path.resolve() == engine.own.resolve()
+    report = verification.verify(path, believed, now=now, self_run=itself, sink=sink)
+    if not report.verified:
+        return Delivery(path, anchors, report)
+    with deliver.open_delivery(path, believed, now=now) as bundle:
+        return Delivery(path, anchors, report, propose.description(bundle), str(bundle.manifest.image))
+
+
+@contextlib.contextmanager
+def opened(engine: Engine, delivery: Delivery) -> Iterator[VerifiedBundle]:
+    """The delivery, checked anew as far as reading it needs."""
+    with deliver.open_delivery(delivery.path, trust(engine, delivery.anchors), now=engine.clock.now()) as bundle:
+        yield bundle
+
+
+def manuals(engine: Engine, delivery: Delivery) -> tuple[TextFile, ...]:
+    """The texts below ``docs/`` in the delivery."""
+    with opened(engine, delivery) as bundle:
+        shown = deliver.show(bundle, Topic.DOCS)
+    return shown.files if isinstance(shown, Texts) else ()
+
+
+def _runs_in(folder: Path, *, depth: int) -> Iterator[Path]:
+    """Files called ``*.run`` in `folder` and `depth` - 1 levels below; what cannot be read is passed over."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for path in entries:
+        with contextlib.suppress(OSError):
+            if path.suffix == ".run" and path.is_file():
+                yield path
+            elif depth > 1 and path.is_dir() and not path.is_symlink():
+                yield from _runs_in(path, depth=depth - 1)

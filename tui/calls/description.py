@@ -1,0 +1,61 @@
+"""The Clusterfile in the making: imported, kept, saved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance import files
+from appliance.operations import parameters, sites
+from appliance.recipe import addresses, clusterfile
+from tui.calls.hosts import with_keys
+from tui.session import Session, with_cluster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from appliance.operations.propose import Proposed
+    from tui.engine import Engine
+
+
+def imported(engine: Engine, session: Session, path: Path) -> tuple[Session, tuple[str, ...]]:
+    """`session` with the Clusterfile at `path`, whose passwords go into the vault, and its warnings."""
+    read = sites.read_clusterfile(engine.home, path.expanduser())
+    return with_keys(engine, with_cluster(session, read.cluster)), read.warnings
+
+
+def draft(engine: Engine, session: Session) -> Session | None:
+    """`session` with the description that was last worked on for this delivery, if there is one."""
+    found = sites.newest_draft(engine.home, session.delivery.image if session.delivery else "")
+    if found is None:
+        return None
+    return with_keys(engine, with_cluster(session, sites.read_clusterfile(engine.home, found).cluster))
+
+
+def keep_draft(engine: Engine, session: Session) -> None:
+    """Keep what was described so far; secrets are left out."""
+    if session.delivery and session.delivery.spec and session.machines:
+        sites.keep_draft(engine.folder(session.written.name), session.cluster, session.delivery.spec)
+
+
+def save_clusterfile(proposed: Proposed, path: Path) -> None:
+    """Write the Clusterfile, without secrets, to a file of the operator's choice; never over another."""
+    files.write_text(path.expanduser(), clusterfile_text(proposed), replace=False)
+
+
+def clusterfile_text(proposed: Proposed) -> str:
+    """The Clusterfile that says what is proposed, as it may be shown."""
+    return clusterfile.dump(proposed.cluster)
+
+
+def kept_parameters(engine: Engine, session: Session) -> frozenset[str]:
+    """Names of the secret parameters that the cluster's vault holds already."""
+    return parameters.kept_parameters(session.spec, engine.vault(session.written.name))
+
+
+def check_settings(engine: Engine, session: Session) -> tuple[str, ...]:
+    """Whether the values hold: a sentence for each network range among them that clashes with hosts or another range.
+
+    Raises `RecipeError` for a value that the bundle does not take.
+    """
+    settled = parameters.settle(session.spec, session.written.parameters, engine.vault(session.written.name))
+    return addresses.clashes(settled.values, [machine.address for machine in session.chosen])

@@ -1,0 +1,52 @@
+"""What would be done, and whether the hosts are fit for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.errors import ApplianceError, PreflightFailed
+from appliance.inventory.preflight import CheckResult
+from appliance.operations import propose, sites
+from tui.calls.delivery import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from appliance.events import Sink
+    from appliance.inventory.hosts import Access
+    from appliance.operations.propose import Proposed
+    from appliance.recipe.clusterfile import Cluster
+    from tui.engine import Engine
+    from tui.session import Session
+
+INSTALL = propose.INSTALL
+
+
+def check(
+    engine: Engine, session: Session, *, only: frozenset[str] = frozenset(), sink: Sink
+) -> tuple[CheckResult, ...]:
+    """Whether all hosts, or `only` those, are fit."""
+    with opened(engine, session.verified) as bundle:
+        return propose.check(bundle, engine.target(session.cluster, session.access), only=only, sink=sink)
+
+
+def install(engine: Engine, session: Session, *, sink: Sink) -> Proposed:
+    """What makes the site what the Clusterfile and the delivery say."""
+    with opened(engine, session.verified) as bundle:
+        return propose.install(bundle, engine.target(session.cluster, session.access), sink=sink)
+
+
+def reset(engine: Engine, name: str, access: Access, *, sink: Sink) -> Proposed:
+    """What takes off the hosts what was applied last to the cluster called `name`."""
+    return propose.reset(engine.target(applied(engine, name), access), sink=sink)
+
+
+def applied(engine: Engine, name: str) -> Cluster:
+    """The Clusterfile as applied last. `RecipeError` when there is none."""
+    return sites.read_clusterfile(engine.home, engine.folder(name).clusterfile).cluster
+
+
+def checks_of(error: ApplianceError) -> tuple[CheckResult, ...]:
+    """The check results in a refusal; none when it is another error."""
+    results: Iterable[object] = error.results if isinstance(error, PreflightFailed) else ()
+    return tuple(result for result in results if isinstance(result, CheckResult))

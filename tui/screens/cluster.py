@@ -1,0 +1,182 @@
+"""Cluster: what is installed where, how it is, what was done; and taking it off again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import DataTable, OptionList, Static
+from textual.widgets.option_list import Option
+
+from appliance.report.text import headline
+from tui import texts
+from tui.calls import proposals, runs
+from tui.screens.access import AskAccess
+from tui.screens.page import Page
+from tui.session import Step
+from tui.widgets.dialogs import Reading
+from tui.widgets.grid import Cell, Grid, Row
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from appliance.errors import ApplianceError
+    from appliance.inventory.hosts import Access
+    from appliance.operations.inspect import HostStatus
+    from appliance.operations.propose import Proposed
+    from appliance.recipe.clusterfile import Cluster
+    from tui.calls.runs import KnownCluster
+
+
+class ClusterPage(Page):
+    """What this machine has installed; one cluster at a time."""
+
+    TITLE_TEXT = texts.CLUSTER_TITLE
+    LEAD = texts.CLUSTER_LEAD
+    HELP_TEXT = texts.CLUSTER_HELP
+    LEADS_ON = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "next_cluster", texts.KEY_NEXT_CLUSTER),
+        Binding("u", "look", texts.KEY_LOOK),
+        Binding("a", "access", texts.KEY_ACCESS),
+        Binding("z", "reset", texts.KEY_RESET),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clusters: tuple[KnownCluster, ...] = ()
+        self._at = 0
+
+    def body(self) -> ComposeResult:
+        """Which cluster, its hosts, its runs."""
+        yield Static(id="which", markup=False)
+        yield Grid(id="status", most=36)
+        with Vertical(id="runs-box"):
+            yield Static(texts.CLUSTER_RUNS, classes="caption")
+            yield OptionList(id="runs")
+
+    def begin(self) -> None:
+        """See what there is."""
+        self.work("clusters", lambda _: runs.clusters(self.engine), done=self._known)
+
+    @property
+    def _cluster(self) -> KnownCluster | None:
+        return self._clusters[self._at] if self._clusters else None
+
+    def action_next_cluster(self) -> None:
+        """Show the next cluster."""
+        if self._clusters:
+            self._at = (self._at + 1) % len(self._clusters)
+            self._show()
+
+    def action_look(self) -> None:
+        """Ask the hosts how they are."""
+        cluster, access = self._cluster, self.session.access
+        if cluster is None or not cluster.applied:
+            self.notice.say(texts.CLUSTER_NOTHING)
+            return
+        self.work(
+            "status",
+            lambda job: runs.status(self.engine, cluster.name, access, sink=job.sink),
+            done=self._status,
+        )
+
+    def action_access(self) -> None:
+        """Say how hosts are entered."""
+        cluster = self._cluster
+        if cluster is None or not cluster.applied:
+            return
+        name = cluster.name
+
+        def answered(access: Access | None) -> None:
+            if access is not None:
+                self.session = replace(self.session, access=access)
+                self.action_look()
+
+        def ask(applied: Cluster) -> None:
+            self.app.push_screen(AskAccess(texts.ACCESS_ALL, self.session.access, applied.ssh), answered)
+
+        self.work(
+            "applied",
+            lambda _: proposals.applied(self.engine, name),
+            done=ask,
+        )
+
+    def action_reset(self) -> None:
+        """Propose to take everything off; the plan is shown, and asks."""
+        cluster, access = self._cluster, self.session.access
+        if cluster is None or not cluster.applied:
+            self.notice.say(texts.CLUSTER_NOTHING)
+            return
+        self.work(
+            "reset",
+            lambda job: proposals.reset(self.engine, cluster.name, access, sink=job.sink),
+            done=self._reset,
+        )
+
+    def fail(self, error: ApplianceError) -> None:
+        """Say what went wrong, and on which hosts."""
+        super().fail(error)
+        if results := proposals.checks_of(error):
+            self.app.push_screen(Reading(str(error), texts.checks_detail(results).plain))
+
+    @on(OptionList.OptionSelected, "#runs")
+    def _watch(self, event: OptionList.OptionSelected) -> None:
+        cluster = self._cluster
+        chosen = (
+            next((known.run for known in cluster.runs if known.run.name == event.option.id), None) if cluster else None
+        )
+        if chosen:
+            self.guide.show_run(chosen)
+
+    def _known(self, clusters: tuple[KnownCluster, ...]) -> None:
+        self._clusters = clusters
+        wanted = self.session.written.name
+        self._at = next((at for at, cluster in enumerate(clusters) if cluster.name == wanted), 0)
+        self._show()
+
+    def _show(self) -> None:
+        cluster = self._cluster
+        self.query_one("#which", Static).update(texts.which_cluster(cluster, self._at, len(self._clusters)))
+        self.query_one(Grid).show(texts.STATUS_HEADS, [])
+        listed = self.query_one("#runs", OptionList)
+        listed.clear_options()
+        if cluster is None:
+            return
+        for known in cluster.runs:
+            text = texts.run_line(known.run.name, headline(known.report), alive=known.alive)
+            listed.add_option(Option(text, id=known.run.name))
+        (self.query_one(Grid) if cluster.applied else listed).focus()
+        if cluster.applied:
+            self.action_look()
+
+    def _status(self, hosts: tuple[HostStatus, ...]) -> None:
+        self.query_one(Grid).show(texts.STATUS_HEADS, [_row(host) for host in hosts])
+        self.notice.say(texts.well(sum(host.well for host in hosts), len(hosts)))
+
+    def _reset(self, proposed: Proposed) -> None:
+        self.session = replace(self.session, proposed=proposed)
+        self.guide.go(Step.PLAN)
+
+    @on(DataTable.RowSelected, "#status")
+    def _problem(self, event: DataTable.RowSelected) -> None:
+        """Nothing more is known of a host than its row says; a long problem is said whole."""
+        row = self.query_one(Grid).row_of(str(event.row_key.value))
+        self.notice.say("  ".join(cell.text for cell in row.cells) if row else "")
+
+
+def _row(host: HostStatus) -> Row:
+    said = host.problem or ", ".join(f"{unit.removesuffix('.service')} {state}" for unit, state in host.units)
+    return Row(
+        host.name,
+        (
+            Cell(texts.WELL if host.well else texts.NOT_WELL, "success" if host.well else "error"),
+            Cell(host.name),
+            Cell(host.address),
+            Cell(host.version),
+            Cell(said),
+        ),
+    )

@@ -1,0 +1,188 @@
+"""Open: choose the delivery, verify it, see what was verified and what was not, accept its licence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Checkbox, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui import texts
+from tui.calls import delivery as deliveries
+from tui.calls import description, runs
+from tui.screens.page import Page
+from tui.session import Delivery, Session, Step, with_delivery
+from tui.widgets.dialogs import Choose
+from tui.widgets.tick import Tick
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from appliance.errors import ApplianceError
+    from appliance.state import RunDir
+    from tui.calls.delivery import Found
+
+
+class OpenPage(Page):
+    """The first step."""
+
+    TITLE_TEXT = texts.OPEN_TITLE
+    LEAD = texts.OPEN_LEAD
+    HELP_TEXT = texts.OPEN_HELP
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "verify", texts.KEY_VERIFY, priority=True),
+        Binding("c", "clusters", texts.KEY_CLUSTERS),
+    ]
+
+    def body(self) -> ComposeResult:
+        """The bundles found, two fields, the verdict, the licence."""
+        yield OptionList(id="bundles")
+        with Horizontal(classes="field"):
+            yield Label(texts.OPEN_BUNDLE)
+            yield Input(id="path", placeholder=texts.OPEN_BUNDLE_HINT, compact=True)
+        with Horizontal(classes="field"):
+            yield Label(texts.OPEN_TRUST)
+            yield Input(id="trust", placeholder=texts.OPEN_TRUST_HINT, compact=True)
+        with VerticalScroll(id="verdict", can_focus=True):
+            yield Static(id="verdict-text")
+        yield Tick(texts.OPEN_LICENCE, id="licence", compact=True)
+
+    def begin(self) -> None:
+        """Look for bundles, and for a run that goes on."""
+        self.query_one("#licence").display = False
+        known = self.session.delivery
+        if known:
+            self.query_one("#path", Input).value = str(known.path)
+            self.query_one("#trust", Input).value = " ".join(known.anchors)
+            self._show(known)
+        self.work("find", lambda _: deliveries.find_bundles(self.engine), done=self._found)
+        if known is None:
+            self.work("living", lambda _: runs.living_run(self.engine), done=self._living)
+
+    def action_verify(self) -> None:
+        """Verify what the fields name."""
+        path = self.query_one("#path", Input).value.strip()
+        if not path:
+            self.query_one("#path").focus()
+            return
+        anchors = tuple(self.query_one("#trust", Input).value.replace(",", " ").split())
+        bundle = Path(path).expanduser()
+        believed = tuple(anchor if ":" in anchor else str(Path(anchor).expanduser()) for anchor in anchors)
+        self.query_one("#verdict-text", Static).update(texts.verifying(bundle.name))
+        self.query_one("#licence").display = False
+        self.work(
+            "verify",
+            lambda job: deliveries.verify(self.engine, bundle, believed, sink=job.sink),
+            done=self._verified,
+            failed=self._refused,
+        )
+
+    def action_forward(self) -> None:
+        """Go on, if it is verified and its licence accepted."""
+        delivery = self.session.delivery
+        if self.busy("verify") or delivery is None or delivery.spec is None:
+            self.notice.say(texts.OPEN_NOT_YET)
+        elif not delivery.usable:
+            self.notice.say(texts.OPEN_ACCEPT)
+            self.query_one("#licence").focus()
+        else:
+            self.guide.go(Step.HOSTS)
+
+    def action_back(self) -> None:
+        """There is nothing before this; leave the program, if that is meant."""
+        self.guide.ask_to_quit()
+
+    def action_clusters(self) -> None:
+        """Look at what this machine has installed."""
+        self.guide.show_clusters()
+
+    @on(OptionList.OptionSelected, "#bundles")
+    def _picked(self, event: OptionList.OptionSelected) -> None:
+        if event.option.id:
+            self.query_one("#path", Input).value = event.option.id
+            self.action_verify()
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.action_verify()
+
+    @on(Checkbox.Changed, "#licence")
+    def _accepted(self, event: Checkbox.Changed) -> None:
+        delivery = self.session.delivery
+        if delivery and delivery.spec and delivery.accepted != event.value:
+            self.session = replace(self.session, delivery=replace(delivery, accepted=event.value))
+
+    def _found(self, found: tuple[Found, ...]) -> None:
+        bundles = self.query_one("#bundles", OptionList)
+        bundles.clear_options()
+        bundles.add_options([Option(texts.found_bundle(one.path, one.size), id=str(one.path)) for one in found])
+        if not found:
+            bundles.add_option(Option(texts.OPEN_NONE, disabled=True))
+            self.query_one("#path").focus()
+            return
+        bundles.highlighted = 0
+        bundles.focus()
+        path = self.query_one("#path", Input)
+        if self.session.delivery is None and not path.value and (len(found) == 1 or self._is_meant(found[0])):
+            path.value = str(found[0].path)
+            self.action_verify()
+
+    def _is_meant(self, found: Found) -> bool:
+        return found.path in (self.engine.given, self.engine.own)
+
+    def _verified(self, delivery: Delivery) -> None:
+        known = self.session.delivery
+        if known and known.image == delivery.image and known.path == delivery.path:
+            delivery = replace(delivery, accepted=known.accepted)
+        self.session = with_delivery(self.session, delivery)
+        self._show(delivery)
+        if delivery.spec is None:
+            self.query_one("#trust").focus()
+            return
+        self.query_one("#verdict").focus()
+        if not self.session.machines:
+            self.work("draft", lambda _: description.draft(self.engine, self.session), done=self._resume)
+
+    def _refused(self, error: ApplianceError) -> None:
+        self.session = replace(self.session, delivery=None)
+        self.query_one("#verdict-text", Static).update("")
+        self.fail(error)
+
+    def _show(self, delivery: Delivery) -> None:
+        if delivery.report:
+            self.query_one("#verdict-text", Static).update(texts.verdict(delivery))
+        licence = self.query_one("#licence", Checkbox)
+        licence.display = bool(delivery.spec and delivery.spec.license)
+        if delivery.spec:
+            licence.label = texts.OPEN_LICENCE.format(licence=texts.clean(delivery.spec.license))
+            licence.value = delivery.accepted
+
+    def _resume(self, draft: Session | None) -> None:
+        if draft is None:
+            return
+
+        def answered(choice: str | None) -> None:
+            if choice == "go-on":
+                self.session = draft
+                self.guide.go(Step.HOSTS)
+
+        choices = (("go-on", texts.RESUME_YES), ("anew", texts.RESUME_NO))
+        text = texts.RESUME_TEXT.format(cluster=draft.written.name, hosts=len(draft.machines))
+        self.app.push_screen(Choose(texts.RESUME_TITLE, text, choices), answered)
+
+    def _living(self, run: RunDir | None) -> None:
+        if run is None:
+            return
+
+        def answered(choice: str | None) -> None:
+            if choice == "watch":
+                self.guide.show_run(run)
+
+        choices = (("watch", texts.LIVING_YES), ("later", texts.LIVING_NO))
+        text = texts.LIVING_TEXT.format(run=run.name, cluster=run.path.parent.parent.name)
+        self.app.push_screen(Choose(texts.LIVING_TITLE, text, choices), answered)

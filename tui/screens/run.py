@@ -1,0 +1,207 @@
+"""Run: how far each host is; a failing one in view at once; pause, stop, retry; at its end the report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import DataTable, Static
+
+from appliance.report.text import to_text
+from tui import texts
+from tui.calls import runs
+from tui.screens.page import Page
+from tui.widgets.dialogs import AskText, Choose, Reading
+from tui.widgets.grid import Cell, Grid, Row
+from tui.widgets.lines import bar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from appliance.report.result import Report
+    from appliance.report.view import HostView, RunView
+    from appliance.state import RunDir
+
+_BAR = 10
+
+
+class RunPage(Page):
+    """The sixth step; also for any run that goes on or is over. Leaving it does not touch the run."""
+
+    TITLE_TEXT = texts.RUN_TITLE
+    LEAD = texts.RUN_LEAD
+    HELP_TEXT = texts.RUN_HELP
+    LEADS_ON = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", texts.KEY_PAUSE),
+        Binding("x", "cancel", texts.KEY_CANCEL),
+        Binding("r", "retry", texts.KEY_RETRY),
+        Binding("l", "log", texts.KEY_LOG),
+        Binding("e", "report", texts.KEY_REPORT),
+        Binding("h", "save", texts.KEY_HTML),
+        Binding("c", "clusters", texts.KEY_CLUSTERS),
+    ]
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self._run = run
+        self._view: RunView | None = None
+        self._report: Report | None = None
+        self._paused = False
+        self._failed: tuple[str, ...] = ()
+
+    def body(self) -> ComposeResult:
+        """The whole in two lines, hosts, and what there is to say of the host with the cursor."""
+        yield Static(id="whole", markup=False)
+        yield Grid(id="lanes", most=34)
+        with VerticalScroll(id="detail"):
+            yield Static(id="detail-text", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A run that goes on takes orders; one that is over has a report."""
+        if action in ("pause", "cancel", "retry"):
+            return self._report is None
+        if action in ("report", "save"):
+            return self._report is not None
+        return super().check_action(action, parameters)
+
+    def begin(self) -> None:
+        """Replay the journal and follow it."""
+        self.query_one(Grid).focus()
+        run = self._run
+        self.work(
+            "follow",
+            lambda job: runs.follow(run, clock=job.clock, hear=job.tell),
+            hear=self._hear,
+            done=self._ended,
+        )
+
+    def action_pause(self) -> None:
+        """Begin no further step; or go on."""
+        order = "resume" if self._paused else "pause"
+
+        def told(_: object) -> None:
+            self._paused = order == "pause"
+            self.notice.say(texts.PAUSED if self._paused else texts.RESUMED)
+
+        self.work("command", lambda _: runs.command(self._run, order), done=told)
+
+    def action_cancel(self) -> None:
+        """Ask how to stop, saying what each way means."""
+
+        def answered(choice: str | None) -> None:
+            if choice in ("cancel", "stop"):
+                self.work(
+                    "command",
+                    lambda _: runs.command(self._run, choice),
+                    done=lambda _: self.notice.say(texts.STOPPING[choice]),
+                )
+
+        choices = (("go-on", texts.CANCEL_NO), ("cancel", texts.CANCEL_AFTER), ("stop", texts.CANCEL_NOW))
+        self.app.push_screen(Choose(texts.CANCEL_TITLE, texts.CANCEL_TEXT, choices), answered)
+
+    def action_retry(self) -> None:
+        """Let the failed host with the cursor try again."""
+        host = self.query_one(Grid).key
+        if host:
+            self.work(
+                "command",
+                lambda _: runs.command(self._run, "retry", host=host),
+                done=lambda _: self.notice.say(texts.RETRYING.format(host=host)),
+            )
+
+    def action_log(self) -> None:
+        """Read what remote commands wrote on the host with the cursor."""
+        host = self.query_one(Grid).key
+        if host:
+            title = texts.LOG_TITLE.format(host=texts.clean(host))
+            self.work(
+                "log",
+                lambda _: runs.log(self._run, host),
+                done=lambda text: self._read(title, texts.printable(text) or texts.LOG_EMPTY),
+            )
+
+    def action_report(self) -> None:
+        """Read the report, once there is one."""
+        if self._report:
+            self._read(texts.REPORT_TITLE, to_text(self._report))
+
+    def action_save(self) -> None:
+        """Save the report as a page."""
+        report = self._report
+        if report is None:
+            return
+
+        def answered(path: str | None) -> None:
+            if path:
+                target = Path(path)
+                self.work(
+                    "save",
+                    lambda _: runs.save_report(report, target),
+                    done=lambda _: self.notice.say(texts.SAVED.format(path=path)),
+                )
+
+        name = f"{self._run.path.parent.parent.name}-{self._run.name}.html"
+        self.app.push_screen(AskText(texts.REPORT_TITLE, texts.REPORT_SAVE, name), answered)
+
+    def action_clusters(self) -> None:
+        """Look at the cluster."""
+        self.guide.show_clusters()
+
+    def action_back(self) -> None:
+        """Leave the screen, to the cluster; the run goes on by itself."""
+        self.guide.show_clusters()
+
+    def _read(self, title: str, text: str) -> None:
+        self.app.push_screen(Reading(title, text))
+
+    def _hear(self, view: RunView) -> None:
+        self._view = view
+        self.query_one("#whole", Static).update(texts.whole(view, bar(view.done, view.total, 30)))
+        failed = tuple(host.name for host in view.hosts if host.failure)
+        hosts = sorted(view.hosts, key=lambda host: host.failure is None)
+        grid = self.query_one(Grid)
+        grid.show(texts.RUN_HEADS, [_row(view, host) for host in hosts])
+        if set(failed) - set(self._failed):
+            grid.move_cursor(row=0, animate=False)
+        self._failed = failed
+        self._detail()
+
+    def _ended(self, report: Report) -> None:
+        self._report = report
+        self.query_one("#lead", Static).update(texts.run_ended(report))
+        self.refresh_bindings()
+        self.guide.bell()
+        session, run = self.session, self._run
+        if session.run == run:
+            self.work("remember", lambda _: runs.finished(self.engine, session, report, run), done=self._remembered)
+        self._detail()
+
+    def _remembered(self, _: None) -> None:
+        self.session = replace(self.session, proposed=None)
+
+    @on(DataTable.RowHighlighted, "#lanes")
+    def _detail(self) -> None:
+        host = self.query_one(Grid).key
+        if self._view and host:
+            text = texts.lane_detail(self._view.host(host), dict(self._view.failed).get(host, ""))
+            self.query_one("#detail-text", Static).update(text)
+
+
+def _row(view: RunView, host: HostView) -> Row:
+    total = sum(count for stage in view.stages for name, count in stage.hosts if name == host.name)
+    done = sum(host.done(stage.number) for stage in view.stages)
+    color = "error" if host.failure else ("success" if done == total else "")
+    return Row(
+        host.name,
+        (
+            Cell(host.name),
+            Cell(bar(done, total, _BAR)),
+            Cell(f"{done}/{total}"),
+            Cell(texts.doing(host, complete=done == total), color),
+        ),
+    )

@@ -1,0 +1,316 @@
+"""What the guide knows: the delivery, the Clusterfile in the making, how hosts are entered, what they said. Pure.
+
+Every change is a function from one `Session` to the next. Passwords are here, in memory, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from appliance.inventory.hosts import Access, Host, written_hosts
+from appliance.inventory.preflight import failures_first
+from appliance.inventory.roles import propose_roles
+from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from pathlib import Path
+
+    from appliance.errors import TransportError
+    from appliance.inventory.facts import Facts
+    from appliance.inventory.preflight import CheckResult
+    from appliance.inventory.scan import Scanned
+    from appliance.operations.propose import Proposed
+    from appliance.operations.verification import VerifyReport
+    from appliance.recipe.bundlefile import BundleSpec
+    from appliance.state import RunDir
+    from appliance.transport.ssh.hostkeys import HostKey
+
+
+class Step(enum.IntEnum):
+    """The way through, in order."""
+
+    OPEN = 1
+    HOSTS = 2
+    SETTINGS = 3
+    PREFLIGHT = 4
+    PLAN = 5
+    RUN = 6
+
+
+class Entry(enum.Enum):
+    """Whether a machine can be entered, as far as is known."""
+
+    UNTRIED = "untried"
+    TRYING = "trying"
+    ENTERED = "entered"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The bundle at `path`, believed because of `anchors` besides the site's store, and what was found of it.
+
+    `spec` and `image` are None and empty until it is verified.
+    """
+
+    path: Path
+    anchors: tuple[str, ...] = ()
+    report: VerifyReport | None = None
+    spec: BundleSpec | None = None
+    image: str = ""
+    accepted: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is verified, and its licence, if it has one, accepted."""
+        return self.spec is not None and (self.accepted or not self.spec.license)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A host of the site: what is written of it, what it showed (`keys`), and what it said once entered (`facts`)."""
+
+    address: str
+    roles: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ssh: SshSettings = field(default_factory=SshSettings)
+    keys: tuple[HostKey, ...] = ()
+    pinned: bool = False
+    entry: Entry = Entry.UNTRIED
+    facts: Facts | None = None
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A host that answered a scan, and whether a key that it shows is believed already."""
+
+    host: Scanned
+    pinned: bool
+
+
+def in_order(address: str) -> tuple[int, int]:
+    """What sorts IP addresses as people do."""
+    parsed = ipaddress.ip_address(address)
+    return parsed.version, int(parsed)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """All of it. `written` is the Clusterfile without its hosts, which are `machines`."""
+
+    delivery: Delivery | None = None
+    written: Cluster = field(default_factory=lambda: Cluster(""))
+    machines: tuple[Machine, ...] = ()
+    access: Access = field(default_factory=Access)
+    checks: tuple[CheckResult, ...] = ()
+    proposed: Proposed | None = None
+    run: RunDir | None = None
+
+    @property
+    def verified(self) -> Delivery:
+        """The delivery; `ValueError` unless it is verified."""
+        if self.delivery is None or self.delivery.spec is None:
+            raise ValueError("no delivery is verified")
+        return self.delivery
+
+    @property
+    def spec(self) -> BundleSpec:
+        """What the delivery's ``bundle.yaml`` says; `ValueError` unless it is verified."""
+        if self.delivery is None or self.delivery.spec is None:
+            raise ValueError("no delivery is verified")
+        return self.delivery.spec
+
+    @property
+    def cluster(self) -> Cluster:
+        """The Clusterfile as it stands: hosts that have a role, those alike together."""
+        groups: dict[tuple[object, ...], HostGroup] = {}
+        for machine in self.chosen:
+            alike = (machine.roles, tuple(sorted(machine.labels.items())), machine.ssh)
+            group = groups.get(alike, HostGroup((), machine.roles, machine.labels, machine.ssh))
+            groups[alike] = replace(group, addresses=(*group.addresses, machine.address))
+        image = self.delivery.image if self.delivery else self.written.image
+        return replace(self.written, image=image or self.written.image, hosts=tuple(groups.values()))
+
+    @property
+    def chosen(self) -> tuple[Machine, ...]:
+        """The machines that have a role."""
+        return tuple(machine for machine in self.machines if machine.roles)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The hosts' names in the cluster, by address."""
+        hosts = written_hosts(self.cluster, Access(), secret=lambda _: "")
+        return {host.address: host.name for host in hosts}
+
+    @property
+    def unpinned(self) -> tuple[Machine, ...]:
+        """Machines whose keys nobody has confirmed."""
+        return tuple(machine for machine in self.machines if machine.keys and not machine.pinned)
+
+    @property
+    def roles(self) -> tuple[tuple[str, ...], ...]:
+        """What a machine can be, in the order in which one key goes through them; last: not part of the cluster."""
+        single = [(role.name,) for role in self.spec.roles] or [("worker",)]
+        both = [tuple(role.name for role in self.spec.roles)] if len(self.spec.roles) > 1 else []
+        return (*single, *both, ())
+
+    def port(self, machine: Machine) -> int:
+        """Where its sshd listens."""
+        return machine.ssh.port or self.access.port or self.written.ssh.port or 22
+
+    def hosts_to_enter(self, addresses: Collection[str], *, secret: Callable[[str], str]) -> tuple[Host, ...]:
+        """Machines as hosts that can be entered, named by their addresses, whether they have a role or not."""
+        asked = [machine for machine in self.machines if machine.address in addresses]
+        groups = tuple(HostGroup((machine.address,), machine.roles or ("-",), ssh=machine.ssh) for machine in asked)
+        hosts = written_hosts(replace(self.written, hosts=groups), self.access, secret=secret)
+        return tuple(replace(host, name=host.address) for host in hosts)
+
+
+def with_delivery(session: Session, delivery: Delivery) -> Session:
+    """`session` about another delivery, or more known of it; the cluster gets the bundle's name if it has none."""
+    written = session.written
+    if delivery.spec and not written.name:
+        written = replace(written, name=delivery.spec.name)
+    return replace(session, delivery=delivery, written=written, checks=(), proposed=None)
+
+
+def with_cluster(session: Session, cluster: Cluster) -> Session:
+    """`session` with an imported Clusterfile; what is known of its machines stays."""
+    known = {machine.address: machine for machine in session.machines}
+    machines = tuple(
+        replace(known.get(address, Machine(address)), roles=group.roles, labels=group.labels, ssh=group.ssh)
+        for group in cluster.hosts
+        for address in group.addresses
+    )
+    return _anew(replace(session, written=replace(cluster, hosts=()), machines=machines))
+
+
+def with_name(session: Session, name: str) -> Session:
+    """`session` for a cluster of this name; keys that are pinned for another cluster are not for this one."""
+    if name == session.written.name:
+        return session
+    machines = tuple(replace(machine, pinned=False) for machine in session.machines)
+    return _anew(replace(session, written=replace(session.written, name=name), machines=machines))
+
+
+def with_parameters(session: Session, values: Mapping[str, object]) -> Session:
+    """`session` with these values and no others; what is left out has the bundle's default."""
+    return _anew(replace(session, written=replace(session.written, parameters=dict(values))))
+
+
+def with_access(session: Session, access: Access, addresses: Collection[str] = ()) -> Session:
+    """`session` whose hosts are entered so: all, or user, port and key only for those at `addresses`."""
+    ssh = SshSettings(user=access.user, port=access.port, key=str(access.key or ""))
+    if addresses:
+        kept = replace(
+            session.access,
+            password=access.password or session.access.password,
+            become_password=access.become_password or session.access.become_password,
+            key_passphrase=access.key_passphrase or session.access.key_passphrase,
+        )
+        changed = _each(session, addresses, lambda machine: replace(machine, ssh=ssh, entry=Entry.UNTRIED))
+        return _anew(replace(changed, access=kept))
+    old = session.written.ssh
+    secrets = SshSettings(
+        password_secret=old.password_secret, become_password_secret=old.become_password_secret, become=old.become
+    )
+    ssh = replace(secrets, user=ssh.user, port=ssh.port, key=ssh.key)
+    machines = tuple(replace(machine, entry=Entry.UNTRIED, problem="") for machine in session.machines)
+    return _anew(replace(session, access=access, written=replace(session.written, ssh=ssh), machines=machines))
+
+
+def with_scanned(session: Session, found: Iterable[Seen]) -> Session:
+    """`session` with machines that answered a scan; those known before get the keys that they show now."""
+    machines = {machine.address: machine for machine in session.machines}
+    for seen in found:
+        address = seen.host.address
+        machine = machines.get(address, Machine(address))
+        machines[address] = replace(machine, keys=seen.host.keys, pinned=seen.pinned or machine.pinned)
+    return replace(session, machines=tuple(machines.values()))
+
+
+def with_pinned(session: Session, addresses: Collection[str]) -> Session:
+    """`session` with the keys of these machines confirmed."""
+    return _each(session, addresses, lambda machine: replace(machine, pinned=True))
+
+
+def with_answer(session: Session, address: str, answer: Facts | TransportError) -> Session:
+    """`session` with what a machine said when it was entered, or why it could not be."""
+
+    def heard(machine: Machine) -> Machine:
+        if isinstance(answer, Exception):
+            problem = answer.message
+            return replace(machine, entry=Entry.REFUSED, problem=problem, hint=answer.hint)
+        return replace(machine, entry=Entry.ENTERED, facts=answer, problem="", hint="")
+
+    return _each(session, (address,), heard)
+
+
+def trying(session: Session, addresses: Collection[str]) -> Session:
+    """`session` while these machines are being entered."""
+    return _each(session, addresses, lambda machine: replace(machine, entry=Entry.TRYING, problem="", hint=""))
+
+
+def untried(session: Session) -> Session:
+    """`session` after an attempt was broken off: nobody is being entered any more."""
+    still = {machine.address for machine in session.machines if machine.entry is Entry.TRYING}
+    return _each(session, still, lambda machine: replace(machine, entry=Entry.UNTRIED))
+
+
+def with_roles(session: Session, addresses: Collection[str], roles: tuple[str, ...]) -> Session:
+    """`session` with these roles for these machines."""
+    return _anew(_each(session, addresses, lambda machine: replace(machine, roles=roles)))
+
+
+def with_next_role(session: Session, addresses: Collection[str]) -> Session:
+    """`session` with what comes after the first machine's role for all of these machines."""
+    first = next((machine for machine in session.machines if machine.address in addresses), None)
+    if first is None:
+        return session
+    order = session.roles
+    place = order.index(first.roles) if first.roles in order else -1
+    return with_roles(session, addresses, order[(place + 1) % len(order)])
+
+
+def with_proposed_roles(session: Session) -> Session:
+    """`session` with roles for all machines, by count and hardware."""
+    facts = {machine.address: machine.facts for machine in session.machines if machine.facts}
+    addresses = [machine.address for machine in session.machines]
+    if not session.spec.roles:
+        return with_roles(session, addresses, ("worker",))
+    chosen = propose_roles(addresses, session.spec.roles, facts)
+    machines = tuple(replace(machine, roles=chosen[machine.address]) for machine in session.machines)
+    return _anew(replace(session, machines=machines))
+
+
+def with_labels(session: Session, addresses: Collection[str], labels: Mapping[str, str]) -> Session:
+    """`session` with these labels for these machines."""
+    return _anew(_each(session, addresses, lambda machine: replace(machine, labels=dict(labels))))
+
+
+def without(session: Session, addresses: Collection[str]) -> Session:
+    """`session` without these machines."""
+    kept = tuple(machine for machine in session.machines if machine.address not in addresses)
+    return _anew(replace(session, machines=kept))
+
+
+def with_checks(session: Session, results: Iterable[CheckResult]) -> Session:
+    """`session` with what preflight found, failures first."""
+    return replace(session, checks=failures_first(results), proposed=None)
+
+
+def _each(session: Session, addresses: Collection[str], change: Callable[[Machine], Machine]) -> Session:
+    chosen = frozenset(addresses)
+    machines = tuple(change(machine) if machine.address in chosen else machine for machine in session.machines)
+    return replace(session, machines=machines)
+
+
+def _anew(session: Session) -> Session:
+    """What was checked and proposed for another description counts no more."""
+    return replace(session, checks=(), proposed=None, run=None)

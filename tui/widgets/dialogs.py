@@ -1,0 +1,149 @@
+"""Questions in front of a screen: yes or no, a text, a name that must be typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Footer, Input, Static
+
+from tui import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T | None], Generic[T]):
+    """A box with a title; Escape leaves it without an answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", texts.KEY_LEAVE)]
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
+    def inside(self) -> ComposeResult:
+        """What the box holds below its title."""
+        yield from ()
+
+    def compose(self) -> ComposeResult:
+        """The box."""
+        with Vertical(classes="box"):
+            yield Static(self._title, classes="box-title", markup=False)
+            yield from self.inside()
+        yield Footer(compact=True, show_command_palette=False)
+
+    def action_leave(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+class Choose(Dialog[str]):
+    """A text and a few buttons; the answer is the chosen one's key."""
+
+    def __init__(self, title: str, text: str, choices: Sequence[tuple[str, str]]) -> None:
+        super().__init__(title)
+        self._text = text
+        self._choices = choices
+
+    def inside(self) -> ComposeResult:
+        """The text, then the buttons; the first has the focus."""
+        with VerticalScroll(classes="box-text", can_focus=False):
+            yield Static(self._text, markup=False)
+        with Horizontal(classes="buttons"):
+            for key, label in self._choices:
+                yield Button(label, id=key, compact=True)
+
+    def on_mount(self) -> None:
+        """Focus the first choice, which is the harmless one."""
+        self.query(Button).first().focus()
+
+    @on(Button.Pressed)
+    def _chosen(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id)
+
+    def key_up(self) -> None:
+        """Scroll the text."""
+        self.query_one(".box-text").scroll_up(animate=False)
+
+    def key_down(self) -> None:
+        """Scroll the text."""
+        self.query_one(".box-text").scroll_down(animate=False)
+
+    def key_pageup(self) -> None:
+        """Scroll the text by its height."""
+        self.query_one(".box-text").scroll_page_up(animate=False)
+
+    def key_pagedown(self) -> None:
+        """Scroll the text by its height."""
+        self.query_one(".box-text").scroll_page_down(animate=False)
+
+    def key_left(self) -> None:
+        """Go to the choice before."""
+        self.focus_previous(Button)
+
+    def key_right(self) -> None:
+        """Go to the next choice."""
+        self.focus_next(Button)
+
+
+class AskText(Dialog[str]):
+    """One line of text; the answer is what was typed."""
+
+    def __init__(self, title: str, text: str, value: str = "") -> None:
+        super().__init__(title)
+        self._text = text
+        self._value = value
+
+    def inside(self) -> ComposeResult:
+        """The text and the field."""
+        yield Static(self._text, markup=False)
+        yield Input(self._value, compact=True)
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+
+class TypeName(Dialog[str]):
+    """For what cannot be undone: nothing but the very name is an answer."""
+
+    def __init__(self, title: str, text: str, name: str) -> None:
+        super().__init__(title)
+        self._text = text
+        self._wanted = name
+
+    def inside(self) -> ComposeResult:
+        """The text and the field."""
+        yield Static(self._text, markup=False)
+        yield Input(compact=True)
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        if event.value.strip() == self._wanted:
+            self.dismiss(self._wanted)
+        else:
+            event.input.value = ""
+            event.input.placeholder = texts.TYPE_EXACTLY.format(name=self._wanted)
+
+
+class Reading(Dialog[str]):
+    """A long text to read."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "leave", texts.KEY_LEAVE, show=False)]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__(title)
+        self._text = text
+
+    def inside(self) -> ComposeResult:
+        """The text, to be scrolled."""
+        with VerticalScroll(classes="reading"):
+            yield Static(self._text, markup=False)
