@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ roles:
   db: {min: 1}
 """
 ESCAPE = "\x1b"
+PATIENCE = 60.0  # seconds for a word or the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,17 +265,24 @@ def test_a_bundle_without_arguments_and_terminal_says_how_it_is_used(desk: Desk)
     assert done.stderr.startswith("Usage: ./demo-1.2.0")
 
 
-def test_a_bundle_without_arguments_on_a_terminal_is_verified_and_says_what_next(desk: Desk) -> None:
-    status, said = on_terminal(desk.call, bundle=desk.bundle)
+def test_a_bundle_without_arguments_on_a_poor_terminal_is_verified_and_says_what_next(desk: Desk) -> None:
+    status, said = on_terminal(desk.call, bundle=desk.bundle, term="dumb")
     assert status == 3
     assert "NOT VERIFIED" in said
     assert "run --hosts ROLE=ADDRESSES --trust root.pem" in said
 
 
+def test_a_bundle_without_arguments_on_a_terminal_is_the_guide(desk: Desk) -> None:
+    leaves_screen = "\x1b[?1049l"
+    status, said = on_terminal(desk.call, bundle=desk.bundle, typed=("NOT VERIFIED", "\x11"))
+    assert status == 0
+    assert said.rindex(leaves_screen) > said.index("NOT VERIFIED")
+
+
 def test_a_site_that_believes_the_vendor_is_told_the_bundle_s_roles(desk: Desk, tmp_path: Path) -> None:
     officer = Shell(desk.call.folder, etc=tmp_path)
     assert officer("trust", "add", desk.root).returncode == 0
-    status, said = on_terminal(officer, bundle=desk.bundle)
+    status, said = on_terminal(officer, bundle=desk.bundle, term="dumb")
     assert status == 0
     assert "VERIFIED  demo-1.2.0" in said
     assert "origin: checked by this bundle's own code" in said
@@ -295,14 +304,16 @@ def test_extraction_is_for_those_who_trust_it_and_overwrites_nothing(desk: Desk)
 
 
 def on_terminal(
-    call: Shell, *line: str, bundle: Path | None = None, typed: tuple[str, str] = ("", "")
+    call: Shell, *line: str, bundle: Path | None = None, typed: tuple[str, str] = ("", ""), term: str = "xterm"
 ) -> tuple[int, str]:
-    """Call it on a terminal; when it has said the first of `typed`, type the second. Its exit code, and all it said."""
+    """Call it on a terminal; when it has said the first of `typed`, type the second. Its exit code, and all it said.
+
+    One that falls silent without ending is killed, and its test fails."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["setsid", "--ctty", *call.command(*line, bundle=bundle)],
         cwd=call.folder,
-        env=call.environment(TERM="xterm", COLUMNS="80", LANG="C.UTF-8"),
+        env=call.environment(TERM=term, COLUMNS="80", LANG="C.UTF-8"),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -316,11 +327,14 @@ def on_terminal(
             waiting = False
             os.write(ours, typed[1].encode())
     os.close(ours)
-    return process.wait(timeout=60), said.decode()
+    try:
+        return process.wait(timeout=PATIENCE), said.decode()
+    finally:
+        process.kill()
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:
-    while True:
+    while select.select([descriptor], [], [], PATIENCE)[0]:
         try:
             data = os.read(descriptor, 4096)
         except OSError:  # the other side is closed
