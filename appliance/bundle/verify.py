@@ -29,7 +29,7 @@ from appliance.bundle.layout import HEAD_BYTES, MANIFEST_OFFSET, STUB_BYTES, hea
 from appliance.bundle.manifest import BundleManifest, from_bytes
 from appliance.digest import Digest
 from appliance.errors import BundleError, VerificationError
-from appliance.trust import envelope
+from appliance.trust import envelope, judgement
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -146,7 +146,7 @@ class Candidate:
     manifest: bytes
     signatures: tuple[envelope.Signature, ...]
     padding_offset: int
-    verdict: envelope.Verdict
+    verdict: judgement.Verdict
 
     def admit(self) -> VerifiedBundle:
         """Steps 4 (the verdict counts) to 9. `VerificationError` or `BundleError` says in words what does not hold."""
@@ -200,7 +200,7 @@ def examine(files: BundleFiles, trust: Trust, *, now: datetime) -> Candidate:
         raise BundleError("the file ends within its manifest: it is truncated", where=files.name)
     manifest = data[:manifest_bytes]
     signatures = envelope.unpack(data[manifest_bytes:])
-    verdict = envelope.check(manifest, signatures, trust, now=now)
+    verdict = judgement.check(manifest, signatures, trust, now=now)
     return Candidate(files, manifest, signatures, MANIFEST_OFFSET + len(data), verdict)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.operations.verification import VerifyReport
-    from appliance.trust.envelope import SignerResult
+    from appliance.trust.judgement import SignerResult
     from appliance.trust.policy import Trust
 
 NOT_VERIFIED = 3

@@ -34,7 +34,7 @@ from appliance.digest import Digest
 from appliance.errors import BundleError
 from appliance.files import write_bytes
 from appliance.image import oci
-from appliance.trust import envelope, keys
+from appliance.trust import envelope
 from appliance.trust.formats import Form
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from appliance.image.oci import Descriptor, ImageConfig, Manifest, Platform
     from appliance.image.reference import Reference
     from appliance.image.store import Store
-    from appliance.trust.keys import KeyInfo, Signer
+    from appliance.trust.keyinfo import KeyInfo
+    from appliance.trust.keys import Signer
 
 Pythons = Callable[[str], tuple["Runtime", ...]]
 """From an architecture (``amd64``) to the runtimes that travel for it: the operator's and the host's."""
@@ -142,7 +143,7 @@ def publish(
     return Published(
         files=(PublishedFile(path, written.size, written.sha256), *beside),
         manifest_digest=Digest.of(written.manifest),
-        signers=tuple(keys.describe(signer.certificate) for signer in request.signers),
+        signers=tuple(signer.info for signer in request.signers),
         seconds=clock.monotonic() - started,
     )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.bundle.verify import Candidate
-    from appliance.trust.envelope import SignerResult
+    from appliance.trust.judgement import SignerResult
     from appliance.trust.policy import Trust
 
 _NAMED_CHUNKS = 10

@@ -13,8 +13,8 @@ from pathlib import Path
 from appliance.digest import Digest
 from appliance.errors import RecipeError, StateError
 from appliance.files import disk_errors, sync_folder, write_bytes
-from appliance.trust import certificates
-from appliance.trust.policy import STORE, Anchors, Pin, Root, Trust, parse_policy, read_anchors
+from appliance.trust import certificates, rules
+from appliance.trust.policy import STORE, Anchors, Pin, Root, Trust, read_anchors
 
 _SUFFIXES = {"roots": (".pem",), "keys": (".pem", ".pub")}
 
@@ -31,7 +31,7 @@ def load_store(folder: Path = STORE) -> Trust:
     if not policy.exists():
         return Trust(anchors)
     _check_owner(policy)
-    return Trust(anchors, parse_policy(certificates.read_file(policy, "a policy"), source=str(policy)), str(policy))
+    return Trust(anchors, rules.parse(certificates.read_file(policy, "a policy"), source=str(policy)), str(policy))
 
 
 def add(path: Path, *, folder: Path = STORE) -> tuple[Root | Pin, ...]:

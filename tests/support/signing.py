@@ -13,7 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from appliance.trust import certificates
 from appliance.trust.keys import Signer
-from appliance.trust.policy import Anchors, Policy, Root, Trust
+from appliance.trust.policy import Anchors, Root, Trust
+from appliance.trust.rules import Policy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from appliance.bundle.layout import CHUNK_BYTES, LIMITS, STUB_BYTES
 from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, Cancelled, StateError, VerificationError
-from appliance.trust.policy import Policy, Role, Threshold
+from appliance.trust.rules import Policy, Threshold, VENDOR
 
 LARGE = random.Random(1).randbytes(2 * CHUNK_BYTES + 77)
 
@@ -155,7 +155,7 @@ def test_an_expired_signer_is_refused(whole: Written) -> None:
 
 
 def test_a_policy_that_asks_for_two_keys_is_not_satisfied_by_one(whole: Written) -> None:
-    trust = whole.vendor.trust(Policy(thresholds=(Threshold(Role.VENDOR, 2),)))
+    trust = whole.vendor.trust(Policy(thresholds=(Threshold(VENDOR, 2),)))
     with BundleFiles.open(whole.path) as files, pytest.raises(VerificationError, match="not verified"):
         verify.open_bundle(files, trust, now=NOW)
 
