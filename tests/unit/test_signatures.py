@@ -51,8 +51,10 @@ def test_a_verdict_names_the_signer_and_the_way_to_the_root(vendor: Vendor, sign
 
     assert verdict.accepted
     assert not verdict.findings
-    cms, raw = verdict.signers
-    assert (cms.form, raw.form) == (Form.CMS, Form.RAW)
+    cms = verdict.signers[0]
+    assert [signer.form for signer in verdict.signers] == list(Form)
+    assert {signer.role for signer in verdict.signers} == {VENDOR}
+    assert verdict.met == ("vendor: 1 of 1 trusted keys signed",)
     assert cms.name == "Release 2026"
     assert cms.fingerprint == str(signer.keyid)
     assert cms.chain == ("Release 2026", "Vendor CA", "Vendor root")
@@ -172,7 +174,7 @@ def test_an_algorithm_of_ecdsa_has_no_parameters(signer: Signer) -> None:
     signer_info.signature_algorithm.parameters = asn1.Null()
     info.content.signers = asn1.SetOf([signer_info])
 
-    with pytest.raises(VerificationError, match="not ECDSA with SHA-384"):
+    with pytest.raises(VerificationError, match="not the one that goes with a key of type ecdsa-p384"):
         cms.read(asn1.encode_der(info))
 
 
