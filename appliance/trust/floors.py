@@ -2,7 +2,7 @@
 
 A floor belongs to a product and to the anchor that vouched for its vendor: who replaces the anchor begins anew. At once it
 rises by at most `MAX_RISE`, so that a stolen key cannot make every later delivery too old. A permit names the digests of
-both manifests and is signed as the policy demands of a bundle.
+both images and is signed as the policy demands of a bundle.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ NAME = "floors.json"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A bundle as floors know it: its product, epoch, manifest's digest, and the anchors that vouch for its vendor."""
+    """A bundle as floors know it: its product, epoch, image digest, and the anchors that vouch for its vendor."""
 
     product: str
     epoch: int
-    manifest: Digest
+    image: Digest
     anchors: frozenset[Digest]
 
 
@@ -42,12 +42,12 @@ class Floor:
     product: str
     anchor: Digest
     epoch: int
-    manifest: Digest
+    image: Digest
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Somebody allows to go back from the bundle of one manifest to that of another."""
+    """Somebody allows to go back from the bundle of one image to that of another."""
 
     product: str
     current: Digest
@@ -64,10 +64,6 @@ class Permit:
                 "to": str(self.older),
             }
         )
-
-    def covers(self, floor: Floor, seen: Seen) -> bool:
-        """Whether it is for this step back."""
-        return (self.product, self.current, self.older) == (seen.product, floor.manifest, seen.manifest)
 
 
 def read_permit(data: bytes) -> Permit:
@@ -94,7 +90,7 @@ def raised(floors: Sequence[Floor], seen: Seen, *, lower: bool = False) -> tuple
 
     `StateError` when the epoch leaves more behind than anybody makes versions.
     """
-    kept, mine = [], {anchor: Floor(seen.product, anchor, seen.epoch, seen.manifest) for anchor in seen.anchors}
+    kept, mine = [], {anchor: Floor(seen.product, anchor, seen.epoch, seen.image) for anchor in seen.anchors}
     for floor in floors:
         if floor.product != seen.product or floor.anchor not in mine:
             kept.append(floor)
@@ -138,7 +134,7 @@ def _floor(document: dict[str, Any]) -> Floor:
         str(document["product"]),
         Digest.parse(document["anchor"]),
         int(document["epoch"]),
-        Digest.parse(document["manifest"]),
+        Digest.parse(document["image"]),
     )
 
 
@@ -147,5 +143,5 @@ def _document(floor: Floor) -> dict[str, object]:
         "product": floor.product,
         "anchor": str(floor.anchor),
         "epoch": floor.epoch,
-        "manifest": str(floor.manifest),
+        "image": str(floor.image),
     }
