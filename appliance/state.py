@@ -76,6 +76,11 @@ class Home:
         """``blobs/sha256/``: blobs out of verified bundles, by digest."""
         return _made(self.root / "blobs" / "sha256")
 
+    @property
+    def floors(self) -> Path:
+        """``floors.json``: the highest epochs that were installed from here."""
+        return self.root / "floors.json"
+
     def cluster(self, name: str) -> ClusterDir:
         """The folder of cluster `name`, made if need be; `RecipeError` unless `name` is a DNS label."""
         require_label(name)

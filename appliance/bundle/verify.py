@@ -295,7 +295,7 @@ def _check_padding(candidate: Candidate, manifest: BundleManifest) -> None:
         )
 
 
-def _check_sidecars(candidate: Candidate, _: BundleManifest) -> None:
+def _check_sidecars(candidate: Candidate, _manifest: BundleManifest) -> None:
     files = candidate.files
     differing = sidecars.findings(files.name, files.beside.exports, candidate.manifest, candidate.signatures)
     _, unreadable = sidecars.countersignatures(files.beside.countersignatures)

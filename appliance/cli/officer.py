@@ -1,4 +1,4 @@
-"""For the security officer: `verify`, `show`, `trust`."""
+"""For the security officer: `verify`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.anchors import bundle_argument, trust_options
-from appliance.cli.keys import key_document, key_lines
-from appliance.cli.options import FILE, Command, Group, Session, common, pass_session
+from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.text import plural, printable, wrapped
 from appliance.clock import SystemClock, timestamp
 from appliance.operations import verification
-from appliance.trust import store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,52 +105,3 @@ def _signer(forms: Sequence[SignerResult]) -> list[str]:
         f"            {first.fingerprint}",
         *(line for verdict in verdicts for line in wrapped(verdict, first=" " * 12)),
     ]
-
-
-@click.group(cls=Group)
-@common
-def trust() -> None:
-    """Say whom this site believes: what lies in /etc/appliance/trust."""
-
-
-@trust.command()
-@click.argument("file", type=FILE)
-@pass_session
-@common
-def add(session: Session, file: Path) -> None:
-    """Believe the CA certificate, signer's certificate or public key in FILE from now on.
-
-    Example: appliance trust add root.pem
-    """
-    added = [anchor.info for anchor in store.add(file)]
-    session.output.result(
-        {"added": [key_document(info) for info in added]}, "\n".join(line for info in added for line in key_lines(info))
-    )
-
-
-@trust.command(name="list")
-@pass_session
-@common
-def list_(session: Session) -> None:
-    """List whom this site believes.
-
-    Example: appliance trust list
-    """
-    anchors = store.load_store().anchors
-    found = [*(root.info for root in anchors.roots), *(pin.info for pin in anchors.pins)]
-    lines = [line for info in found for line in key_lines(info)]
-    session.output.result({"trusted": [key_document(info) for info in found]}, "\n".join(lines) or "nobody is trusted")
-
-
-@trust.command()
-@click.argument("fingerprint")
-@pass_session
-@common
-def remove(session: Session, fingerprint: str) -> None:
-    """Stop believing the key with FINGERPRINT (12 digits or more).
-
-    Example: appliance trust remove sha256:3d1d0e45ced9
-    """
-    removed = [anchor.info for anchor in store.remove(fingerprint)]
-    lines = [line for info in removed for line in key_lines(info)]
-    session.output.result({"removed": [key_document(info) for info in removed]}, "\n".join(lines))

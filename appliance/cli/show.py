@@ -84,7 +84,7 @@ def _opened(path: Path, trust: Trust) -> Iterator[tuple[VerifiedBundle | Unverif
             found: VerifiedBundle | UnverifiedBundle = stack.enter_context(deliver.open_delivery(path, trust, now=now))
         except VerificationError as error:
             refusal = error.message
-            opened = stack.enter_context(BundleFiles.open(path))
+            opened = stack.enter_context(BundleFiles.open(path, also=trust.beside))
             found = open_unverified_for_display(opened, trust, now=now)
         yield found, refusal
 

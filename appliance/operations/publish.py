@@ -60,7 +60,7 @@ _SBOM_SUFFIX = ".sbom.cdx.json"
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """Which image goes into which folder, signed by whom; `created` is SOURCE_DATE_EPOCH in seconds since 1970."""
+    """Which image goes into which folder, signed by whom: by nobody yet when they sign elsewhere; `created` is SOURCE_DATE_EPOCH in seconds since 1970."""
 
     reference: Reference
     folder: Path
@@ -130,7 +130,8 @@ def publish(
     `BundleError` or `StateError` when a blob is missing or damaged, `ApplianceError` when the disk is full.
     """
     started = clock.monotonic()
-    envelope.require_able(request.signers, now=clock.now())
+    if request.signers:
+        envelope.require_able(request.signers, now=clock.now())
     image = _read_image(store, request.reference)
     runtimes = tuple(made for architecture in image.architectures for made in pythons(architecture))
     path = request.folder / file_name(image.rootfs[0].config, image.architectures)
@@ -281,7 +282,8 @@ class _Author:
 
     def sign(self, manifest: bytes) -> bytes:
         """The signature area."""
-        return envelope.pack(envelope.sign(manifest, self.request.signers, self.clock))
+        signers = self.request.signers
+        return envelope.pack(envelope.sign(manifest, signers, self.clock) if signers else ())
 
 
 def _line(text: str) -> str:
@@ -308,10 +310,15 @@ def _write_beside(
     documents = [exports[0], sidecars.Sidecar(path.name.removesuffix(".run") + _SBOM_SUFFIX, sbom)]
     named = [(path.name, written.sha256), *((d.name, Digest.of(d.data)) for d in documents)]
     sums = sidecars.Sidecar(sidecars.sums_name(path.name), sidecars.sums(named))
-    signatures = envelope.sign(sums.data, request.signers, clock)
-    over_sums = sidecars.detached(sums.name, [s for s in signatures if s.form is Form.CMS])
-    made = [*exports, documents[1], sums, *over_sums]
+    made = [*exports, documents[1], sums, *_over_sums(sums, request, clock)]
     sidecars.remove_stale(path, {sidecar.name for sidecar in made})
     for sidecar in made:
         write_bytes(path.with_name(sidecar.name), sidecar.data)
     return tuple(PublishedFile(path.with_name(s.name), len(s.data), Digest.of(s.data)) for s in made)
+
+
+def _over_sums(sums: sidecars.Sidecar, request: PublishRequest, clock: Clock) -> tuple[sidecars.Sidecar, ...]:
+    if not request.signers:
+        return ()
+    signatures = envelope.sign(sums.data, request.signers, clock)
+    return sidecars.detached(sums.name, [s for s in signatures if s.form is Form.CMS])

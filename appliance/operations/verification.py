@@ -52,7 +52,7 @@ def verify(
 
     `self_run`: this very program came out of that bundle. `BundleError` when there is no file to look at.
     """
-    with BundleFiles.open(path) as opened:
+    with BundleFiles.open(path, also=trust.beside) as opened:
         unproven = _unproven(path, trust)
         try:
             report = _report(bundles.examine(opened, trust, now=now), sink)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
@@ -35,6 +35,9 @@ UNREADABLE = (
     x509.UnsupportedGeneralNameType,
     UserWarning,  # what it says of odd names and serial numbers, where warnings are errors
 )
+
+DISPROVED = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
+"""What the library raises when one certificate did not issue another."""
 
 
 def read_file(path: Path, what: str) -> bytes:

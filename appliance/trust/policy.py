@@ -94,7 +94,8 @@ class Trust:
 
     `policy_source` is empty when nobody set a policy. `revoked`: keys that are not believed, whoever vouches for them.
     `stampers`: roots of those who may say when something was signed. `floors`: what was installed here before.
-    `self_run`: the program that judges came out of what it judges.
+    `self_run`: the program that judges came out of what it judges. `beside`: folders in which countersignatures and the
+    like lie, besides that of a bundle.
     """
 
     anchors: Anchors = field(default_factory=Anchors)
@@ -105,6 +106,7 @@ class Trust:
     stampers: tuple[x509.Certificate, ...] = ()
     floors: tuple[Floor, ...] = ()
     self_run: bool = False
+    beside: tuple[Path, ...] = ()
 
     def with_anchors(self, more: Anchors) -> Trust:
         """Believe `more` too, for one call (``--trust``)."""
