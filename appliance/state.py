@@ -66,10 +66,15 @@ class Home:
     @classmethod
     def of(cls, root: Path | None = None) -> Home:
         """`root` if given, else ``/var/lib/appliance`` for root and the user's state folder for others."""
+        return cls(_made(cls.at(root).root))
+
+    @classmethod
+    def at(cls, root: Path | None = None) -> Home:
+        """`of`, for who only reads: nothing is made."""
         if root is None:
             system = Path("/var/lib") / _APPLICATION
             root = system if os.geteuid() == 0 else platformdirs.user_state_path(_APPLICATION)
-        return cls(_made(root.absolute()))
+        return cls(root.absolute())
 
     @property
     def blobs(self) -> Path:

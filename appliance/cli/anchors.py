@@ -61,9 +61,10 @@ def _trust(anchors: tuple[str, ...], policy: Path | None) -> Trust:
 
 def site_trust() -> Trust:
     """Whom the site believes, and what it installed before, without more."""
+    from appliance.state import Home  # noqa: PLC0415
     from appliance.trust import floors, store  # noqa: PLC0415  (cryptography is slow to import)
 
     session = click.get_current_context().ensure_object(Session)
     return dataclasses.replace(
-        store.load_store(), floors=floors.load(session.home.floors), self_run=session.bundle is not None
+        store.load_store(), floors=floors.load(Home.at(session.home_folder).floors), self_run=session.bundle is not None
     )

@@ -29,7 +29,7 @@ NOT_VERIFIED = 3
 def welcome(session: Session, bundle: Path) -> int:
     """Check the bundle by what this site believes, and say what one can do next."""
     trust, now = site_trust(), SystemClock().now()
-    report = verification.verify(bundle, trust, now=now, self_run=True, sink=session.output.sink())
+    report = verification.verify(bundle, trust, now=now, sink=session.output.sink())
     hosts = "ROLE=ADDRESSES"
     if report.verified:
         with deliver.open_delivery(bundle, trust, now=now) as opened:
