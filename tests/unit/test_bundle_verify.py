@@ -21,7 +21,7 @@ from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, Cancelled, StateError, VerificationError
 from appliance.trust.formats import Form
-from appliance.trust.rules import Policy, Threshold, VENDOR
+from appliance.trust.rules import VENDOR, Policy, Threshold
 
 SUFFIXES = [form.suffix for form in Form]
 LARGE = random.Random(1).randbytes(2 * CHUNK_BYTES + 77)
