@@ -253,7 +253,7 @@ def _check_policy(candidate: Candidate, _: BundleManifest) -> None:
     if candidate.trust.self_run and policy.self_run is SelfRun.REFUSE:
         raise VerificationError(
             "the policy of this site does not let a bundle judge itself",
-            hint="use an appliance that was here before: sh X.run install-tool, once its bundle was checked",
+            hint="check it with an appliance that was here before, with appliance-verify, or with stock tools",
         )
 
 
