@@ -6,8 +6,8 @@ What stock tools check, byte for byte what the file itself holds::
     NAME.run.manifest.json                  what they are made over
     NAME.SHA256SUMS  .p7s                   every file of the delivery but signatures, and that list's own signature
 
-The signatures in the file count. One beside it may be missing; one that differs is a finding. And what came later and is
-in no file of the vendor's, here or in a folder of its own, because the medium may be read-only::
+The signatures in the file count. One beside it may be missing; one that differs is a finding. And what came later and
+is in no file of the vendor's, here or in a folder of its own, because the medium may be read-only::
 
     NAME.run.sigs/KEYID.p7s .sshsig         countersignatures over the manifest, KEYID being 64 digits
     …p7s.tsr                                a time stamp over the .p7s of that name

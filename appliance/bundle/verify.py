@@ -39,7 +39,6 @@ from appliance.trust import envelope, judgement, revocation
 from appliance.trust.rules import SelfRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from appliance.trust.floors import Seen
@@ -185,7 +184,7 @@ class Candidate:
         return VerifiedBundle(self.files, self, manifest)
 
     def inspect(self, sink: events.Sink = events.silent) -> Inspection:
-        """Steps 4 to 10 and every chunk; what does not hold is in the result, not raised. The sink may raise to stop it.
+        """Steps 4 to 10 and every chunk; what does not hold is in the result, not raised. The sink may raise to stop.
 
         Without signatures that count, or a sound manifest, there is nothing to compare the rest with.
         """

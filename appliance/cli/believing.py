@@ -112,8 +112,7 @@ def remove(session: Session, fingerprint: str) -> None:
 def revoke(session: Session, what: str, issuer: Path | None) -> None:
     """Keep a revocation list (in place of an older one), or believe the key with FINGERPRINT no more.
 
-    Examples: appliance trust revoke release-ca.crl --issuer release-ca.pem;
-    appliance trust revoke sha256:5480d02514a1e33b21b6f258247fa29fcac17a7179b46caef51e727d6ef4f718
+    Example: appliance trust revoke release-ca.crl --issuer release-ca.pem
 
     A key that is revoked stays so whoever certifies it; to take that back, remove its file in revoked/.
     """
@@ -134,8 +133,8 @@ def policy(session: Session, file: Path) -> None:
 
     Example: appliance trust policy policy.json
 
-    Where there is one already, those whom it names and those whom the new one names must have signed FILE (see: appliance
-    sign), each in its role; FILE.sigs/ beside it holds their signatures.
+    Where there is one already, those whom it names and those whom the new one names must have signed FILE (see:
+    appliance sign), each in its role; FILE.sigs/ beside it holds their signatures.
     """
     signatures, faults = sidecars.countersignatures(sidecars.signatures_beside(file))
     if faults:
@@ -154,8 +153,9 @@ def policy(session: Session, file: Path) -> None:
 def permit(session: Session, *, bundle: Path, current: str, trust: Trust) -> None:
     """Write beside BUNDLE a permit to go back to it from a later one; it counts once it is signed as policy demands.
 
-    Examples: appliance trust permit old.run --from sha256:4550556fdb30c27737850b533fea8cb6ecba98e4b2ada87d4d505e8fc02c73cb;
-    appliance sign old.run.permit.json --key officer-key.pem --role vendor
+    Example: appliance trust permit old.run --from $INSTALLED
+
+    INSTALLED is the image digest as `status` prints it. Sign the permit with: appliance sign old.run.permit.json
     """
     try:
         installed = Digest.parse(current)

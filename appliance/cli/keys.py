@@ -74,8 +74,7 @@ def cert(
     """Ask a PKI for a signer's certificate (signer.csr), or with --ca issue a further signer of an authority of ours.
 
     Examples: appliance key cert -O keys --name "Example release 2027";
-    appliance key cert -O keys-2027 --name "Example release 2027" --ca keys/release-ca.pem
-    --ca-key keys/offline/release-ca-key.pem
+    appliance key cert -O keys-2027 --ca ca.pem --ca-key ca-key.pem
 
     What the PKI returns goes with its intermediate certificates into signer.pem beside the key. It must allow code
     signing (extended key usage codeSigning).

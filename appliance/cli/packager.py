@@ -176,8 +176,8 @@ def _unsigned(published: Published) -> list[str]:
     bundle, manifest = published.files[0].path, published.files[1].path
     return [
         "unsigned  next, with your key wherever it is:",
-        f"  openssl cms -sign -binary -md sha384 -in {manifest} -signer signer.pem -inkey KEY"
-        f" -certfile release-ca.pem -outform DER -out {bundle}.p7s",
+        f"  openssl cms -sign -binary -md sha384 -in {manifest} -outform DER -out {bundle}.p7s \\",
+        "    -signer signer.pem -inkey KEY -certfile release-ca.pem",
         f"  appliance sign {bundle} --attach {bundle}.p7s",
         f"  then the same for {bundle.name.removesuffix('.run')}.SHA256SUMS, which is signed last",
     ]

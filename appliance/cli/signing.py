@@ -43,8 +43,8 @@ def sign(
 ) -> None:
     """Countersign BUNDLE in a role, or attach signatures that were made elsewhere.
 
-    Examples: appliance sign etcd-1.0.0-linux-amd64.run --key officer-key.pem --role customer;
-    appliance sign etcd-1.0.0-linux-amd64.run --attach etcd-1.0.0-linux-amd64.run.p7s
+    Examples: appliance sign etcd-1.0.0-linux-amd64.run --key key.pem --role customer;
+    appliance sign etcd-1.0.0-linux-amd64.run --attach vendor.p7s
 
     A countersignature is a file in BUNDLE.sigs/ and leaves BUNDLE as it is; policies and permits are signed likewise.
     Attached signatures of the vendor become part of BUNDLE: for keys in an HSM, see bundle --prepare.

@@ -68,8 +68,8 @@ def start(
     """Start the worker that carries the proposal out and return its folder; the run goes on without the caller.
 
     The blobs that the plan sends come out of `bundle`, checked as they are read. Raises `BundleError` when some are
-    needed and there is none, `StateError` when its epoch leaves too many behind, when another run has leased a host or the worker does not start, `PlanError`
-    when a run of the cluster ended since the proposal was made.
+    needed and there is none, `StateError` when its epoch leaves too many behind, when another run has leased a host or
+    the worker does not start, `PlanError` when a run of the cluster ended since the proposal was made.
     """
     plan = proposed.proposal.plan
     require_free(proposed, target, home, take_over=terms.take_over)

@@ -112,8 +112,8 @@ def check(
 def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
     """What makes the site what the Clusterfile and the bundle's image say; an empty plan when it is so already.
 
-    Raises `VerificationError` when a host has a later epoch, `PreflightFailed` when one is not fit, `PlanError` and `RecipeError` when there is no such plan,
-    `TransportError` when no host answers.
+    Raises `VerificationError` when a host has a later epoch, `PreflightFailed` when one is not fit, `PlanError` and
+    `RecipeError` when there is no such plan, `TransportError` when no host answers.
     """
     wanted = _wanted(bundle, target)
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:

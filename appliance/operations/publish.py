@@ -60,7 +60,10 @@ _SBOM_SUFFIX = ".sbom.cdx.json"
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """Which image goes into which folder, signed by whom: by nobody yet when they sign elsewhere; `created` is SOURCE_DATE_EPOCH in seconds since 1970."""
+    """Which image goes into which folder, signed by whom: by nobody yet when they sign elsewhere.
+
+    `created` is SOURCE_DATE_EPOCH in seconds since 1970.
+    """
 
     reference: Reference
     folder: Path

@@ -1,8 +1,8 @@
 """Signatures that come after a bundle was made: made elsewhere and attached, or a customer's countersignature.
 
-A vendor whose keys lie in an HSM, or with another person, writes the bundle unsigned (`publish` without signers), has its
-manifest signed by stock tools, and attaches what comes back. The list of sums is signed last, because it names the whole
-bundle. A countersignature never changes the bundle: it is a file beside it, or in a folder of its own.
+A vendor whose keys lie in an HSM, or with another person, writes the bundle unsigned (`publish` without signers), has
+its manifest signed by stock tools, and attaches what comes back. The list of sums is signed last, because it names the
+whole bundle. A countersignature never changes the bundle: it is a file beside it, or in a folder of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A permanent `appliance` on this machine, out of a bundle that was verified: what later bundles are judged by.
 
-It is the bundle's own Python for operators, unpacked where root alone may write, and a program of one line that starts it.
-What stands there under another digest stays; the program then starts the new one.
+It is the bundle's own Python for operators, unpacked where root alone may write, and a program of one line that starts
+it. What stands there under another digest stays; the program then starts the new one.
 """
 
 from __future__ import annotations

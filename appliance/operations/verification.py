@@ -35,8 +35,9 @@ _NOTHING = Checked(0, 0, 0, ())
 class VerifyReport:
     """What was found of a bundle, in the order in which people ask.
 
-    `parts`: what was checked besides the chunks. `policy`: what the policy says of it, `policy_source` where that stands.
-    `warnings`: what is no finding and worth knowing. `not_checked`: in words what this does not prove. `hint`: what to do.
+    `parts`: what was checked besides the chunks. `policy`: what the policy says of it, `policy_source` where that
+    stands. `warnings`: what is no finding and worth knowing. `not_checked`: in words what this does not prove. `hint`:
+    what to do.
     """
 
     verified: bool

@@ -1,7 +1,7 @@
 """DSSE: an in-toto statement with its signatures, as ``cosign verify-blob-attestation`` checks it.
 
-The envelope (https://github.com/secure-systems-lab/dsse, protocol.md) is JSON; what is signed is PAE(type, payload), with
-SHA-256 whatever the curve, because cosign hashes so.
+The envelope (https://github.com/secure-systems-lab/dsse, protocol.md) is JSON; what is signed is PAE(type, payload),
+with SHA-256 whatever the curve, because cosign hashes so.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ in ascending order of key id and form, each pair once, at most `MAX_SIGNATURES` 
 form's stock tool checks (see `appliance.trust.formats`). Only these very bytes are accepted: what `unpack` reads,
 `pack` would write.
 
-Countersignatures are never in the area: each is a file of its own (`countersignature`), over the same manifest, and says
-in what is signed in which role it is made. Who believes what of all this stands in `appliance.trust.judgement`.
+Countersignatures are never in the area: each is a file of its own (`countersignature`), over the same manifest, and
+says in what is signed in which role it is made. Who believes what of all this stands in `appliance.trust.judgement`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The highest epoch seen of each product: what is older than what was installed is refused without a permit.
 
-A floor belongs to a product and to the anchor that vouched for its vendor: who replaces the anchor begins anew. At once it
-rises by at most `MAX_RISE`, so that a stolen key cannot make every later delivery too old. A permit names the digests of
-both images and is signed as the policy demands of a bundle.
+A floor belongs to a product and to the anchor that vouched for its vendor: who replaces the anchor begins anew. At once
+it rises by at most `MAX_RISE`, so that a stolen key cannot make every later delivery too old. A permit names the
+digests of both images and is signed as the policy demands of a bundle.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """One signature in the forms that stock tools check.
 
-========  ================  ==================================================================================
-form      file              checked with
-========  ================  ==================================================================================
-cms       `.p7s`            ``openssl cms -verify -binary -inform DER -in x.p7s -content F -CAfile root.pem -purpose any``
-cosign    `.cosign.sig`     ``cosign verify-blob --key signer.pub --signature x --insecure-ignore-tlog F``
-raw       `.sig`            ``openssl dgst -sha384 -verify signer.pub -signature x.sig F``
-sshsig    `.sshsig`         ``ssh-keygen -Y verify -f allowed_signers -I NAME -n appliance-bundle -s x.sshsig <F``
-========  ================  ==================================================================================
+======  ============  ==========================================================================================
+form    file          checked with
+======  ============  ==========================================================================================
+cms     .p7s          ``openssl cms -verify -binary -inform DER -in x.p7s -content F -CAfile root.pem -purpose any``
+cosign  .cosign.sig   ``cosign verify-blob --key signer.pub --signature x --insecure-ignore-tlog F``
+raw     .sig          ``openssl dgst -sha384 -verify signer.pub -signature x.sig F``
+sshsig  .sshsig       ``ssh-keygen -Y verify -f allowed_signers -I NAME -n appliance-bundle -s x.sshsig <F``
+======  ============  ==========================================================================================
 
 Every form signs the same bytes. The file beside a bundle is byte for byte the entry in the bundle's signature area. Not
 every kind of key has every form: `forms_of` says which.
@@ -24,12 +24,11 @@ from cryptography.hazmat.primitives import hashes
 
 from appliance.errors import VerificationError
 from appliance.trust import algorithms, cms, sshsig
-from appliance.trust.algorithms import KeyType
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from appliance.trust.algorithms import PublicKey
+    from appliance.trust.algorithms import KeyType, PublicKey
     from appliance.trust.keys import Signer
 
 SSH_NAMESPACE = "appliance-bundle"

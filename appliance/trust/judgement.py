@@ -2,24 +2,26 @@
 
 `check` does this, in this order:
 
-1. Every entry is read: a `.p7s` has the one shape of `appliance.trust.cms`, an `.sshsig` that of `appliance.trust.sshsig`,
-   and the key in it is the one that the entry's key id names. In the bundle itself none says a role; countersignatures do.
+1. Every entry is read: a `.p7s` has the one shape of `appliance.trust.cms`, an `.sshsig` that of
+   `appliance.trust.sshsig`, and the key in it is the one that the entry's key id names. In the bundle itself none says
+   a role; countersignatures do.
 2. Every entry must hold over the manifest's bytes, by the key that its key id names: its own, or that of a pin.
 3. A signer's name must be printable.
 4. A key is believed when it is pinned (and the pinned certificate is valid now), or when its `.p7s` leads to a trusted
    root now; an expired certificate is excused by a time stamp, or as far as the policy says (`chain.verify_late`). Not
-   believed is who was revoked, here or by an issuer, and whose key or issuer's key is of a kind that the policy excludes.
-5. The policy's thresholds count distinct believed keys, not signatures, certificates or names, each for the role in which
-   it signed and only where an anchor of that role vouches for it. Where the policy asks for hybrid signatures, each is met
-   by ML-DSA keys and by others.
+   believed is who was revoked, here or by an issuer, and whose key or issuer's key is of a kind that the policy
+   excludes.
+5. The policy's thresholds count distinct believed keys, not signatures, certificates or names, each for the role in
+   which it signed and only where an anchor of that role vouches for it. Where the policy asks for hybrid signatures,
+   each is met by ML-DSA keys and by others.
 6. The newest signature that counts is not older than the policy allows.
-7. It is accepted when 5 and 6 hold and steps 1 to 3 left no finding: a signature that cannot be checked or does not hold
-   refuses the whole, whoever else signed; that of a stranger, if it holds, is only not counted.
+7. It is accepted when 5 and 6 hold and steps 1 to 3 left no finding: a signature that cannot be checked or does not
+   hold refuses the whole, whoever else signed; that of a stranger, if it holds, is only not counted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from appliance.errors import VerificationError
@@ -186,6 +188,9 @@ def _holds(entry: _Read, key: PublicKey, manifest: bytes) -> bool:
             assert_never(entry.signature.form)
 
 
+_NOBODY: frozenset[Digest] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class _Belief:
     """Whether a key is believed and because of which anchors, why, by which path, and since when it had signed."""
@@ -208,34 +213,46 @@ def _believe(
     stamps: Sequence[bytes],
 ) -> _Belief:
     """Step 4."""
-    nobody: frozenset[Digest] = frozenset()
-    if keyid in trust.revoked:
-        return _Belief(nobody, "its key was revoked here")
-    if (kind := key or _pinned(keyid, trust)) is not None and not trust.policy.allows(kind):
-        return _Belief(nobody, f"the policy does not allow keys of type {algorithms.type_of(kind)}")
+    if refusal := _excluded(keyid, key or _pinned(keyid, trust), trust):
+        return _Belief(_NOBODY, refusal)
     pin = next((p for p in trust.anchors.pins_of(keyid) if _is_current(p, now)), None)
+    by_itself = _Belief(frozenset({keyid}), f"its key is pinned by {pin.source}") if pin else None
     if statement is None:
-        if pin is not None:
-            return _Belief(frozenset({keyid}), f"its key is pinned by {pin.source}")
-        return _Belief(nobody, "its key is not trusted here, or the certificate pinned for it is not valid now")
-    stamped = _stamped(statement, stamps, trust, now)
-    signed = stamped or statement.signing_time
+        return by_itself or _Belief(
+            _NOBODY, "its key is not trusted here, or the certificate pinned for it not valid now"
+        )
+    stamp = _stamped(statement, stamps, trust, now)
+    belief = _certified(statement, stamp, trust, pinned=by_itself, now=now)
+    return replace(belief, signed=stamp or statement.signing_time, stamped=stamp is not None)
+
+
+def _excluded(keyid: Digest, key: PublicKey | None, trust: Trust) -> str:
+    """Why a key is not believed whoever vouches for it; empty when nothing is against it."""
+    if keyid in trust.revoked:
+        return "its key was revoked here"
+    if key is not None and not trust.policy.allows(key):
+        return f"the policy does not allow keys of type {algorithms.type_of(key)}"
+    return ""
+
+
+def _certified(
+    statement: cms.Statement, stamp: datetime | None, trust: Trust, *, pinned: _Belief | None, now: datetime
+) -> _Belief:
+    """What certificates say of a key, besides its pin if it has one; a revoked certificate outweighs that."""
+    signed = stamp or statement.signing_time
     try:
-        path = _path(statement, trust, signed=signed, stamped=stamped is not None, now=now)
+        path = _path(statement, trust, signed=signed, stamped=stamp is not None, now=now)
     except VerificationError as error:
-        if pin is None:
-            return _Belief(nobody, error.message, signed=signed, stamped=stamped is not None)
-        return _Belief(frozenset({keyid}), f"its key is pinned by {pin.source}", (), signed, stamped is not None)
+        return pinned or _Belief(_NOBODY, error.message)
     try:
         notes = revocation.ask(path, trust.lists, now=now)
     except VerificationError as error:
-        return _Belief(nobody, error.message, signed=signed, stamped=stamped is not None)
-    anchors = frozenset({certificates.certificate_keyid(path[-1]), *({keyid} if pin else ())})
+        return _Belief(_NOBODY, error.message)
     names = tuple(certificates.printable(_common_name(certificate)) for certificate in path)
-    reason = f"its key is pinned by {pin.source}" if pin else f"certified by the trusted root {names[-1]}"
-    return _Belief(
-        anchors, reason + _late(path[0], now, stamped=stamped is not None), names, signed, stamped is not None, notes
-    )
+    root = certificates.certificate_keyid(path[-1])
+    reason = pinned.reason if pinned else f"certified by the trusted root {names[-1]}"
+    anchors = pinned.anchors | {root} if pinned else frozenset({root})
+    return _Belief(anchors, reason + _late(path[0], now, stamped=stamp is not None), names, notes=notes)
 
 
 def _path(

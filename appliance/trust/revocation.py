@@ -1,11 +1,12 @@
 """Revocation lists (RFC 5280, section 5) and keys that this site does not believe whoever vouches for them.
 
-A list counts when the issuer of the certificate in question signed it. It stays in force when it has expired: an attacker
-who holds back the next one gains nothing. The number of a list may not go back.
+A list counts when the issuer of the certificate in question signed it. It stays in force when it has expired: an
+attacker who holds back the next one gains nothing. The number of a list may not go back.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,13 +99,12 @@ def ask(path: Sequence[x509.Certificate], lists: Sequence[RevocationList], *, no
     All lists are asked. The result are sentences on what could not be asked, or not of a current list.
     """
     notes: list[str] = []
-    for certificate, issuer in zip(path, path[1:], strict=False):
+    for certificate, issuer in itertools.pairwise(path):
         mine = [each for each in lists if each.issued_by(issuer)]
         for each in mine:
             if (entry := each.crl.get_revoked_certificate_by_serial_number(certificate.serial_number)) is not None:
-                raise VerificationError(
-                    f"its issuer revoked the certificate of {_name(certificate)} on {entry.revocation_date_utc:%Y-%m-%d}"
-                )
+                day = f"{entry.revocation_date_utc:%Y-%m-%d}"
+                raise VerificationError(f"its issuer revoked the certificate of {_name(certificate)} on {day}")
         notes += _notes(newest(mine, issuer), issuer, now)
     return tuple(notes)
 
@@ -114,9 +114,8 @@ def _notes(found: RevocationList | None, issuer: x509.Certificate, now: datetime
         return [f"whether {_name(issuer)} revoked a certificate: there is no revocation list of it here"]
     until = found.crl.next_update_utc
     if until is not None and until < now:
-        return [
-            f"whether {_name(issuer)} revoked a certificate since {until:%Y-%m-%d}, when its list {found.number} expired"
-        ]
+        since = f"since {until:%Y-%m-%d}, when its list {found.number} expired"
+        return [f"whether {_name(issuer)} revoked a certificate {since}"]
     return []
 
 

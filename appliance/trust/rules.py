@@ -56,8 +56,9 @@ class Policy:
 
     `algorithms`: kinds of key that may sign or certify, none named: all. `hybrid`: each threshold must be met twice, by
     ML-DSA keys and by others. `minimum_epochs`: by product. `max_unstamped_days`: for how long after a signer's
-    certificate expired its own word for the time of signing counts. `warn_after_days`, `fail_after_days`: the age of the
-    newest signature, None: any. `expires`: when this policy is to be replaced; it stays in force and loads a successor.
+    certificate expired its own word for the time of signing counts. `warn_after_days`, `fail_after_days`: the age of
+    the newest signature, None: any. `expires`: when this policy is to be replaced; it stays in force and loads a
+    successor.
     """
 
     thresholds: tuple[Threshold, ...] = (Threshold(VENDOR, 1),)

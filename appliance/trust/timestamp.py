@@ -1,8 +1,8 @@
 """RFC 3161 tokens: somebody whom the site believes says when a signature existed.
 
-A token lies beside the signature (``NAME.run.p7s.tsr``) and is made over that file's bytes, as ``openssl ts -query -data
-NAME.run.p7s -sha384 -cert`` asks for it. It is CMS signed data with content (RFC 5652), its grammar apart from that of
-`appliance.trust.cms` because a stamper's software decides on its shape.
+A token lies beside the signature (``NAME.run.p7s.tsr``) and is made over that file's bytes, as ``openssl ts -query
+-data NAME.run.p7s -sha384 -cert`` asks for it. It is CMS signed data with content (RFC 5652), its grammar apart from
+that of `appliance.trust.cms` because a stamper's software decides on its shape.
 """
 
 from __future__ import annotations

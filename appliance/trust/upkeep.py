@@ -99,9 +99,9 @@ def _issued(certificate: x509.Certificate, root: x509.Certificate) -> bool:
 def install_policy(
     path: Path, signatures: Sequence[Signature], *, now: datetime, folder: Path = STORE
 ) -> tuple[Policy, Verdict | None]:
-    """Put a policy in force. The first is the installer's word; a later one is countersigned by those whom the policy in
-    force *and* the new one demand, each in its role.
+    """Put a policy in force; the verdict on its signatures, None where it is the first: the installer's word.
 
+    A later one is countersigned by those whom the policy in force *and* the new one demand, each in its role.
     `StateError` when it cannot be used, `VerificationError` when the signatures are not enough.
     """
     data = certificates.read_file(path, "a policy")

@@ -25,7 +25,6 @@ from appliance.bundle.layout import CHUNK_BYTES, MANIFEST_OFFSET, STUB_BYTES
 from appliance.operations import verification
 from appliance.trust import algorithms, certificates, envelope, revocation
 from appliance.trust.algorithms import KeyType
-from appliance.trust.envelope import Signature
 from appliance.trust.formats import Form
 from appliance.trust.keys import Signer
 from appliance.trust.policy import Trust, from_arguments
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from support.bundles import Written
+
+    from appliance.trust.envelope import Signature
 
 PROGRAM = Path(__file__).parents[2] / "verifier" / "appliance-verify"
 BASE = 2**20 - 32

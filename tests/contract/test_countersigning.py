@@ -1,4 +1,4 @@
-"""What comes to a delivery after it was made: signatures from elsewhere, countersignatures, time stamps, lists, permits."""
+"""What comes to a delivery after it was made: signatures from elsewhere, countersignatures, stamps, lists, permits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.bundles import write_bundle
@@ -23,7 +23,7 @@ from appliance.digest import Digest
 from appliance.errors import RecipeError, StateError, VerificationError
 from appliance.files import write_bytes
 from appliance.operations import signing, verification
-from appliance.trust import certificates, envelope, store, upkeep
+from appliance.trust import certificates, cms, envelope, store, upkeep
 from appliance.trust.algorithms import KeyType
 from appliance.trust.floors import Floor, Permit
 from appliance.trust.policy import Trust
@@ -199,8 +199,6 @@ def test_lists_on_the_medium_revoke(delivery: Written, vendor: Vendor) -> None:
 
 
 def leaf(fingerprint: str, delivery: Written) -> bytes:
-    from appliance.trust import cms
-
     statement = cms.read((delivery.path.parent / f"{NAME}.p7s").read_bytes())
     assert str(certificates.certificate_keyid(statement.certificate)) == fingerprint
     return statement.certificate.public_bytes(serialization.Encoding.DER)
@@ -329,7 +327,7 @@ def stamper(folder: Path) -> x509.Certificate:
         .add_extension(certificates.key_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(made.ca_key.public_key()), critical=False)
-        .sign(made.ca_key, certificates_hash())
+        .sign(made.ca_key, hashes.SHA384())
     )
     (folder / "tsa.key").write_bytes(certificates.private_pem(key))
     (folder / "tsa.pem").write_bytes(certificates.certificate_pem(leaf_certificate))
@@ -341,12 +339,6 @@ def stamper(folder: Path) -> x509.Certificate:
         "signer_digest = sha256\ndefault_policy = 1.2.3.4\ndigests = sha256, sha384, sha512\n"
     )
     return made.root
-
-
-def certificates_hash() -> object:
-    from cryptography.hazmat.primitives import hashes
-
-    return hashes.SHA384()
 
 
 def stamp(folder: Path, file: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The security officer's manual: its commands with stock tools, as written there, on sound and on tampered deliveries."""
+"""The security officer's manual: its commands with stock tools, as written, on sound and on tampered deliveries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def commands() -> list[str]:
     """What stands after ``$`` in the section on stock tools and in the one on the file of its own."""
     text = MANUAL.read_text(encoding="utf-8")
     section = text[text.index("## Verify with stock tools alone") : text.index("## Verify with appliance\n")]
-    blocks = re.findall(r"```\n(.*?)```", section, re.S)
+    blocks = re.findall(r"```\n(.*?)```", section, re.DOTALL)
     return [line[2:].replace(NAMED, NAME) for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
@@ -46,7 +46,9 @@ class Desk:
     def follow(self) -> list[str]:
         """Every command in turn, in one shell; those that did not succeed."""
         script = ["set -o pipefail"]
-        script += [f"{{ {command}; }} >/dev/null 2>&1 || echo FAILED {number}" for number, command in enumerate(commands())]
+        script += [
+            f"{{ {command}; }} >/dev/null 2>&1 || echo FAILED {number}" for number, command in enumerate(commands())
+        ]
         tools = stock_tools()
         functions = f'cosign() {{ HOME=/nonexistent {" ".join(tools.cosign)} "$@"; }}\n'
         path = f"PATH={MANUAL.parents[1] / 'verifier'}:$PATH\n"

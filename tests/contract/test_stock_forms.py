@@ -1,6 +1,7 @@
 """For every kind of key, every form of signature and every way to spoil one: ours and the stock tool say the same.
 
-The tools: this machine's openssl and ssh-keygen, and Debian trixie's OpenSSL 3.5 (ML-DSA, ``-purpose codesign``) and cosign.
+The tools: this machine's openssl and ssh-keygen, and Debian trixie's OpenSSL 3.5 (ML-DSA, ``-purpose codesign``) and
+cosign.
 """
 
 from __future__ import annotations

@@ -159,8 +159,8 @@ def test_nobody_countersigns_in_what_is_no_role() -> None:
 def test_a_policy_is_read_whole() -> None:
     anchor = "sha256:" + "1" * 64
     text = f"""{{"format": 1, "roles": {{"vendor": {{"threshold": 1, "anchors": ["{anchor}"]}},
-      "customer": {{"threshold": 2, "anchors": ["{anchor}"]}}}}, "algorithms": ["ecdsa-p384", "ml-dsa-87"], "hybrid": true,
-      "minimum_epoch": {{"etcd": 3}}, "self_run": "refuse", "max_unstamped_days": 9, "warn_after_days": 30,
+      "customer": {{"threshold": 2, "anchors": ["{anchor}"]}}}}, "algorithms": ["ecdsa-p384", "ml-dsa-87"], "hybrid":
+      true, "minimum_epoch": {{"etcd": 3}}, "self_run": "refuse", "max_unstamped_days": 9, "warn_after_days": 30,
       "fail_after_days": 60, "expires": "2027-01-01T00:00:00Z"}}"""
 
     policy = parse(text.encode(), source="policy.json")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from appliance.operations import deliver, propose, verification
 from appliance.operations.deliver import Texts, Topic
-from appliance.trust import policy as policies
 from appliance.trust import floors, store
+from appliance.trust import policy as policies
 from tui.session import Delivery
 
 if TYPE_CHECKING:
