@@ -266,7 +266,7 @@ def test_another_run_beside_a_living_one_is_refused_and_that_one_goes_on(desk: D
     second = desk.new_run(Stage("one", (do("a", "9"),)))
     desk.start(second)
     refused = ending(second)
-    assert refused.outcome is Outcome.FAILED
+    assert refused.outcome is Outcome.REFUSED
     assert run.name in refused.failed[0][1]
     assert desk.did("a") == []
     go.touch()
