@@ -150,6 +150,8 @@ def test_nothing_secret_is_in_what_a_run_leaves_behind(desk: Desk) -> None:
     run = desk.new_run(*PLAN, Stage("say", (do("a", "3", "cat /run/config; echo $SECRET; ps -ef >/run/processes"),)))
     desk.start(run)
     assert ending(run).outcome is Outcome.OK
+    while worker.alive(run):  # it writes the reports after the last word of its journal
+        CLOCK.sleep(0.01)
     assert desk.room("a").at("/run/config").read_bytes() == b"word=" + SECRET + b"\n"
     assert "‹secret›" in run.log("a").read_text()
     left = [path for path in run.path.rglob("*") if path.is_file()]
