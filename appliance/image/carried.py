@@ -33,6 +33,8 @@ MEDIA_ORIGINAL = "application/vnd.appliance.index.v1+json"
 """An original index as a layer: not the media type of an index, or registries would want all of its children."""
 ORIGINAL_TYPE = "vnd.appliance.index.media-type"
 """Annotation of such a layer: the media type that the index has at its registry."""
+ARTIFACT = "vnd.appliance.artifact"
+"""Annotation of the artifact manifest. Its descriptor's `artifactType` would not survive skopeo 1.9, nor the digest."""
 MEDIA_EMPTY = "application/vnd.oci.empty.v1+json"
 EMPTY = b"{}"
 
@@ -80,7 +82,7 @@ def _undescribed(child: Descriptor) -> BundleError:
 
 def originals(index: Index, *, get: Callable[[Descriptor], bytes]) -> tuple[Descriptor, ...]:
     """The indexes that carried images were chosen from, with their media types; `get` reads a document."""
-    found = (child for child in index.manifests if child.artifact_type == ARTIFACT_INDEXES)
+    found = (child for child in index.manifests if child.annotations.get(ARTIFACT) == ARTIFACT_INDEXES)
     layers = (layer for child in found for layer in oci.manifest_from_json(get(child)).layers)
     return tuple(
         Descriptor(layer.annotations.get(ORIGINAL_TYPE, oci.MEDIA_INDEX), layer.digest, layer.size) for layer in layers
@@ -123,4 +125,4 @@ def _artifact(indexes: Iterable[Descriptor], put: Callable[[bytes, str], Descrip
         return ()
     manifest = Manifest(put(EMPTY, MEDIA_EMPTY), layers, artifact_type=ARTIFACT_INDEXES)
     made = put(oci.manifest_to_json(manifest), MEDIA_MANIFEST)
-    return (Descriptor(made.media_type, made.digest, made.size, artifact_type=ARTIFACT_INDEXES),)
+    return (Descriptor(made.media_type, made.digest, made.size, {ARTIFACT: ARTIFACT_INDEXES}),)

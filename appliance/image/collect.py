@@ -16,6 +16,7 @@ from appliance.errors import ApplianceError, BundleError, RecipeError, Transport
 from appliance.image import oci, transfer
 from appliance.image.carried import Carried
 from appliance.image.choosing import Choice
+from appliance.image.oci import INDEXES, MANIFESTS
 from appliance.image.records import ImageRecord
 
 if TYPE_CHECKING:
@@ -109,8 +110,17 @@ def _search(wanted: Wanted, platform: Platform, places: Sequence[Place], store: 
 
 
 def _reader(found: Found, store: Store) -> Callable[[Descriptor], bytes]:
-    """Reads an image's documents, out of the store where it has them."""
-    return lambda wanted: store.get(wanted) if store.keep(wanted) else found.source.document(wanted)
+    """Reads an image's documents and configs, out of the store where it has them."""
+
+    def read(wanted: Descriptor) -> bytes:
+        if not store.keep(wanted):
+            if wanted.media_type in (*INDEXES, *MANIFESTS):
+                return found.source.document(wanted)
+            with found.source.blob(wanted) as content:
+                store.put(content, wanted.digest, size=wanted.size)
+        return store.get(wanted)
+
+    return read
 
 
 def _resolved(found: Found, manifest: Descriptor, wanted: Wanted, platform: Platform, store: Store) -> _Resolved:

@@ -64,6 +64,7 @@ class DockerArchive:
         )
         described = Descriptor(_MEDIA_CONFIG, Digest.of(config), len(config))
         self._members[described.digest] = entry["Config"]
+        self._documents[described.digest] = config
         data = oci.manifest_to_json(Manifest(described, layers))
         root = Descriptor(MEDIA_MANIFEST, Digest.of(data), len(data))
         self._documents[root.digest] = data
