@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.containers import DOCKER, container, docker_archive, publish
@@ -23,6 +22,10 @@ from appliance.image.store import Store
 from appliance.operations import build, images, registries
 from appliance.operations.build import BuildReport, BuildRequest
 from appliance.operations.registries import Registries, Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 NAME = Reference.parse("site:1.0.0")
@@ -407,7 +410,7 @@ def test_a_manifest_that_is_not_what_its_digest_says_is_refused(bench: Bench, ov
     bench.need(far(bench, over, "lied/web:1", root))
     (child, *_) = oci.index_from_json(bench.published.get(root)).manifests
     lie = Fault(body=bench.published.get(child).replace(b"amd64", b"amd65").ljust(child.size)[: child.size - 1] + b" ")
-    over.fault = lambda method, path, _: lie if child.digest.hex in path else None
+    over.fault = lambda _, path, __: lie if child.digest.hex in path else None
     with pytest.raises(TransferFailed, match="lied/web:1 cannot be had"):
         bench.build()
     assert bench.store.list() == ()
@@ -416,7 +419,7 @@ def test_a_manifest_that_is_not_what_its_digest_says_is_refused(bench: Bench, ov
 def test_a_build_that_failed_goes_on_with_what_it_has(bench: Bench, over: Line) -> None:
     root = container(bench.published, "again", size=10_000)
     bench.need(far(bench, over, "again/web:1", root), far(bench, over, "again/two:1", root))
-    over.fault = lambda method, path, _: Fault(status=404) if "/blobs/" in path else None
+    over.fault = lambda _, path, __: Fault(status=404) if "/blobs/" in path else None
     with pytest.raises(ApplianceError, match="cannot be had"):
         bench.build()
     over.fault = lambda *_: None

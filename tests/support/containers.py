@@ -10,7 +10,6 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 from appliance.image import oci, transfer
-from appliance.image.oci import Descriptor
 from appliance.image.reference import Reference
 from appliance.image.registry.repository import Repository
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from support.registry import Registry
 
+    from appliance.image.oci import Descriptor
     from appliance.image.store import Store
 
 OCI = (oci.MEDIA_INDEX, oci.MEDIA_MANIFEST, "application/vnd.oci.image.config.v1+json",
