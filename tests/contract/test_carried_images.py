@@ -10,22 +10,31 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.containers import DOCKER, container, docker_archive, publish
+from support.images import fake_pythons
 from support.registry import Fault, Line, Registry, line, registry
 
+from appliance.clock import SystemClock
 from appliance.digest import Digest
-from appliance.errors import ApplianceError, RecipeError, TransferFailed, Unreachable
+from appliance.errors import ApplianceError, RecipeError, TransferFailed, Unreachable, VerificationError
 from appliance.image import carried, oci, portable
 from appliance.image.oci import Descriptor, Platform
 from appliance.image.reference import Reference
 from appliance.image.registry.mirrors import Mirror
 from appliance.image.store import Store
-from appliance.operations import build, images, registries
+from appliance.operations import build, deliver, development, images, registries
 from appliance.operations.build import BuildReport, BuildRequest
+from appliance.operations.deliver import Topic
 from appliance.operations.registries import Registries, Upstream
+from appliance.state import Home
+from appliance.trust import policy
+from appliance.trust.policy import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from appliance.bundle.verify import VerifiedBundle
+    from appliance.operations.development import DevelopmentBundle
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 NAME = Reference.parse("site:1.0.0")
@@ -504,3 +513,50 @@ def test_the_difference_names_carried_images(full: Bench) -> None:
 def test_a_list_of_images_counts_what_each_carries(full: Bench) -> None:
     (summary,) = build.list_images(full.store.root)
     assert (summary.platforms, summary.images) == ((AMD64, ARM64), 3)
+
+
+@pytest.fixture
+def delivered(bench: Bench, tmp_path: Path) -> DevelopmentBundle:
+    """The bundle of an image that carries a large one."""
+    bench.need(bench.publish("delivered/web:1", container(bench.published, "delivered", size=9_000_000)))
+    bench.build()
+    home, clock = Home.of(tmp_path / "home"), SystemClock()
+    return development.bundle_of(NAME, store=bench.store, home=home, pythons=fake_pythons(tmp_path), clock=clock)
+
+
+def test_a_bundle_has_all_that_is_carried_among_its_members(bench: Bench, delivered: DevelopmentBundle) -> None:
+    with opened(delivered) as bundle:
+        assert bundle.check_all().bad == ()
+        for one in carried.read(oci.index_from_json(bundle.read(bundle.manifest.image))):
+            assert bundle.read(one.manifest.digest) == bench.store.get(one.manifest)
+            for blob in oci.children(one.manifest.media_type, bench.store.get(one.manifest)):
+                assert bundle.size_of(blob.digest) == blob.size
+        shown = deliver.show(bundle, Topic.IMAGES)
+        assert isinstance(shown, deliver.Images)
+        assert [image.reference for image in shown.platforms[0].config.images] == [
+            f"{bench.registry.host}/delivered/web:1"
+        ]
+
+
+def test_a_flipped_byte_in_a_carried_layer_is_found_and_stops_nothing_that_does_not_read_it(
+    bench: Bench, delivered: DevelopmentBundle
+) -> None:
+    (one,) = carried.read(bench.index())
+    (layer,) = oci.manifest_from_json(bench.store.get(one.manifest)).layers
+    with opened(delivered) as bundle:
+        (entry,) = (entry for entry in bundle.manifest.files if entry.sha256 == layer.digest)
+    with delivered.path.open("r+b") as file:
+        file.seek(entry.offset + entry.length // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    with opened(delivered) as bundle:
+        assert [text.path for text in deliver.image_part(bundle, "amd64").texts] == ["manifests/0.yaml"]
+        assert len(bundle.check_all().bad) == 1
+        with pytest.raises(VerificationError, match=layer.digest.hex):
+            deliver.take_out(bundle, bench.root / "blobs", [layer.digest])
+
+
+def opened(made: DevelopmentBundle) -> VerifiedBundle:
+    trust = Trust().with_anchors(policy.from_arguments((str(made.root),)))
+    return deliver.open_delivery(made.path, trust, now=SystemClock().now())
