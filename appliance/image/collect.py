@@ -20,7 +20,7 @@ from appliance.image.oci import INDEXES, MANIFESTS
 from appliance.image.records import ImageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from appliance.events import Sink
     from appliance.files import Source as Bytes
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from appliance.image.store import Store
 
 _ASKED_AT_ONCE = 8
+_HINT = "put its OCI layout or docker save archive into images/, or leave it out: .imageignore, --no-images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,24 @@ def _resolve(
 
 def _search(wanted: Wanted, platform: Platform, places: Sequence[Place], store: Store) -> _Resolved:
     """Look for an image place by place."""
-    offered: set[str] = set()
-    for place in places:
-        if found := place.find(wanted.reference):
-            choice = Choice(found.root, found.data, _reader(found, store))
-            if manifest := choice.manifest(platform):
-                return _resolved(found, manifest, wanted, platform, store)
-            offered.update(choice.platforms())
-    if offered:
-        hint = f"it is there for {', '.join(sorted(offered))}: build for those, or leave it out with .imageignore"
-        raise RecipeError(f"it is not there for {platform}", hint=hint)
-    raise RecipeError("it was found nowhere", hint=_HINT)
+    offered: dict[str, None] = {}
+    try:
+        for place in places:
+            if found := place.find(wanted.reference):
+                choice = Choice(found.root, found.data, _reader(found, store))
+                if manifest := choice.manifest(platform):
+                    return _resolved(found, manifest, wanted, platform, store)
+                offered |= dict.fromkeys(choice.platforms())
+    except (TransportError, RecipeError) as error:
+        if not offered:
+            raise
+        raise _elsewhere(platform, offered, f", and elsewhere: {error.message}") from error
+    raise _elsewhere(platform, offered, "") if offered else RecipeError("it was found nowhere")
+
+
+def _elsewhere(platform: Platform, offered: Iterable[str], more: str) -> RecipeError:
+    """The error for an image that is there, but not for the platform."""
+    return RecipeError(f"it is there for {', '.join(sorted(offered))}, not for {platform}{more}")
 
 
 def _reader(found: Found, store: Store) -> Callable[[Descriptor], bytes]:
@@ -132,9 +140,6 @@ def _resolved(found: Found, manifest: Descriptor, wanted: Wanted, platform: Plat
     record = ImageRecord(str(wanted.reference), manifest.digest, wanted.why, carried.index, found.origin)
     blobs = oci.children(manifest.media_type, data)
     return _Resolved(Chosen(carried, record, index), blobs, _Told(found.source, wanted))
-
-
-_HINT = "put its OCI layout or docker save archive into images/, or leave it out: .imageignore, --no-images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +172,6 @@ def _refusal(
     more = f"; {len(names)} more cannot be had: {', '.join(sorted(names)[:5])}" if names else ""
     message = f"container image {wanted.reference.familiar} cannot be had: {error.message}{at}{more}"
     kind = type(error) if isinstance(error, TransportError) else RecipeError
-    return kind(message, where=wanted.why[0] if wanted.why else "", hint=error.hint or _HINT)
+    return kind(
+        message, where=wanted.why[0] if wanted.why else "", hint=f"{error.hint}; or {_HINT}" if error.hint else _HINT
+    )

@@ -34,9 +34,8 @@ _PACKED = {b"\x1f\x8b": "+gzip", b"\x28\xb5": "+zstd"}
 class DockerArchive:
     """The images of an archive. `roots` are the manifests made for them, each with the names that it has."""
 
-    def __init__(self, parts: TarParts, *, name: str) -> None:
+    def __init__(self, parts: TarParts) -> None:
         self._parts = parts
-        self._name = name
         self._documents: dict[Digest, bytes] = {}
         self._members: dict[Digest, str] = {}
         try:
@@ -44,7 +43,7 @@ class DockerArchive:
             self.roots = tuple(root for entry in listed for root in self._image(entry))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(
-                f"{name} is not what docker save writes: {error}", hint="save the image again, or take it out"
+                f"it is not what docker save writes: {error}", hint="save the image again, or take it out"
             ) from error
 
     def document(self, descriptor: Descriptor) -> bytes:

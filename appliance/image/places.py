@@ -152,7 +152,7 @@ def _archive(path: Path, name: str, stack: contextlib.ExitStack, scratch: Path) 
         index = oci.index_from_json(parts.read(_INDEX, DOCUMENT_BYTES))
         return Shelf(name, LayoutArchive(parts), _named(index))
     if LISTING in parts:
-        archive = DockerArchive(parts, name=name)
+        archive = DockerArchive(parts)
         return Shelf(name, archive, archive.roots, origin=f"docker archive {name}")
     return None
 

@@ -233,9 +233,8 @@ def test_without_a_network_a_missing_image_fails_the_build(bench: Bench, tmp_pat
 def test_a_platform_that_an_image_is_not_for_is_named(bench: Bench) -> None:
     bench.need(bench.publish("only/web:1", container(bench.published, "only", ["amd64"])))
     assert len(bench.build().images) == 1
-    with pytest.raises(RecipeError, match="it is not there for linux/arm64") as caught:
+    with pytest.raises(RecipeError, match="it is there for linux/amd64, not for linux/arm64") as caught:
         bench.build(platforms=(AMD64, ARM64))
-    assert caught.value.hint.startswith("it is there for linux/amd64")
     assert caught.value.where.startswith("manifests/0.yaml:7")
 
 
