@@ -19,7 +19,7 @@ from appliance.image.store import Store
 from appliance.image.tarparts import TarParts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from appliance.image.oci import Index, Platform
     from appliance.image.records import ImageRecord
@@ -108,6 +108,16 @@ class Shelves:
 
     shelves: tuple[Shelf, ...]
     warnings: tuple[str, ...]
+
+    def unused(self, wanted: Collection[Reference]) -> Iterator[str]:
+        """A sentence for each place with images that are called otherwise than those `wanted`."""
+        digests = {reference.digest for reference in wanted if reference.digest}
+        for shelf in self.shelves:
+            names = [name for name, root in shelf.roots if name and name not in wanted and root.digest not in digests]
+            if names:
+                listed = ", ".join(name.familiar for name in names[:5]) + (", …" if names[5:] else "")
+                add = f"IMAGE {names[0].familiar}"
+                yield f"{shelf.name} holds what nothing in the image names: {listed}; to carry it all the same: {add}"
 
 
 @contextlib.contextmanager

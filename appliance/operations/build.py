@@ -17,7 +17,7 @@ from appliance.image.builder import BuildInputs, BuiltLayer, BuiltRootfs, open_r
 from appliance.image.oci import MEDIA_INDEX, Platform
 from appliance.image.store import Store
 from appliance.operations import carry
-from appliance.operations.carry import Base, Carriage, Load, Upstream
+from appliance.operations.carry import Base, Carriage, Upstream
 from appliance.recipe import bundlefile, kubefile
 from appliance.recipe.bundlefile import BundleSpec
 
@@ -138,7 +138,7 @@ def build_image(
     load = carry.carry(
         built, _bases(request, recipe, platforms, store), _carriage(request, text, upstream), store=store, sink=sink
     )
-    descriptor = _write(built, load, store)
+    descriptor = store.put_document(oci.index_to_json(load.write(built, store)), MEDIA_INDEX)
     store.tag(request.reference, descriptor)
     return BuildReport(
         request.reference,
@@ -172,14 +172,6 @@ def _bases(
     return {
         platform: Base(base[1].familiar, store.resolve(base[1])) for platform, base in named.items() if base is not None
     }
-
-
-def _write(built: tuple[BuiltRootfs, ...], load: Load, store: Store) -> Descriptor:
-    """Write the image's documents; its index."""
-    rootfs = [builder.describe(one, load.described(one), store=store) for one in built]
-    indexes = (one.index for one in load.chosen if one.index)
-    index = carried.flat_index(rootfs, (one.carried for one in load.chosen), indexes, put=store.put_document)
-    return store.put_document(oci.index_to_json(index), MEDIA_INDEX)
 
 
 def _bring_base(
