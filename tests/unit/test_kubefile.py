@@ -1,7 +1,8 @@
 import pytest
 
 from appliance.errors import RecipeError
-from appliance.recipe.kubefile import Instruction, Kubefile, parse
+from appliance.recipe.instructions import Instruction
+from appliance.recipe.kubefile import Kubefile, parse
 
 
 def read(text: str) -> Kubefile:
