@@ -97,7 +97,9 @@ def take(
             tars += context.items(source, into.path, mode=None)
         elif source.is_folder:
             bare = not whole or source.name == "."
-            items += context.items(source, into.path if bare else into.whole(source.path.name), mode=mode)
+            at = into.path if bare else into.whole(source.path.name)
+            held = tuple(context.items(source, at, mode=mode))
+            items += held or ([Item(Entry(at, Kind.FOLDER))] if at else [])
         else:
             name = source.path.name
             items += context.items(source, into.whole(name) if whole else into.at(name), mode=mode)

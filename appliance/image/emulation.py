@@ -25,11 +25,12 @@ def host_platform() -> Platform:
     return Platform.parse(f"linux/{os.uname().machine}")
 
 
-def runs(platform: Platform, *, registered: Path = REGISTERED) -> bool:
-    """Whether a program of `platform` starts here; `registered` is where binfmt_misc is mounted."""
+def runs(platform: Platform, *, registered: Path | None = None) -> bool:
+    """Whether a program of `platform` starts here; `registered` is where binfmt_misc is mounted, if not as usual."""
+    folder = registered or REGISTERED
     return platform == host_platform() or any(
         _takes(entry, _MACHINES[platform.architecture])
-        for entry in (sorted(registered.iterdir()) if registered.is_dir() else ())
+        for entry in (sorted(folder.iterdir()) if folder.is_dir() else ())
         if entry.name not in ("register", "status")
     )
 

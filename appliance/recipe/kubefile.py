@@ -88,8 +88,7 @@ def parse(text: str, *, source: str) -> Kubefile:
     recipe = Kubefile(instructions, source, lexed.escape, tuple(w for i in instructions for w in reading.warnings(i)))
     for stage in recipe.stages:
         _check_end(stage.instructions)
-        if stage.base.text.split()[0] == "scratch":
-            check_apps(stage, ())
+        check_apps(stage, () if stage.base.text.split()[0] == "scratch" else None)
     return recipe
 
 
@@ -120,15 +119,20 @@ def _check_end(instructions: Sequence[Instruction]) -> None:
         raise last[0].error(f"{last[0].keyword} is not the last instruction", hint="move it to the end")
 
 
-def check_apps(stage: Stage, inherited: Iterable[str]) -> None:
-    """`RecipeError` for an app that is declared twice, and for a name that is no app of `stage` or `inherited`."""
-    known, declared = set(inherited), set[str]()
+def check_apps(stage: Stage, inherited: Iterable[str] | None) -> None:
+    """`RecipeError` for an app that is declared twice, and for a name that is no app of `stage` or `inherited`.
+
+    With None it is not known yet what is inherited.
+    """
+    known, declared = set(inherited or ()), set[str]()
     for instruction in stage.instructions:
         if instruction.keyword in _DECLARE:
             name = instruction.text.split()[0]
             if name in declared:
                 raise instruction.error(f"the app {name} is here already", hint="give each app its own name")
             declared.add(name)
+        if inherited is None:
+            continue
         for name in _apps_named(instruction):
             if name not in known | declared and "$" not in name:
                 raise unknown_app(instruction, name, known | declared)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TEXT_BYTES = 1 << 20
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
 _DIRECTIVES = frozenset({"escape", "syntax", "check"})
-_HEREDOC = re.compile(r"[0-9]*<<(-?)(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\2")
+_HEREDOC = re.compile(r"[0-9]*<<(-?)(['\"]?)([A-Za-z_][A-Za-z0-9_.-]*)\2")
 _WITH_HEREDOC = frozenset({"RUN", "COPY", "ADD"})
 
 
