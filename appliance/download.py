@@ -21,7 +21,6 @@ ATTEMPTS = 5
 _FIRST_WAIT = 0.5
 _SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
-_PIECE_BYTES = 256 << 10
 _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
@@ -75,7 +74,7 @@ def _take(client: httpx.Client, url: str, out: HashingWriter, progress: Callable
         if response.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             raise TransferFailed(f"{url} is not there: {_said(response)}", hint="look at the address in a browser")
         skip = out.size if response.status_code == HTTPStatus.OK else 0
-        for piece in response.iter_raw(_PIECE_BYTES):
+        for piece in response.iter_raw():
             fresh, skip = piece[skip:], max(skip - len(piece), 0)
             out.write(fresh)
             if progress:

@@ -23,7 +23,8 @@ def test_files_of_a_stage_come_with_their_modes_and_without_its_layers(bench: Be
     bench.write("a", "1")
     report = bench.build(
         "FROM scratch AS Tools\nCOPY a bin/a\nRUN chmod 700 bin/a && ln -s a bin/link && mkdir -m 0711 empty\n"
-        "FROM scratch\nCOPY --from=tools bin/ bin/\nCOPY --from=0 empty empty\nCOPY --from=tools --chmod=644 bin/a plain\n"
+        "FROM scratch\nCOPY --from=tools bin/ bin/\nCOPY --from=0 empty empty\n"
+        "COPY --from=tools --chmod=644 bin/a plain\n"
     )
     assert bench.tree() == {"bin": "/", "bin/a": "1", "bin/link": "-> a", "empty": "/", "plain": "1"}
     modes = {path: (bench.root / "tree" / path).stat().st_mode & 0o777 for path in ("bin/a", "plain")}
