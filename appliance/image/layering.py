@@ -135,6 +135,6 @@ def _shape(item: Item) -> list[object]:
 def _check_texts(items: Iterable[Item]) -> None:
     """What templates may read goes through memory whole, so it is bounded here, before a site refuses it."""
     for item in items:
-        if item.entry.path.startswith(oci.TEXT_FOLDERS) and item.entry.size > layers.TEXT_BYTES:
-            message = f"{item.entry.path} has {item.entry.size} bytes, where a file in that folder may have 1 MiB"
-            raise RecipeError(message, hint=f"only {', '.join(oci.TEXT_FOLDERS)} are bounded: move it")
+        if oci.must_be_small(item.entry.path) and item.entry.size > layers.TEXT_BYTES:
+            message = f"{item.entry.path} has {item.entry.size} bytes, where such a file may have 1 MiB"
+            raise RecipeError(message, hint="only templates and what is below services/ are bounded: move it")

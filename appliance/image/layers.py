@@ -175,16 +175,19 @@ class _Unpacker:
         self.entries[path] = Entry(path, Kind.FILE, info.mode & 0o755, info.size, out.digest)
 
 
-def read_merged(sources: Iterable[Reader], wanted: Callable[[str], bool]) -> dict[str, tuple[int, bytes]]:
+def read_merged(
+    sources: Iterable[Reader], wanted: Callable[[str], bool], *, small: Callable[[str], bool] = lambda _: True
+) -> dict[str, tuple[int, bytes]]:
     """The files whose path is `wanted` of layers (tar+zstd), lowest first, as if unpacked over each other.
 
-    Path to mode and bytes; a file of more than 1 MiB, or a layer with more than 64 MiB of them, is a `BundleError`.
+    Path to mode and bytes. A file of more than 1 MiB that must be `small` is a `BundleError`, any other is passed over; a
+    layer with more than 64 MiB of them is a `BundleError`, too.
     """
     found: dict[str, tuple[int, bytes]] = {}
     for source in sources:
         texts: dict[str, tuple[int, bytes]] = {}
         covered, folders = set[str](), set[str]()
-        for member in _scan(source, wanted):
+        for member in _scan(source, wanted, small):
             folders.update(_above(member.path), (member.path,) if member.is_folder else ())
             if not member.is_folder:
                 covered.add(member.path)
@@ -211,7 +214,7 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[_Member]:
+def _scan(source: Reader, wanted: Callable[[str], bool], small: Callable[[str], bool]) -> Iterator[_Member]:
     total = 0
     with decompressed(source) as tar:
         members = Members(tar)
@@ -222,7 +225,7 @@ def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[_Member]:
                 yield _Member(folder)
             elif name.startswith(WHITEOUT):
                 yield _Member(f"{folder}/{name[4:]}".lstrip("/"))
-            elif info.isreg() and wanted(path):
+            elif info.isreg() and wanted(path) and (info.size <= TEXT_BYTES or small(path)):
                 total += info.size
                 if info.size > TEXT_BYTES:
                     raise BundleError(f"{path} has {info.size} bytes, where a text may have {TEXT_BYTES}")

@@ -123,6 +123,11 @@ class ImageConfig:
         return apps.launch_lines(self.apps, self.launch, self.commands)
 
 
+def must_be_small(path: str) -> bool:
+    """Whether a plan reads a file of a rootfs whole: what services are made of, and templates."""
+    return path.startswith(TEXT_FOLDERS) and (path.startswith("services/") or path.endswith(".j2"))
+
+
 def manifest_to_json(manifest: Manifest) -> bytes:
     """The bytes of a manifest."""
     document = {

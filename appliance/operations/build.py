@@ -116,7 +116,7 @@ def build_image(
     index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
     descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
     store.tag(request.reference, descriptor)
-    warnings = (*recipe.warnings, *_warnings(built), *_unused_arguments(recipe, request.arguments))
+    warnings = (*recipe.warnings, *_foreign(path.parent / BUNDLEFILE), *_warnings(built), *_unused_arguments(recipe, request.arguments))
     return BuildReport(
         request.reference, descriptor.digest, platforms, _layers(built), clock.monotonic() - start, warnings
     )
@@ -188,12 +188,18 @@ def _read(path: Path, limit: int) -> str:
 def _spec(request: BuildRequest, path: Path, recipe: Kubefile, *, store: Store, platform: Platform) -> BundleSpec:
     """What bundle.yaml says; without it, the base image's description, with name and version of the tag."""
     beside = path.parent / BUNDLEFILE
-    if beside.exists():
-        return bundlefile.load(_read(beside, lexing.TEXT_BYTES), source=str(beside))
+    if beside.exists() and bundlefile.is_ours(text := _read(beside, lexing.TEXT_BYTES)):
+        return bundlefile.load(text, source=str(beside))
     name = request.reference.repository.rpartition("/")[2]
     version = _VERSION.fullmatch(request.reference.tag)
     base = builder.base_spec(recipe, request.arguments, platform, store=store) or BundleSpec(name, "0.0.0")
     return dataclasses.replace(base, name=name, version=version[1] if version else "0.0.0")
+
+
+def _foreign(path: Path) -> tuple[str, ...]:
+    if not path.exists() or bundlefile.is_ours(_read(path, lexing.TEXT_BYTES)):
+        return ()
+    return (f"{path}: its apiVersion is not appliance/v1, so it does not describe this bundle",)
 
 
 def _check_arguments(arguments: Mapping[str, str]) -> None:

@@ -116,7 +116,8 @@ def test_add_unpacks_local_archives(bench: Bench, make: Callable[[], bytes]) -> 
         ("ENV A", 2, "has no value"),
         ("ENV 1A=b", 2, "'1A' cannot be a name"),
         ("ARG =b", 2, "'' cannot be a name"),
-        ("COPY big etc/", 2, "etc/big has 1048577 bytes"),
+        ("COPY big services/", 2, "services/big has 1048577 bytes"),
+        ("COPY big etc/big.j2", 2, "etc/big.j2 has 1048577 bytes"),
         ("COPY deep d", 2, "lies deeper than 200 folders"),
         ("RUN mkdir -p $(printf 'a/%.0s' $(seq 250))", 2, "lies deeper than 200 folders"),
         ("LABEL a=1 b", 2, "not NAME=VALUE"),
@@ -374,6 +375,15 @@ def test_bundle_yaml_beside_the_kubefile_stands_in_the_config(bench: Bench) -> N
     assert (config.spec.name, config.spec.version, config.spec.epoch) == ("db", "2.0.0", 4)
     assert config.ignored == ("EXPOSE 80",)
     assert config.labels == {"org.opencontainers.image.authors": "me"}
+
+
+def test_a_manifest_that_is_called_bundle_yaml_describes_nothing(bench: Bench) -> None:
+    bench.write("bundle.yaml", "# crds\n---\napiVersion: apiextensions.k8s.io/v1\nkind: X\n---\napiVersion: v1\n")
+    report = bench.build("FROM scratch\nCOPY . manifests")
+    assert bench.config().spec.name == "app"
+    assert report.warnings == (
+        f"{bench.context}/bundle.yaml: its apiVersion is not appliance/v1, so it does not describe this bundle",
+    )
 
 
 def test_each_platform_has_its_own_rootfs(bench: Bench) -> None:

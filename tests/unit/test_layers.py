@@ -270,6 +270,7 @@ def test_texts_are_read_without_unpacking_and_big_ones_refused(tmp_path: Path) -
     )
     found = layers.read_merged([io.BytesIO(blob)], lambda path: not path.startswith("bin/"))
     assert found == {"services/a.service": (0o644, b"[Unit]\n"), "etc/x": (0o600, b"")}
+    assert "bin/big" not in layers.read_merged([io.BytesIO(blob)], lambda _: True, small=lambda _: False)
     with pytest.raises(BundleError, match="bin/big"):
         layers.read_merged([io.BytesIO(blob)], lambda _: True)
 
