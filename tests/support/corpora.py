@@ -51,7 +51,7 @@ def main(folder: Path, *, write: bool) -> int:
     known = TABLE.read_text().splitlines()
     found = [facts(path, name) for path, name in zip(files, names, strict=True)]
     differing = sorted(set(found) ^ set(known))
-    print("\n".join(differing), f"{len(found)} files, {len(differing)} rows differ", sep="\n" if differing else "")
+    sys.stdout.write("".join(f"{row}\n" for row in differing) + f"{len(found)} files, {len(differing)} rows differ\n")
     return len(differing)
 
 
