@@ -180,8 +180,8 @@ def read_merged(
 ) -> dict[str, tuple[int, bytes]]:
     """The files whose path is `wanted` of layers (tar+zstd), lowest first, as if unpacked over each other.
 
-    Path to mode and bytes. A file of more than 1 MiB that must be `small` is a `BundleError`, any other is passed over; a
-    layer with more than 64 MiB of them is a `BundleError`, too.
+    Path to mode and bytes. `BundleError` for a file of more than 1 MiB that must be `small` (any other is passed over),
+    and for a layer with more than 64 MiB of them.
     """
     found: dict[str, tuple[int, bytes]] = {}
     for source in sources:

@@ -26,6 +26,8 @@ ROOTFS = "/rootfs"
 PROGRAM = "bwrap"
 _OWN = frozenset({"dev", "proc", "tmp", "run", "lost+found", ROOTFS[1:]})
 _RESOLVERS = ("/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/connman")
+_SETTINGS = tuple(f"/proc/{name}" for name in ("sys", "fs", "acpi", "scsi", "sysrq-trigger"))
+"""Settings of the kernel, which bubblewrap leaves open to root."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "no_proxy") for name in (word, word.upper()))
 _ROOT_CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETUID", "CAP_SETGID")
@@ -86,6 +88,8 @@ def _arguments(root: Path, scratch: Path, folder: str, laid: Sequence[Laid], *, 
         elif top.is_dir():
             yield from ("--ro-bind", str(top), str(top))
     yield from ("--dev", "/dev", "--proc", "/proc", "--bind", str(scratch), "/tmp")  # noqa: S108  (the sandbox's own)
+    for path in _SETTINGS:
+        yield from ("--ro-bind-try", path, path)
     yield from ("--tmpfs", "/run")
     for path in _RESOLVERS:
         yield from ("--ro-bind-try", path, path)

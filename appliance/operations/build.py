@@ -116,7 +116,8 @@ def build_image(
     index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
     descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
     store.tag(request.reference, descriptor)
-    warnings = (*recipe.warnings, *_foreign(path.parent / BUNDLEFILE), *_warnings(built), *_unused_arguments(recipe, request.arguments))
+    beside = _foreign(path.parent / BUNDLEFILE)
+    warnings = (*recipe.warnings, *beside, *_warnings(built), *_unused_arguments(recipe, request.arguments))
     return BuildReport(
         request.reference, descriptor.digest, platforms, _layers(built), clock.monotonic() - start, warnings
     )
