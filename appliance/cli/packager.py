@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--no-cache", is_flag=True, help="carry every instruction out anew, and ask what tags mean now")
 @click.option("--image-list", type=FILE, metavar="FILE", help="more container images to carry, one a line")
 @click.option("--no-images", is_flag=True, help="carry only the base image's container images, and say so in the image")
+@click.option("--locked", is_flag=True, help="refuse a URL without a checksum that Kubefile.lock does not know")
 @registry_options
 @mirror_option
 @pass_session
@@ -52,6 +53,7 @@ def build(
     no_cache: bool,
     image_list: Path | None,
     no_images: bool,
+    locked: bool,
     registries: Reach,
 ) -> None:
     """Build a cluster image from the Kubefile in CONTEXT, into the local store.
@@ -76,6 +78,7 @@ def build(
         mtime=source_date_epoch(),
         image_list=image_list,
         leave_images_out=no_images,
+        locked=locked,
     )
     sink = session.output.sink()
     report = building.build_image(

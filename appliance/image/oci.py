@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
-from appliance.image import records
-from appliance.recipe import bundlefile
+from appliance.image import materials, records
+from appliance.image.materials import BuildRecord
+from appliance.recipe import apps, bundlefile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from appliance.image.records import ImageRecord
+    from appliance.recipe.apps import App
     from appliance.recipe.bundlefile import BundleSpec
 
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -111,6 +113,7 @@ class ImageConfig:
     """``application/vnd.appliance.config.v1+json``: what a rootfs is and how it is run.
 
     `images_left_out` says that container images were not looked for when it was built: it may need more than `images`.
+    `commands` are CMD or CMDS, `launch` names those of `apps` that LAUNCH does.
     """
 
     platform: Platform
@@ -122,6 +125,20 @@ class ImageConfig:
     ignored: tuple[str, ...] = ()
     images: tuple[ImageRecord, ...] = ()
     images_left_out: bool = False
+    apps: tuple[App, ...] = ()
+    launch: tuple[str, ...] = ()
+    kube_version: str = ""
+    build: BuildRecord = field(default_factory=BuildRecord)
+
+    @property
+    def launch_lines(self) -> tuple[str, ...]:
+        """The shell lines that run once the cluster is up, with the image root as working directory."""
+        return apps.launch_lines(self.apps, self.launch, self.commands)
+
+
+def must_be_small(path: str) -> bool:
+    """Whether a plan reads a file of a rootfs whole: what services are made of, and templates."""
+    return path.startswith(TEXT_FOLDERS) and (path.startswith("services/") or path.endswith(".j2"))
 
 
 def manifest_to_json(manifest: Manifest) -> bytes:
@@ -200,6 +217,10 @@ def config_to_json(config: ImageConfig) -> bytes:
             "ignored": list(config.ignored),
             "images": [records.to_document(image) for image in config.images],
             "imagesLeftOut": config.images_left_out,
+            "apps": [apps.to_document(app) for app in config.apps],
+            "launch": list(config.launch),
+            "kubeVersion": config.kube_version,
+            "build": materials.to_document(config.build),
         }
     )
 
@@ -279,6 +300,10 @@ def _config(document: Any) -> ImageConfig:
         ignored=_tuple(document["ignored"]),
         images=tuple(records.from_document(image) for image in document["images"]),
         images_left_out=document["imagesLeftOut"] is True,
+        apps=tuple(apps.from_document(app) for app in document["apps"]),
+        launch=_tuple(document["launch"]),
+        kube_version=_text(document["kubeVersion"]),
+        build=materials.from_document(document["build"]),
     )
 
 

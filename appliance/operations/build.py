@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,12 +12,16 @@ from appliance import events, files
 from appliance.clock import Clock, SystemClock
 from appliance.errors import ApplianceError, RecipeError
 from appliance.image import builder, carried, oci, transfer
-from appliance.image.builder import BuildInputs, BuiltLayer, BuiltRootfs, open_rootfs
+from appliance.image.builder import BuildInputs, BuiltRootfs
+from appliance.image.carried import Wanted
+from appliance.image.emulation import host_platform
 from appliance.image.oci import MEDIA_INDEX, Platform
+from appliance.image.reference import Reference
+from appliance.image.rootfs import open_rootfs
 from appliance.image.store import Store
 from appliance.operations import carry
 from appliance.operations.carry import Base, Carriage, Upstream
-from appliance.recipe import bundlefile, kubefile
+from appliance.recipe import bundlefile, kubefile, lexing
 from appliance.recipe.bundlefile import BundleSpec
 
 if TYPE_CHECKING:
@@ -26,11 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.digest import Digest
-    from appliance.image.carried import Wanted
+    from appliance.image.layering import BuiltLayer
     from appliance.image.oci import Descriptor, ImageConfig
     from appliance.image.records import ImageRecord
-    from appliance.image.reference import Reference
-    from appliance.recipe.kubefile import Kubefile
+    from appliance.recipe.kubefile import Kubefile, NamedImage
 
 KUBEFILE = "Kubefile"
 BUNDLEFILE = "bundle.yaml"
@@ -44,7 +46,8 @@ class BuildRequest:
     """What to build: `reference` names the image, `store` and `cache` are folders, `mtime` is SOURCE_DATE_EPOCH.
 
     `kubefile` None means the one in `context`. Container images are those that the tree needs, and those that
-    `image_list` names; with `leave_images_out` only the base image's.
+    `image_list` names; with `leave_images_out` only the base image's. With `locked` the Kubefile's lock must know each
+    URL without a checksum.
     """
 
     context: Path
@@ -58,6 +61,7 @@ class BuildRequest:
     mtime: int = 0
     image_list: Path | None = None
     leave_images_out: bool = False
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +131,15 @@ def build_image(
     start = clock.monotonic()
     _check_arguments(request.arguments)
     path = request.kubefile or request.context / KUBEFILE
-    text = _read(path, kubefile.TEXT_BYTES)
+    text = _read(path, lexing.TEXT_BYTES)
     recipe = kubefile.parse(text, source=str(path))
-    builder.check_supported(recipe)
     store = Store(request.store)
     platforms = request.platforms or (host_platform(),)
     for platform in platforms:
-        _bring_base(request, recipe, platform, store=store, pull=pull)
+        _bring_bases(request, recipe, platform, store=store, pull=pull)
     built = tuple(_build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms)
-    load = carry.carry(
-        built, _bases(request, recipe, platforms, store), _carriage(request, text, upstream), store=store, sink=sink
-    )
+    bases = _bases(request, recipe, platforms, store)
+    load = carry.carry(built, bases, _carriage(request, text, built, upstream), store=store, sink=sink)
     descriptor = store.put_document(oci.index_to_json(load.write(built, store)), MEDIA_INDEX)
     store.tag(request.reference, descriptor)
     return BuildReport(
@@ -146,48 +148,61 @@ def build_image(
         platforms,
         _layers(built),
         clock.monotonic() - start,
-        (*recipe.warnings, *_unused_arguments(recipe, request.arguments), *load.warnings),
+        (
+            *recipe.warnings,
+            *_foreign(path.parent / BUNDLEFILE),
+            *_warnings(built),
+            *_unused_arguments(recipe, request.arguments),
+            *load.warnings,
+        ),
         tuple({one.record.reference: one.record for one in reversed(load.chosen)}.values())[::-1],
         load.guesses,
     )
 
 
-def _carriage(request: BuildRequest, text: str, upstream: Upstream | None) -> Carriage:
+def _carriage(request: BuildRequest, text: str, built: tuple[BuiltRootfs, ...], upstream: Upstream | None) -> Carriage:
     return Carriage(
         context=request.context,
         kubefile=text,
         cache=request.cache,
         image_list=request.image_list,
+        named={rootfs.platform: tuple(map(_named, rootfs.images)) for rootfs in built},
         leave_out=request.leave_images_out,
         ask_anew=not request.use_cache,
         upstream=upstream,
     )
 
 
+def _named(image: NamedImage) -> Wanted:
+    """What an IMAGE names; the same reason wherever the Kubefile lies."""
+    return Wanted(Reference.parse(image.reference), (f"{image.where.rpartition('/')[2]} IMAGE",))
+
+
 def _bases(
     request: BuildRequest, recipe: Kubefile, platforms: tuple[Platform, ...], store: Store
 ) -> dict[Platform, Base]:
     """The base images that the platforms are built from, where they are not built from scratch."""
-    named = {platform: builder.base_name(recipe, request.arguments, platform) for platform in platforms}
+    named = {platform: builder.base_image(recipe, request.arguments, platform) for platform in platforms}
     return {
-        platform: Base(base[1].familiar, store.resolve(base[1])) for platform, base in named.items() if base is not None
+        platform: Base(base.reference.familiar, store.resolve(base.reference))
+        for platform, base in named.items()
+        if base
     }
 
 
-def _bring_base(
+def _bring_bases(
     request: BuildRequest, recipe: Kubefile, platform: Platform, *, store: Store, pull: Pull | None
 ) -> None:
-    """Pull the base image, if the store lacks it; what goes wrong is told at the FROM."""
-    named = builder.base_name(recipe, request.arguments, platform)
-    if named is None or pull is None or store.find(named[1]):
-        return
-    instruction, reference = named
-    try:
-        pull(reference)
-    except ApplianceError as error:
-        at = f" at {error.where}" if error.where else ""
-        message = f"the base image is not in the store and cannot be pulled: {error.message}{at}"
-        raise instruction.error(message, hint=f"build it first, or {error.hint}") from error
+    """Pull the images that the Kubefile builds on, if the store lacks them; what goes wrong is told at their line."""
+    for needed in builder.needed_images(recipe, request.arguments, platform):
+        if pull is None or store.find(needed.reference):
+            continue
+        try:
+            pull(needed.reference)
+        except ApplianceError as error:
+            at = f" at {error.where}" if error.where else ""
+            message = f"the base image is not in the store and cannot be pulled: {error.message}{at}"
+            raise needed.instruction.error(message, hint=f"build it first, or {error.hint}") from error
 
 
 def _build(
@@ -200,6 +215,8 @@ def _build(
         arguments=request.arguments,
         mtime=request.mtime,
         use_cache=request.use_cache,
+        lock=path.with_name(f"{path.name}.lock"),
+        locked=request.locked,
     )
     return builder.build(inputs, platform, store=store, cache=request.cache, sink=sink)
 
@@ -221,11 +238,6 @@ def inspect(store: Path, reference: Reference) -> ImageDetail:
     return ImageDetail(reference, descriptor.digest, rootfs)
 
 
-def host_platform() -> Platform:
-    """The platform of this machine."""
-    return Platform.parse(f"linux/{os.uname().machine}")
-
-
 def _read(path: Path, limit: int) -> str:
     try:
         return files.read_bounded(path, limit).decode("utf-8")
@@ -242,12 +254,18 @@ def _read(path: Path, limit: int) -> str:
 def _spec(request: BuildRequest, path: Path, recipe: Kubefile, *, store: Store, platform: Platform) -> BundleSpec:
     """What bundle.yaml says; without it, the base image's description, with name and version of the tag."""
     beside = path.parent / BUNDLEFILE
-    if beside.exists():
-        return bundlefile.load(_read(beside, kubefile.TEXT_BYTES), source=str(beside))
+    if beside.exists() and bundlefile.is_ours(text := _read(beside, lexing.TEXT_BYTES)):
+        return bundlefile.load(text, source=str(beside))
     name = request.reference.repository.rpartition("/")[2]
     version = _VERSION.fullmatch(request.reference.tag)
     base = builder.base_spec(recipe, request.arguments, platform, store=store) or BundleSpec(name, "0.0.0")
     return dataclasses.replace(base, name=name, version=version[1] if version else "0.0.0")
+
+
+def _foreign(path: Path) -> tuple[str, ...]:
+    if not path.exists() or bundlefile.is_ours(_read(path, lexing.TEXT_BYTES)):
+        return ()
+    return (f"{path}: its apiVersion is not appliance/v1, so it does not describe this bundle",)
 
 
 def _check_arguments(arguments: Mapping[str, str]) -> None:
@@ -256,6 +274,10 @@ def _check_arguments(arguments: Mapping[str, str]) -> None:
             f"{name}{value}".encode()
         except UnicodeEncodeError as error:
             raise RecipeError(f"the value of {name!r} is not UTF-8 text", hint="give it in UTF-8") from error
+
+
+def _warnings(built: tuple[BuiltRootfs, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warning for rootfs in built for warning in rootfs.warnings))
 
 
 def _layers(built: tuple[BuiltRootfs, ...]) -> tuple[BuiltLayer, ...]:

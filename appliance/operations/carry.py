@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from appliance import events
 from appliance.image import carried, oci, places
-from appliance.image.builder import open_rootfs
+from appliance.image.rootfs import open_rootfs
 from appliance.image.carried import Wanted
 from appliance.image.collect import Chosen, collect
 from appliance.image.discovery.tree import IGNORE
