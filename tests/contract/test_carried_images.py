@@ -6,13 +6,14 @@ import json
 import subprocess
 import tarfile
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.containers import DOCKER, container, docker_archive, publish
 from support.images import fake_pythons
 from support.registry import Fault, Line, Registry, line, registry
 
+from appliance.cli import main
 from appliance.clock import SystemClock
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, RecipeError, TransferFailed, Unreachable, VerificationError
@@ -246,15 +247,23 @@ def test_images_left_out_are_said_in_the_image(bench: Bench) -> None:
     assert (report.images, rootfs.config.images) == ((), ())
 
 
+def test_an_imageignore_beside_the_kubefile_leaves_images_out(bench: Bench) -> None:
+    bench.need("registry.invalid/web:1")
+    bench.write(".imageignore", "registry.invalid/*\n")
+    assert bench.build(online=False).images == ()
+
+
 def test_a_base_image_hands_down_what_it_carries(bench: Bench) -> None:
-    reference = bench.publish("base/web:1", container(bench.published, "base"))
-    bench.need(reference)
-    base = bench.build(platforms=(AMD64, ARM64))
+    listed = bench.root / "list.txt"
+    listed.write_text(f"{bench.publish('base/web:1', container(bench.published, 'base'))}\n")
+    bench.need()
+    bench.write("manifests/none.yaml", "{}")
+    base = bench.build(platforms=(AMD64, ARM64), image_list=listed)
     bench.store.tag(Reference.parse("base:1"), bench.store.resolve(NAME))
-    bench.write("Kubefile", "FROM base:1\nRUN rm -r manifests\nENV A=b\n")
+    bench.write("Kubefile", "FROM base:1\nENV A=b\n")
     child = bench.build(online=False, platforms=(AMD64, ARM64))
     assert [one.published for one in child.images] == [one.published for one in base.images]
-    assert child.images[0].why == ("base base:1: manifests/0.yaml:7 Pod/web containers[web].image",)
+    assert child.images[0].why == ("base base:1: list.txt:1 list",)
     assert len(carried.read(bench.index())) == 2
     left_out = bench.build(online=False, leave_images_out=True)
     assert [one.published for one in left_out.images] == [one.published for one in base.images]
@@ -513,6 +522,28 @@ def test_the_difference_names_carried_images(full: Bench) -> None:
 def test_a_list_of_images_counts_what_each_carries(full: Bench) -> None:
     (summary,) = build.list_images(full.store.root)
     assert (summary.platforms, summary.images) == ((AMD64, ARM64), 3)
+
+
+def test_the_command_line_says_what_is_carried_and_why(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(bench.root / "cache"))
+    docker_archive(bench.context / "images/web.tar", "registry.invalid/web:1", "archived")
+    bench.need("registry.invalid/web:1")
+
+    def appliance(*words: str) -> Any:
+        assert main.run(["--store", str(bench.store.root), "-o", "json", *words], bundle=None) == 0
+        return json.loads(capsys.readouterr().out)
+
+    built = appliance("build", "-t", "site:1.0.0", "--platform", "linux/amd64", str(bench.context))
+    why = ["manifests/0.yaml:7 Pod/web containers[web].image"]
+    (carried_here,) = built["images"]
+    assert carried_here == {"reference": "registry.invalid/web:1", "digest": carried_here["digest"], "why": why}
+    (platform,) = appliance("inspect", "site:1.0.0")["platforms"]
+    assert [(one["reference"], one["origin"], one["why"]) for one in platform["images"]] == [
+        ("registry.invalid/web:1", "docker archive images/web.tar", why)
+    ]
+    assert appliance("images")["images"][0]["images"] == 1
 
 
 @pytest.fixture
