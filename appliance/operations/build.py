@@ -110,12 +110,15 @@ def build_image(
     recipe = kubefile.parse(_read(path, lexing.TEXT_BYTES), source=str(path))
     store = Store(request.store)
     platforms = request.platforms or (host_platform(),)
-    for platform in platforms:
-        _bring_bases(request, recipe, platform, store=store, pull=pull)
-    built = tuple(_build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms)
-    index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
-    descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
-    store.tag(request.reference, descriptor)
+    with store.use():
+        for platform in platforms:
+            _bring_bases(request, recipe, platform, store=store, pull=pull)
+        built = tuple(
+            _build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms
+        )
+        index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
+        descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
+        store.tag(request.reference, descriptor)
     beside = _foreign(path.parent / BUNDLEFILE)
     warnings = (*recipe.warnings, *beside, *_warnings(built), *_unused_arguments(recipe, request.arguments))
     return BuildReport(
