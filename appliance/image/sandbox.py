@@ -105,14 +105,19 @@ def _arguments(root: Path, scratch: Path, folder: str, laid: Sequence[Laid], *, 
         "--die-with-parent",
         "--new-session",
     )
-    if os.geteuid() != 0:
-        yield from ("--unshare-user", "--uid", "0", "--gid", "0")
-    else:
-        yield from ("--cap-drop", "ALL")
-        for capability in _ROOT_CAPABILITIES:
-            yield from ("--cap-add", capability)
+    yield from _privileges()
     if not network:
         yield "--unshare-net"
+
+
+def _privileges() -> Iterator[str]:
+    """Root's, less what could reach the host; of a user namespace for others."""
+    if os.geteuid() != 0:
+        yield from ("--unshare-user", "--uid", "0", "--gid", "0")
+        return
+    yield from ("--cap-drop", "ALL")
+    for capability in _ROOT_CAPABILITIES:
+        yield from ("--cap-add", capability)
 
 
 def _lay(mount: Laid) -> Iterator[str]:

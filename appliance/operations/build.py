@@ -135,13 +135,16 @@ def build_image(
     recipe = kubefile.parse(text, source=str(path))
     store = Store(request.store)
     platforms = request.platforms or (host_platform(),)
-    for platform in platforms:
-        _bring_bases(request, recipe, platform, store=store, pull=pull)
-    built = tuple(_build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms)
-    bases = _bases(request, recipe, platforms, store)
-    load = carry.carry(built, bases, _carriage(request, text, built, upstream), store=store, sink=sink)
-    descriptor = store.put_document(oci.index_to_json(load.write(built, store)), MEDIA_INDEX)
-    store.tag(request.reference, descriptor)
+    with store.use():
+        for platform in platforms:
+            _bring_bases(request, recipe, platform, store=store, pull=pull)
+        built = tuple(
+            _build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms
+        )
+        bases = _bases(request, recipe, platforms, store)
+        load = carry.carry(built, bases, _carriage(request, text, built, upstream), store=store, sink=sink)
+        descriptor = store.put_document(oci.index_to_json(load.write(built, store)), MEDIA_INDEX)
+        store.tag(request.reference, descriptor)
     return BuildReport(
         request.reference,
         descriptor.digest,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from appliance import events
 from appliance.image import carried, oci, places
-from appliance.image.rootfs import open_rootfs
 from appliance.image.carried import Wanted
 from appliance.image.collect import Chosen, collect
 from appliance.image.discovery.tree import IGNORE
@@ -19,6 +18,7 @@ from appliance.image.oci import MEDIA_CONFIG, MEDIA_MANIFEST, Platform
 from appliance.image.places import Inherited, Place, Shelves
 from appliance.image.reference import Reference
 from appliance.image.remembered import Remembered
+from appliance.image.rootfs import open_rootfs
 from appliance.operations import wanted
 from appliance.operations.wanted import Needs
 
