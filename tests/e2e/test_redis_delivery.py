@@ -155,4 +155,5 @@ def test_reset_leaves_the_hosts_as_they_were(site: Operator, before: dict[str, d
     done = site.appliance("reset")
     assert done.returncode == 0, done.stderr
     for name in NAMES:
-        assert differences(before[name], trace(site.lab.host(name))) == []
+        found = differences(before[name], trace(site.lab.host(name)))
+        assert [line for line in found if "/systemd-private-" not in line] == []  # of the boot of a host's own services
