@@ -64,7 +64,10 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
         else:
             at += glob[at] == "\\" and at + 1 < len(glob)
             out, at = out + re.escape(glob[at]), at + 1
-    return re.compile(out)
+    try:
+        return re.compile(out)
+    except re.error as error:
+        raise RecipeError(f"the pattern {glob!r} has a range that runs backwards") from error
 
 
 def _class(body: str) -> str:

@@ -85,7 +85,7 @@ class _Tree:
             try:
                 patterns = Ignore.parse(text)
             except RecipeError as error:
-                raise RecipeError(error.message, where=name, hint="close the bracket") from error
+                raise RecipeError(error.message, where=name, hint="write a class of characters like [a-z]") from error
             below = f"{folder}/" if folder else ""
             self._files = {
                 other: path
