@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.digest import Digest
+    from appliance.image.carried import Wanted
+    from appliance.image.records import ImageRecord
     from appliance.image.store import Store
     from appliance.recipe.bundlefile import BundleSpec
     from appliance.recipe.kubefile import Instruction, Kubefile
@@ -74,11 +76,15 @@ class BuiltLayer:
 
 @dataclass(frozen=True, slots=True)
 class BuiltRootfs:
-    """One platform's root file system: its manifest (the rootfs digest) and layers, the base image's first."""
+    """One platform's root file system: its config and layers, the base image's first; `describe` writes its manifest.
+
+    `config.images` is what the base image carries; `wanted` is what IMAGE instructions name besides.
+    """
 
     platform: Platform
-    manifest: Descriptor
+    config: ImageConfig
     layers: tuple[BuiltLayer, ...]
+    wanted: tuple[Wanted, ...] = ()
 
 
 def build(inputs: BuildInputs, platform: Platform, *, store: Store, cache: Path, sink: Sink) -> BuiltRootfs:
@@ -162,6 +168,8 @@ class _Build:
         self._workdir = ""
         self._commands: tuple[str, ...] = ()
         self._ignored: list[str] = []
+        self._inherited: tuple[ImageRecord, ...] = ()
+        self._wanted: list[Wanted] = []
         self._made: list[LayerMade] = []
         self._layers: list[BuiltLayer] = []
         self._folders: dict[str, int] = {}
@@ -236,6 +244,7 @@ class _Build:
         self._values.env |= config.env
         self._labels |= config.labels
         self._commands = config.commands
+        self._inherited = config.images
         for blob, record in zip(manifest.layers, config.layers, strict=True):
             with self._store.open(blob.digest) as source:
                 made = LayerMade.of(blob, record.diff_id, record.size, layers.read_entries(source))
@@ -365,16 +374,17 @@ class _Build:
             labels=self._labels,
             commands=self._commands,
             ignored=tuple(self._ignored),
+            images=self._inherited,
         )
-        described = self._store.put_document(oci.config_to_json(config), MEDIA_CONFIG)
-        manifest = oci.Manifest(described, tuple(layer.blob for layer in self._layers))
-        return BuiltRootfs(
-            self._platform,
-            dataclasses.replace(
-                self._store.put_document(oci.manifest_to_json(manifest), MEDIA_MANIFEST), platform=self._platform
-            ),
-            tuple(self._layers),
-        )
+        return BuiltRootfs(self._platform, config, tuple(self._layers), tuple(self._wanted))
+
+
+def describe(rootfs: BuiltRootfs, config: ImageConfig, *, store: Store) -> Descriptor:
+    """Write a root file system's config, as it is in the end, and its manifest, whose digest is the rootfs digest."""
+    described = store.put_document(oci.config_to_json(config), MEDIA_CONFIG)
+    manifest = oci.Manifest(described, tuple(layer.blob for layer in rootfs.layers))
+    written = store.put_document(oci.manifest_to_json(manifest), MEDIA_MANIFEST)
+    return dataclasses.replace(written, platform=rootfs.platform)
 
 
 def _base_reference(instruction: Instruction, name: str) -> Reference:
@@ -395,10 +405,10 @@ def _base(
 
 def open_rootfs(store: Store, index: Descriptor, platform: Platform) -> tuple[oci.Manifest, ImageConfig]:
     """The manifest and config of one platform of an image in the store; `RecipeError` when it is not built for it."""
-    children = oci.index_from_json(store.get(index)).manifests
-    child = next((c for c in children if c.platform == platform), None)
+    children = dict(oci.index_from_json(store.get(index)).rootfs)
+    child = children.get(platform)
     if child is None:
-        built = ", ".join(str(c.platform) for c in children if c.platform)
+        built = ", ".join(map(str, children))
         raise RecipeError(f"the image is not there for {platform}", hint=f"it is there for {built}")
     manifest = oci.manifest_from_json(store.get(child))
     return manifest, oci.config_from_json(store.get(manifest.config))

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from appliance import events, files
 from appliance.clock import Clock, SystemClock
 from appliance.errors import ApplianceError, RecipeError
-from appliance.image import builder, oci
+from appliance.image import builder, carried, oci, transfer
 from appliance.image.builder import BuildInputs, BuiltLayer, BuiltRootfs, open_rootfs
-from appliance.image.oci import ARTIFACT_CLUSTER_IMAGE, MEDIA_INDEX, Index, Platform
+from appliance.image.oci import MEDIA_INDEX, Platform
 from appliance.image.store import Store
+from appliance.operations import carry
+from appliance.operations.carry import Base, Carriage, Load, Upstream
 from appliance.recipe import bundlefile, kubefile
 from appliance.recipe.bundlefile import BundleSpec
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.digest import Digest
-    from appliance.image.oci import ImageConfig
+    from appliance.image.carried import Wanted
+    from appliance.image.oci import Descriptor, ImageConfig
+    from appliance.image.records import ImageRecord
     from appliance.image.reference import Reference
     from appliance.recipe.kubefile import Kubefile
 
@@ -39,7 +43,8 @@ _VERSION = re.compile(r"v?((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)([-+
 class BuildRequest:
     """What to build: `reference` names the image, `store` and `cache` are folders, `mtime` is SOURCE_DATE_EPOCH.
 
-    `kubefile` None means the one in `context`.
+    `kubefile` None means the one in `context`. Container images are those that the tree needs, and those that
+    `image_list` names; with `leave_images_out` only the base image's.
     """
 
     context: Path
@@ -51,11 +56,16 @@ class BuildRequest:
     platforms: tuple[Platform, ...] = ()
     use_cache: bool = True
     mtime: int = 0
+    image_list: Path | None = None
+    leave_images_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What was built: `digest` is the source digest; layers of all platforms, each once."""
+    """What was built: `digest` is the source digest; layers and container images of all platforms, each once.
+
+    `guesses` are images that may be needed and are not carried.
+    """
 
     reference: Reference
     digest: Digest
@@ -63,16 +73,22 @@ class BuildReport:
     layers: tuple[BuiltLayer, ...]
     seconds: float
     warnings: tuple[str, ...] = ()
+    images: tuple[ImageRecord, ...] = ()
+    guesses: tuple[Wanted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """A named image of the store: its source digest, its platforms, the bytes of all it consists of."""
+    """A named image of the store: its source digest and platforms, the bytes of all it consists of.
+
+    `images` counts the container images that it carries, each once.
+    """
 
     reference: Reference
     digest: Digest
     platforms: tuple[Platform, ...]
     size: int
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +110,76 @@ class ImageDetail:
 
 
 def build_image(
-    request: BuildRequest, *, pull: Pull | None = None, sink: events.Sink = events.silent, clock: Clock | None = None
+    request: BuildRequest,
+    *,
+    pull: Pull | None = None,
+    upstream: Upstream | None = None,
+    sink: events.Sink = events.silent,
+    clock: Clock | None = None,
 ) -> BuildReport:
-    """Build `request` into its store and give it its name; `pull` brings a base image that is not there.
+    """Build `request` into its store and give it its name.
 
-    Raises `RecipeError` with file and line for what is wrong with the Kubefile, bundle.yaml or the context.
+    `pull` brings a base image that is not there, `upstream` opens the registries that container images come from.
+    Raises `RecipeError` with file and line for what is wrong with the Kubefile, bundle.yaml or the context, and for a
+    container image that cannot be had; `TransportError` where that is its registry's fault.
     """
     clock = clock or SystemClock()
     start = clock.monotonic()
     _check_arguments(request.arguments)
     path = request.kubefile or request.context / KUBEFILE
-    recipe = kubefile.parse(_read(path, kubefile.TEXT_BYTES), source=str(path))
+    text = _read(path, kubefile.TEXT_BYTES)
+    recipe = kubefile.parse(text, source=str(path))
     builder.check_supported(recipe)
     store = Store(request.store)
     platforms = request.platforms or (host_platform(),)
     for platform in platforms:
         _bring_base(request, recipe, platform, store=store, pull=pull)
     built = tuple(_build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms)
-    index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
-    descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
-    store.tag(request.reference, descriptor)
-    warnings = (*recipe.warnings, *_unused_arguments(recipe, request.arguments))
-    return BuildReport(
-        request.reference, descriptor.digest, platforms, _layers(built), clock.monotonic() - start, warnings
+    load = carry.carry(
+        built, _bases(request, recipe, platforms, store), _carriage(request, text, upstream), store=store, sink=sink
     )
+    descriptor = _write(built, load, store)
+    store.tag(request.reference, descriptor)
+    return BuildReport(
+        request.reference,
+        descriptor.digest,
+        platforms,
+        _layers(built),
+        clock.monotonic() - start,
+        (*recipe.warnings, *_unused_arguments(recipe, request.arguments), *load.warnings),
+        tuple({one.record.reference: one.record for one in reversed(load.chosen)}.values())[::-1],
+        load.guesses,
+    )
+
+
+def _carriage(request: BuildRequest, text: str, upstream: Upstream | None) -> Carriage:
+    return Carriage(
+        context=request.context,
+        kubefile=text,
+        cache=request.cache,
+        image_list=request.image_list,
+        leave_out=request.leave_images_out,
+        ask_anew=not request.use_cache,
+        upstream=upstream,
+    )
+
+
+def _bases(
+    request: BuildRequest, recipe: Kubefile, platforms: tuple[Platform, ...], store: Store
+) -> dict[Platform, Base]:
+    """The base images that the platforms are built from, where they are not built from scratch."""
+    named = {platform: builder.base_name(recipe, request.arguments, platform) for platform in platforms}
+    return {
+        platform: Base(base[1].familiar, store.resolve(base[1])) for platform, base in named.items() if base is not None
+    }
+
+
+def _write(built: tuple[BuiltRootfs, ...], load: Load, store: Store) -> Descriptor:
+    """Write the image's documents; its index."""
+    rootfs = [builder.describe(one, load.described(one), store=store) for one in built]
+    indexes = (one.index for one in load.chosen if one.index)
+    index = carried.flat_index(rootfs, (one.carried for one in load.chosen), indexes, put=store.put_document)
+    return store.put_document(oci.index_to_json(index), MEDIA_INDEX)
 
 
 def _bring_base(
@@ -160,11 +222,9 @@ def inspect(store: Path, reference: Reference) -> ImageDetail:
     """What an image is; `RecipeError` when the store has none of that name."""
     images = Store(store)
     descriptor = images.resolve(reference)
-    children = oci.index_from_json(images.get(descriptor)).manifests
     rootfs = tuple(
-        RootfsDetail(child.digest, *open_rootfs(images, descriptor, child.platform))
-        for child in children
-        if child.platform is not None
+        RootfsDetail(child.digest, *open_rootfs(images, descriptor, platform))
+        for platform, child in oci.index_from_json(images.get(descriptor)).rootfs
     )
     return ImageDetail(reference, descriptor.digest, rootfs)
 
@@ -216,11 +276,14 @@ def _unused_arguments(recipe: Kubefile, arguments: Mapping[str, str]) -> tuple[s
     return tuple(f"the Kubefile has no ARG {name}, so its value is not used" for name in unused)
 
 
-def _summary(store: Store, reference: Reference, descriptor: oci.Descriptor) -> ImageSummary:
-    children = oci.index_from_json(store.get(descriptor)).manifests
-    blobs = {descriptor.digest: descriptor.size}
-    for child in children:
-        manifest = oci.manifest_from_json(store.get(child))
-        blobs |= {blob.digest: blob.size for blob in (child, manifest.config, *manifest.layers)}
-    platforms = tuple(child.platform for child in children if child.platform is not None)
-    return ImageSummary(reference, descriptor.digest, platforms, sum(blobs.values()))
+def _summary(store: Store, reference: Reference, descriptor: Descriptor) -> ImageSummary:
+    index = oci.index_from_json(store.get(descriptor))
+    tree = transfer.walk(descriptor, store.get(descriptor), read=store.get)
+    blobs = {one.digest: one.size for one in (*(document for document, _ in tree.documents), *tree.blobs)}
+    return ImageSummary(
+        reference,
+        descriptor.digest,
+        tuple(platform for platform, _ in index.rootfs),
+        sum(blobs.values()),
+        len({one.reference for one in carried.read(index)}),
+    )
