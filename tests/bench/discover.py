@@ -1,10 +1,10 @@
 """Which container images published manifests and charts need: what is found of them, and what is wrongly found.
 
-The corpora and what is true of them stand in ``discover.json``: ``in_pods`` by another way than ours (each chart rendered
-by the Helm SDK, then the containers of pod specs), ``elsewhere`` (operators' variables, flags, own kinds, texts) by hand:
-each text of a corpus that a plain pattern takes for a reference, and each that we find, was looked at. Placeholders, comments, what a build makes,
-and what charts do not use by default are no images. The corpora themselves are fetched by git, or lie as folders of
-their names in $APPLIANCE_BENCH_CORPORA.
+The corpora and what is true of them stand in ``discover.json``: ``in_pods`` by another way than ours (each chart
+rendered by the Helm SDK, then the containers of pod specs), ``elsewhere`` (operators' variables, flags, own kinds,
+texts) by hand: each text of a corpus that a plain pattern takes for a reference, and each that we find, was looked at.
+Placeholders, comments, what a build makes, and what charts do not use by default are no images. The corpora themselves
+are fetched by git, or lie as folders of their names in $APPLIANCE_BENCH_CORPORA.
 """
 
 from __future__ import annotations
