@@ -142,13 +142,32 @@ def test_a_killed_process_is_back_before_anybody_is_promoted_or_else_follows_who
     until(site, now, "/etc/redis/redis-cli info replication | grep connected_slaves:2")
 
 
-def test_another_value_of_a_parameter_restarts_servers_and_changes_no_role_and_no_data(site: Operator) -> None:
+def test_other_values_of_parameters_restart_servers_and_change_no_role_and_no_data(site: Operator) -> None:
     leader = primary(site, "one")
-    done = site.appliance("apply", "--set", "maxMemoryMebibytes=64")
-    assert done.returncode == 0, done.stderr
-    assert redis(site, "one", "config get maxmemory").splitlines()[-1] == str(64 << 20)
-    assert primary(site, "one") == leader
-    assert redis(site, "one", "get key") == "again"
+    for words, bound, log in ((("maxMemoryMebibytes=64", "appendOnly=false"), 64 << 20, "no"), ((), 0, "yes")):
+        done = site.appliance("apply", *(part for word in words for part in ("--set", word)))
+        assert done.returncode == 0, done.stderr
+        until(site, "one", "/etc/redis/redis-cli set other value | grep OK")
+        assert redis(site, "one", "config get maxmemory").splitlines()[-1] == str(bound)
+        assert redis(site, "one", "config get appendonly").splitlines()[-1] == log
+        assert primary(site, "one") == leader
+        assert redis(site, "one", "get key") == "again"
+
+
+def test_a_snapshot_is_gone_back_to_as_the_readme_says(site: Operator) -> None:
+    leader = primary(site, "one")
+    readme = (RECIPE / "README.md").read_text()
+    (line,) = (line for line in readme.splitlines() if line.startswith("cd /var/lib/private/redis-"))
+    redis(site, leader, "--rdb /root/kept.rdb")
+    redis(site, leader, "set key lost")
+    for name in NAMES:
+        inside(site, name, "systemctl stop redis-sentinel redis")
+    inside(site, leader, line.replace("CLUSTER", "site").replace("FILE", "/root/kept.rdb") + " && rm /root/kept.rdb")
+    for name in NAMES:
+        inside(site, name, "systemctl start --no-block redis redis-sentinel")
+    until(site, leader, "/etc/redis/redis-cli info replication | grep connected_slaves:2")
+    assert {redis(site, "one", "get key", at=name) for name in NAMES} == {"again"}
+    assert site.plan() == []
 
 
 def test_reset_leaves_the_hosts_as_they_were(site: Operator, before: dict[str, dict[str, frozenset[str]]]) -> None:

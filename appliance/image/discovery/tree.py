@@ -82,10 +82,7 @@ class _Tree:
         for name in [name for name in self._files if name.rpartition("/")[2] == IGNORE]:
             text = _text(self._files.pop(name)) or ""
             folder = name.rpartition("/")[0]
-            try:
-                patterns = Ignore.parse(text)
-            except RecipeError as error:
-                raise RecipeError(error.message, where=name, hint="write a class of characters like [a-z]") from error
+            patterns = Ignore.parse(text, source=name)
             below = f"{folder}/" if folder else ""
             self._files = {
                 other: path
