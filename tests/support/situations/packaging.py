@@ -34,6 +34,12 @@ def copy_source_missing(place: Place) -> Words:
     return place.build(place.recipe(Kubefile="FROM scratch\nCOPY sbin .\n"))
 
 
+def ignore_file_with_a_broken_range(place: Place) -> Words:
+    recipe = place.recipe()
+    (recipe / ".dockerignore").write_text("bin/[z-a]\n")
+    return place.build(recipe)
+
+
 def base_image_missing(place: Place) -> Words:
     return place.build(place.recipe(Kubefile="FROM 127.0.0.1:1/other:1.0.0\nCOPY bin bin\n"))
 
