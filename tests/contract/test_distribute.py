@@ -17,7 +17,7 @@ from appliance.digest import Digest
 from appliance.distribute import hostside
 from appliance.distribute.base import BlobFolder
 from appliance.distribute.conversation import converse
-from appliance.distribute.hostside import Layer, Node, Request
+from appliance.distribute.node import Layer, Node, Request
 from appliance.distribute.unicast import Unicast
 from appliance.errors import ApplianceError, BundleError, StateError, TransferFailed, Unreachable
 from appliance.files import put_blob
