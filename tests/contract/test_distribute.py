@@ -14,8 +14,8 @@ from support.rooms import Break, Room, busybox_path
 
 import appliance
 from appliance.digest import Digest
-from appliance.distribute import hostside
-from appliance.distribute.base import BlobFolder
+from appliance.distribute import hostside, programs
+from appliance.distribute.base import BlobFolder, Hearing
 from appliance.distribute.conversation import converse
 from appliance.distribute.node import Layer, Node, Request
 from appliance.distribute.unicast import Unicast
@@ -61,7 +61,8 @@ WHOLE = {Digest.of(content).hex: content for content in CONTENTS}
 @pytest.mark.parametrize("runtime", [None, RUNTIME])
 def test_blobs_arrive_read_only_with_confirmed_progress(room: Room, source: BlobFolder, runtime: Digest | None) -> None:
     progress: list[tuple[int, int]] = []
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime, progress=lambda d, t: progress.append((d, t)))
+    hearing = Hearing(lambda d, t: progress.append((d, t)))
+    UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime, hearing=hearing)
     assert received(room) == WHOLE
     total = sum(blob.size for blob in BLOBS)
     assert progress == sorted(progress)
@@ -80,20 +81,20 @@ def test_only_what_is_missing_or_short_is_sent_again(room: Room, source: BlobFol
     (folder / BLOBS[2].digest.hex).write_bytes(CONTENTS[2][:1000])
     (folder / f".{BLOBS[2].digest.hex}.x.part").write_bytes(b"what a killed helper left")
     assert UNICAST.missing(room.transport(), BLOBS) == (BLOBS[0], BLOBS[2])
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime)
+    UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)
     assert received(room) == WHOLE
 
 
 def test_nothing_is_started_when_nothing_is_missing(room: Room, source: BlobFolder) -> None:
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=None)
+    UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=None)
     heard = Break()
-    UNICAST.send(room.transport(before=heard), BLOBS, source=source, runtime=RUNTIME)
+    UNICAST.send(room.transport(before=heard), BLOBS, host="one", source=source, runtime=RUNTIME)
     assert len(heard.commands) == 1
 
 
 def test_the_plain_way_needs_nothing_but_busybox(tmp_path: Path, source: BlobFolder) -> None:
     room = Room(tmp_path / "host", busybox_path(tmp_path / "busybox"))
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=None)
+    UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=None)
     assert received(room) == WHOLE
 
 
@@ -105,14 +106,14 @@ def test_an_operators_blob_that_rotted_is_named_and_never_stored(
     rotten.chmod(0o644)
     rotten.write_bytes(CONTENTS[2][:-1] + b"?" if not CONTENTS[2].endswith(b"?") else CONTENTS[2][:-1] + b"!")
     with pytest.raises(StateError, match="is damaged"):
-        UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime)
+        UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)
     assert BLOBS[2].digest.hex not in received(room)
 
 
 def test_a_blob_that_the_operator_lacks_is_named(room: Room, source: BlobFolder) -> None:
     stranger = Blob(Digest.of(b"stranger"), 8)
     with pytest.raises(StateError, match=stranger.digest.short):
-        UNICAST.send(room.transport(), (stranger,), source=source, runtime=RUNTIME)
+        UNICAST.send(room.transport(), (stranger,), host="one", source=source, runtime=RUNTIME)
 
 
 @pytest.mark.parametrize("runtime", [None, RUNTIME])
@@ -120,8 +121,8 @@ def test_a_line_that_breaks_leaves_what_arrived_and_the_next_attempt_completes_i
     room: Room, source: BlobFolder, runtime: Digest | None
 ) -> None:
     with pytest.raises(Unreachable):
-        UNICAST.send(room.transport(after=Break(2)), BLOBS, source=source, runtime=runtime)
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime)
+        UNICAST.send(room.transport(after=Break(2)), BLOBS, host="one", source=source, runtime=runtime)
+    UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)
     assert received(room) == WHOLE
 
 
@@ -236,7 +237,7 @@ def unpack(room: Room, request: Request) -> list[int]:
 
 
 def findings(room: Room, request: Request) -> list[str]:
-    return list(hostside.check(request, Node(room.root)))
+    return list(programs.check(request, Node(room.root)))
 
 
 def test_an_image_is_unpacked_linked_and_its_programs_copied(room: Room, request_: Request) -> None:
