@@ -18,7 +18,7 @@ from appliance.clock import SystemClock
 from appliance.distribute import words
 from appliance.distribute.base import Hearing, damaged
 from appliance.distribute.conversation import PieceStream, converse
-from appliance.distribute.lineup import OPERATOR, Lineup, Member
+from appliance.distribute.lineup import Lineup, Member
 from appliance.distribute.unicast import TRANSFER_SECONDS, Unicast, hostside
 from appliance.distribute.units import HASH_BYTES, Units
 from appliance.distribute.words import UNIT_BYTES, Data, End, Hashes, Identity, Leave, Ping, Start, Take
@@ -194,9 +194,8 @@ class Chain:
             talk = self._talks[member.host]
             talk.fed = None
             talk.orders.append(Leave())
-        if self._line.over:
-            for member in self._line:
-                talk = self._talks[member.host]
+        if all(talk.member.ended for talk in self._talks.values()):
+            for talk in self._talks.values():
                 if not talk.ending:
                     talk.ending = True
                     talk.orders.append(End())
@@ -209,6 +208,7 @@ class Chain:
         address = self._way.addresses.get(talk.member.host, "")
         yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth))
         while (word := self._next(talk)) is not None:
+            talk.spoke = self._clock.monotonic()
             if not isinstance(word, Data):
                 yield words.line(word)
                 continue
@@ -225,8 +225,9 @@ class Chain:
                     return talk.orders.popleft()
                 if word := self._hashes(talk) or self._data(talk):
                     return word
-                if not self._changed.wait(PING_SECONDS):
+                if self._clock.monotonic() - talk.spoke >= PING_SECONDS:
                     return Ping()
+                self._changed.wait(PING_SECONDS)
             return None
 
     def _hashes(self, talk: _Talk) -> Hashes | None:
@@ -276,6 +277,7 @@ class _Talk:
     told: dict[str, int] = field(default_factory=dict)
     fed: tuple[str, int] | None = None
     given: int = 0
+    spoke: float = 0.0
     moved: words.Moved = field(default_factory=lambda: words.Moved(0))
     said_source: str = ""
     sources: list[str] = field(default_factory=list)
@@ -285,9 +287,10 @@ class _Talk:
     def summary(self) -> str:
         """One sentence for people."""
         moved = self.moved
+        sources = ", ".join(dict.fromkeys(self.sources)) or "nobody"
         return (
-            f"got {size_text(moved.done)} from {', '.join(dict.fromkeys(self.sources)) or OPERATOR}"
-            f" ({size_text(self.given)} from here); passed on {size_text(moved.sent)}; {moved.twice} bytes came in vain"
+            f"got {size_text(moved.done)} from {sources} ({self.given} bytes of them from the operator),"
+            f" passed on {size_text(moved.sent)}, {moved.twice} bytes came in vain"
         )
 
     def require_honest(self) -> None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from appliance.digest import Digest
 from appliance.distribute import words
 from appliance.distribute.node import Node, Request, make_home
-from appliance.distribute.partial import SUFFIX
+from appliance.distribute.partial import sweep
 from appliance.distribute.programs import check, install
 from appliance.errors import ApplianceError, TransferFailed
 from appliance.files import put_blob
@@ -49,8 +49,7 @@ def receive(source: BinaryIO, node: Node, *, say: Callable[[int, str], None]) ->
         say(done, "")
 
     make_home(node)
-    for stale in (*node.blobs.glob(".*.part"), *node.blobs.glob(f".*{SUFFIX}")):
-        stale.unlink()
+    sweep(node.blobs, set())
     while (frame := _frame(source)) is not None:
         digest, size = frame
         put_blob(node.blobs, source, digest, size=size, progress=count)

@@ -156,11 +156,6 @@ class Lineup:
         if other and lied:
             other.lied = member.host
 
-    @property
-    def over(self) -> bool:
-        """Whether nobody needs anything any more."""
-        return all(member.ended for member in self._line)
-
     def review(self, *, now: float) -> list[Member]:
         """The hosts that shall let go of their source and ask again, in the order of a line that was changed for it."""
         return [*self._without_source(now), *self._slow(now), *self._probe(now)]

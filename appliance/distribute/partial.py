@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import threading
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from appliance.digest import Digest
 
 _HASH_BYTES = 32
-SUFFIX = ".partial"
+_SUFFIX = ".partial"
 
 
 class Partial:
@@ -32,7 +31,7 @@ class Partial:
         self.size = size
         self.verified = 0
         self._folder = folder
-        self._path = folder / f".{digest.hex}{SUFFIX}"
+        self._path = folder / f".{digest.hex}{_SUFFIX}"
         self._hashes = bytearray()
         self._changed = threading.Condition()
         self._whole = hashlib.sha256()
@@ -119,8 +118,7 @@ class Partial:
 
 
 def sweep(folder: Path, keep: set[str]) -> None:
-    """Remove what was begun in `folder` and is not wanted any more; `keep` has hexadecimal digests."""
-    for path in folder.glob(f".*{SUFFIX}"):
-        if path.name.removesuffix(SUFFIX).removeprefix(".") not in keep:
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
+    """Remove from `folder` what was begun by helpers that were killed; what grows of blobs to `keep`, by name, stays."""
+    for path in (*folder.glob(".*.part"), *folder.glob(f".*{_SUFFIX}")):
+        if path.suffix != _SUFFIX or path.stem.removeprefix(".") not in keep:
+            path.unlink(missing_ok=True)

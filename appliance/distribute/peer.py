@@ -6,6 +6,7 @@ thread hears it, one takes blobs, one says how far they are, and each peer that 
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import ssl
@@ -245,7 +246,9 @@ def _listener(start: Start) -> tuple[Listener | None, str]:
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}"
-    return "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
 
 
 def _cut(line: socket.socket) -> None:

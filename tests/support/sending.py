@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 from datetime import UTC, datetime
@@ -55,12 +56,12 @@ PORT = 4647
 class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: Lab, folder: Path, *, install: bool = True) -> None:
         self.lab = lab
         self.home = Home.of(folder / "home")
         self._runtime = real_pythons().host
         self.addresses = {host.name: host.address for host in lab.hosts}
-        for name in self.addresses:
+        for name in self.addresses if install else ():
             self.install(name)
 
     def install(self, name: str) -> None:
@@ -145,6 +146,26 @@ class Sending:
         """What the host's log of the run has."""
         path = run.log(name)
         return path.read_text() if path.exists() else ""
+
+    def done(self, run: RunDir, name: str) -> int:
+        """The bytes that a host has by now."""
+        events = (stamped.event for stamped in journal.read(run.journal))
+        return max((e.done for e in events if isinstance(e, StepProgress) and e.host == name), default=0)
+
+    def given(self, run: RunDir, name: str) -> int:
+        """The bytes that the operator itself sent to a host, by its own count; 0 when there was nothing to send."""
+        found = re.search(r"\((\d+) bytes of them from the operator\)", self.said(run, name))
+        return int(found[1]) if found else 0
+
+    def patch(self, name: str, module: str, old: str, new: str) -> None:
+        """Change our program on a host."""
+        path = f"{self.site_packages}/{module}"
+        with self.line(name) as line:
+            text = line.get(path, limit=1 << 20).decode()
+            assert text.count(old) == 1
+            line.put(text.replace(old, new).encode(), path, mode=0o644)
+            compiled = f"{self.site_packages}/__pycache__/{module.removesuffix('.py')}.cpython-*.pyc"
+            line.run(Command.shell(f"rm {compiled}"))
 
     def kill(self, run: RunDir) -> None:
         """End the worker as by kill -9."""
