@@ -32,16 +32,13 @@ class WayOptions:
         return replace(cluster, distribution=replace(now, method=method, bandwidth=bandwidth))
 
 
-class _Rate(click.ParamType):
-    name = "rate"
+def _rate(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    from appliance.recipe.quantities import parse_rate  # noqa: PLC0415  (not needed for help)
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from appliance.recipe.quantities import parse_rate  # noqa: PLC0415  (not needed for help)
-
-        try:
-            return parse_rate(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return None if value is None else parse_rate(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
 
 
 def way_options(command: Callable[P, R]) -> Callable[..., R]:
@@ -52,7 +49,7 @@ def way_options(command: Callable[P, R]) -> Callable[..., R]:
         type=click.Choice(["auto", "unicast", "chain"]),
         help="how blobs reach the hosts: each from here (unicast), or from host to host (chain)",
     )
-    @click.option("--bandwidth", type=_Rate(), metavar="RATE", help="what each sender may use at most, as 200Mbit")
+    @click.option("--bandwidth", callback=_rate, metavar="RATE", help="what each sender may use at most, as 200Mbit")
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         method, bandwidth = kwargs.pop("method"), kwargs.pop("bandwidth")

@@ -54,6 +54,9 @@ class Hearing:
     say: Callable[[str], None] = unsaid
 
 
+NOBODY = Hearing()
+
+
 class Distributor(Protocol):
     """A way to bring blobs to hosts; each host's lane calls it with its own line, several at a time."""
 
@@ -65,7 +68,7 @@ class Distributor(Protocol):
         host: str,
         source: BlobSource,
         runtime: Digest | None,
-        hearing: Hearing = Hearing(),
+        hearing: Hearing = NOBODY,
     ) -> None:
         """Bring those of `blobs` that `host`, to which `transport` is a line, lacks into its store.
 

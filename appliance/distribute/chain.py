@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from appliance.clock import SystemClock
 from appliance.distribute import words
-from appliance.distribute.base import Hearing, damaged
+from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.lineup import Lineup, Member
 from appliance.distribute.unicast import TRANSFER_SECONDS, Unicast, hostside
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from appliance.clock import Clock
     from appliance.digest import Digest
-    from appliance.distribute.base import BlobSource
+    from appliance.distribute.base import BlobSource, Hearing
     from appliance.image.blobs import Blob
     from appliance.transport.base import Transport
     from appliance.trust.issue import Issued
@@ -73,7 +73,7 @@ class Chain:
         host: str,
         source: BlobSource,
         runtime: Digest | None,
-        hearing: Hearing = Hearing(),
+        hearing: Hearing = NOBODY,
     ) -> None:
         """See `Distributor.send`. A host stays in the line until nobody there needs anything any more."""
         if runtime is None:

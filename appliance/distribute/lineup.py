@@ -219,7 +219,7 @@ class Lineup:
 
 
 def _lags(member: Member, source: Member, now: float) -> bool:
-    """Whether the link between them is the slow one: the source has much that does not come, or nothing comes at all."""
+    """Whether their link is the slow one: the source has much that does not come, or nothing comes at all."""
     ahead = (source.position(member.blob) or 0) - member.offset
     if ahead <= 0:
         return False

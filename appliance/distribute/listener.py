@@ -1,4 +1,4 @@
-"""Where a peer gives others what it has: TLS 1.3 on one port, to holders of a certificate of the run's authority only."""
+"""Where a peer gives others what it has: TLS 1.3 on one port, to holders of the run's certificates only."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Partial:
 
 
 def sweep(folder: Path, keep: set[str]) -> None:
-    """Remove from `folder` what was begun by helpers that were killed; what grows of blobs to `keep`, by name, stays."""
+    """Remove from `folder` what killed helpers began; what there is of blobs to `keep`, by name, stays."""
     for path in (*folder.glob(".*.part"), *folder.glob(f".*{_SUFFIX}")):
         if path.suffix != _SUFFIX or path.stem.removeprefix(".") not in keep:
             path.unlink(missing_ok=True)

@@ -6,13 +6,14 @@ thread hears it, one takes blobs, one says how far they are, and each peer that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO, assert_never
+from typing import TYPE_CHECKING, BinaryIO
 
 from appliance.digest import Digest
 from appliance.distribute import words
@@ -140,7 +141,8 @@ class Peer:
     def _data(self, partial: Partial, offset: int, data: bytes) -> None:
         if offset != partial.verified or not partial.accept(data):
             raise TransferFailed(
-                f"bytes of blob {partial.digest.short} arrived that are not the named ones", hint="run the command again"
+                f"bytes of blob {partial.digest.short} arrived that are not the named ones",
+                hint="run the command again",
             )
         with self._changed:
             self._changed.notify_all()
@@ -180,15 +182,17 @@ class Peer:
     def _pull(self, partial: Partial, take: Take, leaves: int) -> None:
         if self._client is None:
             raise ValueError("an order to take from a peer came before a certificate")
-        with socket.create_connection((take.address, take.port), timeout=CONNECT_SECONDS) as plain:
-            with self._client.wrap_socket(plain, server_hostname=take.name) as line:
-                line.sendall(words.line(Request(partial.digest.hex, partial.verified)))
-                line.settimeout(None)  # what it has to give may be long in coming; the operator sees to that
-                self._hold(line, leaves)
-                try:
-                    self._units(line, partial)
-                finally:
-                    self._hold(None, self._leaves)
+        with (
+            socket.create_connection((take.address, take.port), timeout=CONNECT_SECONDS) as plain,
+            self._client.wrap_socket(plain, server_hostname=take.name) as line,
+        ):
+            line.sendall(words.line(Request(partial.digest.hex, partial.verified)))
+            line.settimeout(None)  # what it has to give may be long in coming; the operator sees to that
+            self._hold(line, leaves)
+            try:
+                self._units(line, partial)
+            finally:
+                self._hold(None, self._leaves)
 
     def _hold(self, line: socket.socket | None, leaves: int) -> None:
         """Make `line` the one that `Leave` cuts."""
@@ -248,12 +252,10 @@ def _reason(error: OSError) -> str:
         return f"its certificate is refused: {error.verify_message}"
     if isinstance(error, TimeoutError):
         return "no answer"
-    return os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def _cut(line: socket.socket) -> None:
-    """End what waits on `line` in another thread; an `ssl.SSLSocket`'s own `shutdown` would pull its TLS from under it."""
-    try:
+    """End what waits on `line` in another thread; `ssl.SSLSocket.shutdown` would pull its TLS from under it."""
+    with contextlib.suppress(OSError):
         socket.socket.shutdown(line, socket.SHUT_RDWR)
-    except OSError:
-        pass

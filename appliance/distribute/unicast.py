@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import host_python
-from appliance.distribute.base import Hearing
+from appliance.distribute.base import NOBODY
 from appliance.distribute.conversation import Ack, PieceStream, converse
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from appliance.digest import Digest
-    from appliance.distribute.base import BlobSource
+    from appliance.distribute.base import BlobSource, Hearing
     from appliance.image.blobs import Blob
     from appliance.transport.base import Transport
 
@@ -74,7 +74,7 @@ class Unicast:
         host: str,
         source: BlobSource,
         runtime: Digest | None,
-        hearing: Hearing = Hearing(),
+        hearing: Hearing = NOBODY,
     ) -> None:
         """See `Distributor.send`. The host says first what it has, and only its own words count as progress."""
         progress = hearing.progress

@@ -1,4 +1,4 @@
-"""What the operator and a peer say to each other, a JSON line each: over the host's own SSH connection, never between hosts.
+"""What the operator and a peer say to each other, a JSON line each, over the host's own SSH connection.
 
 The operator's lines are `Start`, `Identity`, `Hashes`, `Take`, `Leave`, `Data` (followed by its bytes), `Ping` and
 `End`; a peer's are `Ready`, `Want`, `Lost` and `Moved`. Between hosts there is one line, a `Request`, and then bytes.
@@ -20,7 +20,7 @@ LONGEST_LINE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The blobs that the host shall have, as hexadecimal digest and size in bytes; where it listens, how fast it may send.
+    """The blobs that the host shall have, as hexadecimal digest and size in bytes; where it listens; its bandwidth.
 
     `address` is the one by which the operator knows the host, `bandwidth` in bits a second, 0 for no limit.
     """

@@ -51,7 +51,7 @@ class Ears:
 
 
 def perform(action: Action, transport: Transport, *, host: str, supplies: Supplies, ears: Ears) -> None:
-    """Carry `action` out on `host`. Raises an `ApplianceError` that says what went wrong, `Unreachable` if the line broke."""
+    """Carry `action` out on `host`. Raises an `ApplianceError` that says why not, `Unreachable` if the line broke."""
     match action:
         case Run():
             _run(action, transport, supplies, ears)

@@ -108,7 +108,7 @@ def make_order(
     endpoints: Mapping[str, Endpoint],
     at_once: int = 0,
     take_over: bool = False,
-    distribution: Distribution = Distribution(),
+    distribution: Distribution | None = None,
 ) -> RunOrder:
     """The order for a run in a cluster of `home`; the passwords in `endpoints` stay behind."""
     return RunOrder(
@@ -123,7 +123,7 @@ def make_order(
         endpoints=RunSecrets().into(endpoints),
         at_once=at_once,
         take_over=take_over,
-        distribution=distribution,
+        distribution=distribution or Distribution(),
     )
 
 

@@ -22,9 +22,7 @@ WORTH_BYTES = 4 << 20
 """What a host must get for a line of hosts to be worth its beginning."""
 
 
-def distributor(
-    asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endpoint], at_once: int = 0
-) -> Distributor:
+def distributor(asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endpoint], at_once: int = 0) -> Distributor:
     """The way for `plan`. Left to choose, it is the chain where two hosts or more get enough at the same time.
 
     Raises `PlanError` for a method that is not there.

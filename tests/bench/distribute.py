@@ -163,7 +163,9 @@ class Site:
         return f"-F none -i {lab.key} -o UserKnownHostsFile={lab.known_hosts} -o GlobalKnownHostsFile=/dev/null"
 
     def _scp(self) -> tuple[str, ...]:
-        lines = [f"scp -q {self._options()} {self._path} root@{each.address}:/var/tmp/peer &" for each in self._lab.hosts]
+        lines = [
+            f"scp -q {self._options()} {self._path} root@{each.address}:/var/tmp/peer &" for each in self._lab.hosts
+        ]
         return ("bash", "-euo", "pipefail", "-c", "\n".join([*lines, "for job in $(jobs -p); do wait $job; done"]))
 
     def _ansible(self, program: Path) -> tuple[str, ...]:

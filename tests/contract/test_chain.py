@@ -79,9 +79,7 @@ class Scene:
     def has(self, name: str, *blobs: Blob) -> bool:
         folder = Node(self.folder / name).blobs
         contents = {path.name: path.read_bytes() for path in folder.glob("*")}
-        return contents == {
-            blob.digest.hex: (self.source.folder / blob.digest.hex).read_bytes() for blob in blobs
-        }
+        return contents == {blob.digest.hex: (self.source.folder / blob.digest.hex).read_bytes() for blob in blobs}
 
 
 @pytest.fixture
@@ -139,10 +137,12 @@ def ask(scene: Scene, context: ssl.SSLContext, name: str, blob: Blob) -> bytes:
     """What the peer of this name at the first address gives to who asks it for `blob` like this."""
     request = words.line(words.Request(blob.digest.hex, 0))
     try:
-        with socket.create_connection((ADDRESSES["one"], scene.port), timeout=10) as plain:
-            with context.wrap_socket(plain, server_hostname=name) as line:
-                line.sendall(request)
-                return line.recv(1)
+        with (
+            socket.create_connection((ADDRESSES["one"], scene.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname=name) as line,
+        ):
+            line.sendall(request)
+            return line.recv(1)
     except OSError:  # an ssl.SSLError is one, too
         return b""
 

@@ -1,4 +1,4 @@
-"""Blobs to real hosts over shaped links, by each way: the right bytes on all healthy hosts, and the others are named."""
+"""Blobs to real hosts over shaped links, by each way: all healthy hosts get the right bytes, the others are named."""
 
 from __future__ import annotations
 
@@ -110,9 +110,7 @@ def test_a_host_that_reboots_meanwhile_gets_its_blobs_too(fresh: Sending, method
 
 @pytest.mark.slow
 @METHODS
-def test_a_full_disk_is_named_and_the_others_get_their_blobs(
-    make_lab: MakeLab, tmp_path: Path, method: str
-) -> None:
+def test_a_full_disk_is_named_and_the_others_get_their_blobs(make_lab: MakeLab, tmp_path: Path, method: str) -> None:
     lab = make_lab(HostSpec("one"), HostSpec("two", data_disk=160 << 20), HostSpec("three"))
     sending = Sending(lab, tmp_path)
     hosts.run_inside(lab.host("two"), ["sh", "-c", f"dd if=/dev/zero of={BLOBS}/../fill bs=1M || :"])
@@ -137,7 +135,10 @@ def test_an_operator_whose_worker_was_killed_goes_on_where_it_was(fresh: Sending
 
 
 LIES = ("unit = partial.read(offset, seconds=_PATIENCE_SECONDS)", "unit = bytes(len(partial.read(offset, seconds=30)))")
-TRICKLES = ("line.sendall(unit)", "[line.sendall(unit[n:n+64]) or __import__('time').sleep(0.05) for n in range(0, len(unit), 64)]")
+TRICKLES = (
+    "line.sendall(unit)",
+    "[line.sendall(unit[n:n+64]) or __import__('time').sleep(0.05) for n in range(0, len(unit), 64)]",
+)
 LATE = ("import queue", "import queue; __import__('time').sleep(3)")
 
 

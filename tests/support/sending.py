@@ -1,10 +1,10 @@
 """Blobs sent to lab hosts by real runs: a worker process, sshd, the real host runtime, and shaped links.
 
-    sending = Sending(lab, tmp_path)           # installs the host runtime on all hosts
-    run = sending.start("chain", blobs)        # a run whose one stage sends `blobs` to each host
-    sending.underway(run, "two", 1 << 20)      # returns when host two has so many bytes
-    result = sending.ending(run)               # how the run ended; `result.failed` names hosts
-    sending.stored("two")                      # {hexadecimal digest} of the blobs there, each hashed on the host
+sending = Sending(lab, tmp_path)           # installs the host runtime on all hosts
+run = sending.start("chain", blobs)        # a run whose one stage sends `blobs` to each host
+sending.underway(run, "two", 1 << 20)      # returns when host two has so many bytes
+result = sending.ending(run)               # how the run ended; `result.failed` names hosts
+sending.stored("two")                      # {hexadecimal digest} of the blobs there, each hashed on the host
 """
 
 from __future__ import annotations
@@ -180,6 +180,4 @@ class Sending:
 
     def helpers(self, name: str) -> str:
         """Processes of our helper that run on a host."""
-        return hosts.run_inside(
-            self.lab.host(name), ["sh", "-c", "ps -eo args | grep '[h]ostside' || :"]
-        ).stdout
+        return hosts.run_inside(self.lab.host(name), ["sh", "-c", "ps -eo args | grep '[h]ostside' || :"]).stdout
