@@ -129,7 +129,7 @@ class Site:
     def sides(self, wire: dict[str, list[float]], idle: dict[str, list[float]]) -> list[Side]:
         """All sides; before each, what the one before it used is noted, and its files go."""
         ours = (self._material.python, "-m", "bench.sending")
-        blob = (self._lab.name, str(self._folder), self._blob.digest.hex, str(SIZE))
+        blob = (self._lab.name, str(self._folder), self._sending.runtime.hex, self._blob.digest.hex, str(SIZE))
         found = [(CHAIN, (*ours, "chain", *blob)), (UNICAST, (*ours, "unicast", *blob)), (SCP, self._scp())]
         if program := ansible.program():
             found.append((ANSIBLE, self._ansible(program)))

@@ -1,4 +1,4 @@
-"""One run that sends a blob to the hosts of a lab: ``python -m bench.sending METHOD LAB FOLDER HEX SIZE``.
+"""One run that sends a blob to lab hosts: ``python -m bench.sending METHOD LAB FOLDER RUNTIME HEX SIZE``.
 
 What it takes is all of it: the worker's start, SSH, leases, keys, the bytes, their check, the journal.
 """
@@ -16,12 +16,13 @@ from appliance.image.blobs import Blob
 from appliance.lab import registry
 
 
-def main(method: str, name: str, folder: str, digest: str, size: str) -> int:
+def main(method: str, name: str, folder: str, *digests_and_size: str) -> int:
     """Send; 0 when every host has the blob."""
+    runtime, digest, size = digests_and_size
     lab = registry.read(name)
     if lab is None:
         return 2
-    sending = Sending(lab, Path(folder), install=False)
+    sending = Sending(lab, Path(folder), runtime=Digest(runtime))
     run = sending.start(method, (Blob(Digest(digest), int(size)),))
     ended = sending.ending(run)
     print(ended.failed, file=sys.stderr)

@@ -56,18 +56,23 @@ PORT = 4647
 class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
-    def __init__(self, lab: Lab, folder: Path, *, install: bool = True) -> None:
+    def __init__(self, lab: Lab, folder: Path, *, runtime: Digest | None = None) -> None:
+        """`runtime` is that of a host runtime which the hosts have already."""
         self.lab = lab
         self.home = Home.of(folder / "home")
-        self._runtime = real_pythons().host
         self.addresses = {host.name: host.address for host in lab.hosts}
-        for name in self.addresses if install else ():
-            self.install(name)
+        if runtime is None:
+            self._python = real_pythons().host
+            runtime = self._python.digest
+            for name in self.addresses:
+                self.install(name)
+        self.runtime = runtime
 
     def install(self, name: str) -> None:
         """Put the host runtime onto a host."""
-        tar, digest = f"{BLOBS}/{self._runtime.digest.hex}", self._runtime.digest.hex
-        with self.line(name) as line, self._runtime.path.open("rb") as source:
+        digest = self._python.digest.hex
+        tar = f"{BLOBS}/{digest}"
+        with self.line(name) as line, self._python.path.open("rb") as source:
             line.put(source, tar)
             done = line.run(Command.shell(install_script(), tar, digest, f"{NODE}/runtime/{digest}"))
         assert done.ok, done.stderr
@@ -83,7 +88,7 @@ class Sending:
     @property
     def site_packages(self) -> str:
         """Where our own modules lie on a host: to patch a peer."""
-        return f"{NODE}/runtime/{self._runtime.digest.hex}/site/appliance/distribute"
+        return f"{NODE}/runtime/{self.runtime.hex}/site/appliance/distribute"
 
     def blob(self, size: int) -> Blob:
         """New random bytes in the operator's store."""
@@ -95,8 +100,7 @@ class Sending:
     def plan(self, wanted: Mapping[str, Iterable[Blob]]) -> Plan:
         """A stage that sends each host its blobs; no host is needed for the others to go on."""
         steps = tuple(
-            Step(f"{name}/image", "Send", name, Receive(tuple(blobs), self._runtime.digest))
-            for name, blobs in wanted.items()
+            Step(f"{name}/image", "Send", name, Receive(tuple(blobs), self.runtime)) for name, blobs in wanted.items()
         )
         return Plan("site", "sha256:0", (Stage("Send", steps, needs=()),))
 
@@ -176,7 +180,7 @@ class Sending:
         said = hosts.run_inside(self.lab.host(name), ["sh", "-c", f"cd {BLOBS} && sha256sum *"], seconds=120).stdout
         sums = dict(reversed(line.split()) for line in said.splitlines())
         assert all(name == digest for name, digest in sums.items())
-        return set(sums) - {self._runtime.digest.hex}
+        return set(sums) - {self.runtime.hex}
 
     def helpers(self, name: str) -> str:
         """Processes of our helper that run on a host."""
