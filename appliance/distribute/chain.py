@@ -211,6 +211,8 @@ class Chain:
             talk.spoke = self._clock.monotonic()
             if not isinstance(word, Data):
                 yield words.line(word)
+                if isinstance(word, End):
+                    return
                 continue
             data = self._unit(talk, word, source)
             self._unicast.pace.wait(len(data))
