@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from bench.sides import Series
 
 MIB = 1 << 20
-SIZE = int(os.environ.get("APPLIANCE_BENCH_SEND_MIB", "256")) * MIB
-RATE = int(os.environ.get("APPLIANCE_BENCH_SEND_MBIT", "200")) * 1_000_000
+SIZE = int(os.environ.get("APPLIANCE_BENCH_SEND_MIB", "64")) * MIB
+RATE = int(os.environ.get("APPLIANCE_BENCH_SEND_MBIT", "50")) * 1_000_000
 ON_THE_WIRE = 1.046
 """Bytes on the wire for a byte of payload: headers of Ethernet, IP and TCP at an MTU of 1500."""
 COUNTS = (3, 6)
