@@ -151,7 +151,8 @@ class Chain:
             talk.hearing.progress(held + word.done, total)
 
     def _admit(self, talk: _Talk, ready: words.Ready, now: float, sentences: list[str]) -> None:
-        talk.member.has.update(ready.complete)
+        if self._line.member(talk.member.host):
+            raise TransferFailed("the helper on the host begins twice", hint="run the command again")
         talk.member.address = "" if ready.deaf else self._way.addresses.get(talk.member.host, "")
         if ready.deaf:
             sentences.append(f"others cannot take from this host: {ready.deaf}")
@@ -162,6 +163,9 @@ class Chain:
         self._line.join(talk.member, now=now)
 
     def _answer(self, talk: _Talk, blob: str, offset: int, now: float, sentences: list[str]) -> None:
+        size = talk.member.needs.get(blob, -1)
+        if not 0 <= offset < size or offset % UNIT_BYTES:
+            raise TransferFailed("the helper on the host wants what nobody has", hint="run the command again")
         source = self._line.want(talk.member, blob, offset, now=now)
         giver = self._talks.get(source)
         if giver is None:

@@ -85,10 +85,9 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A peer's certificate request (PEM), the blobs that it has, and why it cannot listen, if so."""
+    """A peer's certificate request (PEM), and why it cannot listen, if so."""
 
     request: str
-    complete: tuple[str, ...]
     deaf: str = ""
 
 
@@ -148,7 +147,7 @@ def parse(text: bytes | str) -> Order | Report | Request:
     """Read what `line` wrote; `ValueError` for anything else."""
     try:
         return _restored(json.loads(text))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a word between peers: {error}") from error
 
 

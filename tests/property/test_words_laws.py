@@ -23,7 +23,7 @@ def test_a_word_is_one_line_and_comes_back(word: words.Order | words.Report | wo
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_word_are_refused(text: bytes) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="not a word between peers"):
         words.parse(text)
 
 
