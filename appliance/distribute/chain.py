@@ -108,7 +108,7 @@ class Chain:
             has={blob.digest.hex for blob in blobs if blob not in missing},
         )
         name = f"peer-{next(self._numbers)}.chain"
-        talk = _Talk(name, member, tuple(blobs), tuple(missing), hearing, began=self._clock.monotonic())
+        talk = _Talk(name, member, tuple(blobs), tuple(missing), hearing)
         with self._changed:
             self._units = self._units or Units(source, changed=self._wake)
             self._units.add(missing)
@@ -278,7 +278,6 @@ class _Talk:
     blobs: tuple[Blob, ...]
     missing: tuple[Blob, ...]
     hearing: Hearing
-    began: float
     orders: deque[words.Order] = field(default_factory=deque)
     told: dict[str, int] = field(default_factory=dict)
     fed: tuple[str, int] | None = None
