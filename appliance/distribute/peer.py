@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 REPORT_SECONDS = 0.5
-SILENCE_SECONDS = 20.0
+SILENCE_SECONDS = 45.0
 """An operator that is not heard for so long is gone, though nobody closed its connection."""
 
 
