@@ -14,7 +14,7 @@ from bench import result
 from bench.machine import machine
 from bench.material import Material
 
-BENCHMARKS = ("build", "bundle", "verify", "start", "memory", "distribute", "reapply", "scale-out", "discover", "registry")
+BENCHMARKS = tuple("build bundle verify start memory distribute reapply scale-out discover registry".split())
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 ROOM_BYTES = 20 << 30
 
