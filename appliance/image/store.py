@@ -175,6 +175,9 @@ class Store:
 
     @contextlib.contextmanager
     def _unused(self) -> Iterator[None]:
+        if not self.root.is_dir():
+            yield
+            return
         try:
             with lock(self.root, wait=False):
                 yield
