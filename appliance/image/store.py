@@ -175,15 +175,14 @@ class Store:
 
     @contextlib.contextmanager
     def _unused(self) -> Iterator[None]:
-        if not self.root.is_dir():
+        with contextlib.ExitStack() as held:
+            if self.root.is_dir():
+                try:
+                    held.enter_context(lock(self.root, wait=False))
+                except StateError as error:
+                    hint = "wait for it to end, or leave alone what is younger than a day: without --now"
+                    raise StateError(f"a build is using {self.root}", hint=hint) from error
             yield
-            return
-        try:
-            with lock(self.root, wait=False):
-                yield
-        except StateError as error:
-            hint = "wait for it to end, or leave alone what is younger than a day: without --now"
-            raise StateError(f"a build is using {self.root}", hint=hint) from error
 
     @staticmethod
     def _files(folder: Path) -> tuple[Path, ...]:
