@@ -9,6 +9,7 @@ import click
 from appliance import files
 from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.anchors import bundle_argument, trust_options
+from appliance.cli.development import bundle_or_image
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.proposals import (
     changes_lines,
@@ -21,6 +22,7 @@ from appliance.cli.proposals import (
 from appliance.cli.settings import Settings, settings_options
 from appliance.cli.targets import carry, opened, read_clusterfile, show_checks, target_of, terms_of, wanted_cluster
 from appliance.cli.text import table
+from appliance.cli.ways import WayOptions, way_options
 from appliance.errors import PreflightFailed, StateError
 from appliance.inventory import scan as scanning
 from appliance.inventory.preflight import Verdict
@@ -170,13 +172,7 @@ def plan(
 @bundle_argument
 @_clusterfile_option
 @click.option("--plan", "saved", type=FILE, metavar="PLAN", help="carry out this plan, if the site did not change")
-@click.option(
-    "--method",
-    type=click.Choice(["auto", "unicast"]),
-    default="auto",
-    expose_value=False,
-    help="how blobs reach the hosts; both mean over each host's own SSH connection",
-)
+@way_options
 @_terms_options
 @trust_options
 @access_options
@@ -192,6 +188,7 @@ def apply(
     yes: bool,
     at_once: int,
     take_over: bool,
+    way: WayOptions,
     trust: Trust,
     access: AccessOptions,
 ) -> None:
@@ -200,7 +197,7 @@ def apply(
     Example: appliance apply etcd.run -f cluster.yaml --yes
     """
     with opened(session, bundle, trust) as verified:
-        target = target_of(session, wanted_cluster(session, file, settings, verified), access)
+        target = target_of(session, way.over(wanted_cluster(session, file, settings, verified)), access)
         proposed = _install(session, verified, target)
         if saved:
             _require_saved(saved, proposed)
@@ -215,6 +212,7 @@ def apply(
 @click.option("--worker", "-n", "--nodes", "nodes", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--name", metavar="NAME", default="", help="the cluster's name (the bundle's)")
 @settings_options
+@way_options
 @_terms_options
 @trust_options
 @access_options
@@ -232,16 +230,20 @@ def run(
     yes: bool,
     at_once: int,
     take_over: bool,
+    way: WayOptions,
     trust: Trust,
     access: AccessOptions,
 ) -> None:
     """Install BUNDLE on the named hosts: writes the Clusterfile, then does what `apply` does.
 
+    In place of a bundle it may be an image of the local store, such as etcd-cluster:1.0.0: that is bundled on the way,
+    signed by a development key of this machine.
+
     Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops
     """
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
     groups = _groups([*words, *short])
-    with opened(session, bundle, trust) as verified:
+    with opened(session, *bundle_or_image(session, bundle, trust)) as verified:
         ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
         cluster = Cluster(
             name or verified.manifest.name,
@@ -249,7 +251,7 @@ def run(
             ssh=ssh,
             hosts=groups,
         )
-        target = target_of(session, settings.over(cluster, propose.description(verified)), access)
+        target = target_of(session, way.over(settings.over(cluster, propose.description(verified))), access)
         proposed = _install(session, verified, target)
         terms = terms_of(session, at_once=at_once, take_over=take_over)
         carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
