@@ -9,6 +9,7 @@ import dataclasses
 import errno
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance.errors import ApplianceError, BundleError, RecipeError
@@ -18,6 +19,7 @@ from appliance.image.buildcache import BuildCache, LayerMade
 from appliance.image.context import Context, Item, check_unchanged, with_parents
 from appliance.image.copying import Taken, image_path
 from appliance.image.layers import Source
+from appliance.image.materials import SECRETS_LABEL, BuildRecord, Material, recorded_arguments, whole
 from appliance.image.oci import (
     MEDIA_CONFIG,
     MEDIA_LAYER,
@@ -35,7 +37,6 @@ from appliance.image.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from appliance.digest import Digest
     from appliance.image.store import Store
@@ -162,6 +163,7 @@ class _Build:
         self._workdir = ""
         self._commands: tuple[str, ...] = ()
         self._ignored: list[str] = []
+        self._materials: list[Material] = []
         self._made: list[LayerMade] = []
         self._layers: list[BuiltLayer] = []
         self._folders: dict[str, int] = {}
@@ -233,6 +235,9 @@ class _Build:
             return
         reference = _base_reference(instruction, name)
         manifest, config = _base(instruction, reference, self._platform, store=self._store)
+        pinned = reference.digest is not None
+        self._materials.append(Material(str(reference), self._store.resolve(reference).digest, pinned))
+        self._materials += config.build.materials
         self._values.env |= config.env
         self._labels |= config.labels
         self._commands = config.commands
@@ -255,7 +260,7 @@ class _Build:
         if made is None:
             made = self._write(make(), task)
             self._cache.put(name, made)
-        self._add(made, instruction.written, cached=cached)
+        self._add(made, whole(instruction), cached=cached)
         return cached
 
     def _write(self, items: tuple[Item, ...], task: str) -> LayerMade:
@@ -356,6 +361,12 @@ class _Build:
         bodies = "".join(f"\n{document.text}{document.name}" for document in documents)
         return ("/bin/sh", "-c", f"{instruction.text}{bodies}\n")
 
+    def _arguments(self) -> dict[str, str]:
+        """The build arguments that may be told."""
+        private = (str(self._inputs.context.resolve()), str(Path.home()))
+        secret = self._labels.get(SECRETS_LABEL, "")
+        return recorded_arguments(self._inputs.arguments, secret=secret, private=private)
+
     def _finish(self) -> BuiltRootfs:
         config = ImageConfig(
             platform=self._platform,
@@ -365,6 +376,7 @@ class _Build:
             labels=self._labels,
             commands=self._commands,
             ignored=tuple(self._ignored),
+            build=BuildRecord(self._arguments(), tuple(self._materials)),
         )
         described = self._store.put_document(oci.config_to_json(config), MEDIA_CONFIG)
         manifest = oci.Manifest(described, tuple(layer.blob for layer in self._layers))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
+from appliance.image import materials
+from appliance.image.materials import BuildRecord
 from appliance.recipe import bundlefile
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
-    """Where a layer came from: the digest and bytes of its tar, and the instruction that made it."""
+    """Where a layer came from: the digest and bytes of its tar, and the whole instruction that made it."""
 
     diff_id: Digest
     instruction: str
@@ -106,6 +108,7 @@ class ImageConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    build: BuildRecord = field(default_factory=BuildRecord)
 
 
 def manifest_to_json(manifest: Manifest) -> bytes:
@@ -182,6 +185,7 @@ def config_to_json(config: ImageConfig) -> bytes:
             "labels": dict(config.labels),
             "commands": list(config.commands),
             "ignored": list(config.ignored),
+            "build": materials.to_document(config.build),
         }
     )
 
@@ -259,6 +263,7 @@ def _config(document: Any) -> ImageConfig:
         labels=_texts(document["labels"]),
         commands=_tuple(document["commands"]),
         ignored=_tuple(document["ignored"]),
+        build=materials.from_document(document["build"]),
     )
 
 

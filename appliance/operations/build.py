@@ -16,6 +16,7 @@ from appliance.image import builder, oci
 from appliance.image.builder import BuildInputs, BuiltLayer, BuiltRootfs, open_rootfs
 from appliance.image.oci import ARTIFACT_CLUSTER_IMAGE, MEDIA_INDEX, Index, Platform
 from appliance.image.store import Store
+from appliance.operations import stock
 from appliance.recipe import bundlefile, kubefile
 from appliance.recipe.bundlefile import BundleSpec
 
@@ -114,6 +115,7 @@ def build_image(
     index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
     descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
     store.tag(request.reference, descriptor)
+    stock.read_ahead(store, descriptor, cache=request.cache, sink=sink)
     warnings = (*recipe.warnings, *_unused_arguments(recipe, request.arguments))
     return BuildReport(
         request.reference, descriptor.digest, platforms, _layers(built), clock.monotonic() - start, warnings

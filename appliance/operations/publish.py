@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance import canonical, events
-from appliance.bundle import inventory, runfile, sidecars, stub
-from appliance.bundle.inventory import Inventory, Package
+from appliance.bundle import runfile, sidecars, stub
+from appliance.bundle.inventory import cyclonedx, sourcelist, statement
 from appliance.bundle.manifest import (
     BLOBS,
     PROVENANCE_NAME,
@@ -27,21 +27,22 @@ from appliance.bundle.manifest import (
     RuntimeInput,
     Volume,
 )
-from appliance.bundle.pyruntime import lock, project, runtime
+from appliance.bundle.pyruntime import lock, runtime, sourcecode
 from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.errors import BundleError
-from appliance.files import write_bytes
+from appliance.files import hash_file, write_bytes
 from appliance.image import oci
+from appliance.operations import stock
 from appliance.trust import envelope, keys
 from appliance.trust.formats import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from appliance.bundle.inventory.holdings import Holdings
     from appliance.bundle.pyruntime.runtime import Runtime
     from appliance.bundle.runfile import Payload
     from appliance.clock import Clock
@@ -53,18 +54,25 @@ if TYPE_CHECKING:
 Pythons = Callable[[str], tuple["Runtime", ...]]
 """From an architecture (``amd64``) to the runtimes that travel for it: the operator's and the host's."""
 
+Sources = Callable[[Sequence["Runtime"]], "Path"]
+"""From the runtimes that travel to a tar of their source packages."""
+
 _MACHINES = {debian: machine for machine, debian in lock.ARCHITECTURES.items()}
 _SBOM_SUFFIX = ".sbom.cdx.json"
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """Which image goes into which folder, signed by whom; `created` is SOURCE_DATE_EPOCH in seconds since 1970."""
+    """Which image goes into which folder, signed by whom; `created` is SOURCE_DATE_EPOCH in seconds since 1970.
+
+    `cache`, the folder that builds use, keeps what was found in layers.
+    """
 
     reference: Reference
     folder: Path
     signers: tuple[Signer, ...]
     created: int = 0
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +128,21 @@ def travelling(cache: Path, *, latest: bool = False, sink: events.Sink = events.
     return pythons
 
 
+def source_packages(cache: Path, sink: events.Sink = events.silent) -> Sources:
+    """The real source packages, fetched or taken from `cache`."""
+    return functools.partial(sourcecode.collect, cache=cache, sink=sink)
+
+
 def publish(
-    request: PublishRequest, *, store: Store, pythons: Pythons, clock: Clock, sink: events.Sink = events.silent
+    request: PublishRequest,
+    *,
+    store: Store,
+    pythons: Pythons,
+    clock: Clock,
+    sources: Sources | None = None,
+    sink: events.Sink = events.silent,
 ) -> Published:
-    """Write and sign the bundle of an image, for all platforms that it was built for.
+    """Write and sign the bundle of an image, for all platforms that it was built for; with `sources`, these as well.
 
     Raises `RecipeError` when the image is not in the store, or a signer not valid now, before anything is written;
     `BundleError` or `StateError` when a blob is missing or damaged, `ApplianceError` when the disk is full.
@@ -133,12 +152,12 @@ def publish(
     image = _read_image(store, request.reference)
     runtimes = tuple(made for architecture in image.architectures for made in pythons(architecture))
     path = request.folder / file_name(image.rootfs[0].config, image.architectures)
-    holds = _inventory(image, runtimes, created=request.created)
-    documents = _documents(holds, request.reference)
+    holdings = stock.take(store, image.index, runtimes, created=request.created, cache=request.cache, sink=sink)
+    documents = _documents(holdings, request.reference, sources(runtimes) if sources else None)
     author = _Author(path.name, image, runtimes, request, clock)
     members = [*_runtime_members(runtimes), *documents, *_blob_members(store, image)]
     written = runfile.write(path, members, author, created=request.created, sink=sink)
-    beside = _write_beside(path, written, sbom=inventory.sbom(holds), request=request, clock=clock)
+    beside = _write_beside(path, written, sbom=cyclonedx.sbom(holdings), request=request, clock=clock)
     return Published(
         files=(PublishedFile(path, written.size, written.sha256), *beside),
         manifest_digest=Digest.of(written.manifest),
@@ -169,34 +188,17 @@ def _read_image(store: Store, reference: Reference) -> _Image:
     return _Image(data, tuple(sorted(rootfs, key=lambda r: str(r.platform))), tuple(blobs.values()))
 
 
-def _inventory(image: _Image, runtimes: Sequence[Runtime], *, created: int) -> Inventory:
-    spec = image.rootfs[0].config.spec
-    return Inventory(
-        name=spec.name,
-        version=spec.version,
-        vendor=spec.vendor,
-        image=Digest.of(image.index),
-        created=created,
-        layers=tuple(
-            inventory.Layer(record.instruction, str(rootfs.platform), layer.digest, layer.size)
-            for rootfs in image.rootfs
-            for layer, record in zip(rootfs.manifest.layers, rootfs.config.layers, strict=True)
-        ),
-        packages=tuple(
-            Package(made.name, made.version, lock.ARCHITECTURES[python.arch], made.digest, made.source)
-            for python in runtimes
-            for made in python.inputs
-        ),
-        builder=project.this_project().version,
-    )
-
-
-def _documents(holds: Inventory, reference: Reference) -> list[Member]:
+def _documents(holdings: Holdings, reference: Reference, archive: Path | None) -> list[Member]:
     return [
-        _document(SBOM_NAME, inventory.sbom(holds)),
-        _document(PROVENANCE_NAME, inventory.provenance(holds, reference=str(reference))),
-        _document(SOURCES_NAME, inventory.sources(holds.packages)),
+        _document(SBOM_NAME, cyclonedx.sbom(holdings)),
+        _document(PROVENANCE_NAME, statement.provenance(holdings, reference=str(reference))),
+        _document(SOURCES_NAME, sourcelist.to_text(holdings, carried=archive is not None)),
+        *([_file(sourcelist.ARCHIVE_NAME, archive)] if archive else []),
     ]
+
+
+def _file(name: str, path: Path) -> Member:
+    return Member(name, path.stat().st_size, hash_file(path), functools.partial(_open, path), 0o644)
 
 
 def _document(name: str, data: bytes) -> Member:
