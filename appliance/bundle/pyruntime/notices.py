@@ -1,6 +1,7 @@
 """What the packages in a travelling Python say of their licences.
 
-The copyright files of debs travel as ``licenses/NAME``. Wheels bring theirs below ``site/*.dist-info``. A deb without such a file of its own refers to another package's.
+The copyright files of debs travel as ``licenses/NAME``; wheels bring theirs below ``site/*.dist-info``. A deb without
+such a file of its own refers to another package's.
 """
 
 from __future__ import annotations
