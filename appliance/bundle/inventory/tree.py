@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from appliance.bundle.inventory.found import LayerFound
 from appliance.bundle.inventory.parts import NO_RELEASE, PackageKind, Release
 from appliance.bundle.inventory.readers import root_of
+from appliance.image.whiteouts import Cover
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,32 +56,12 @@ def over_each_other(layers: Iterable[LayerFound]) -> TreeFound:
 
 
 def _lay_over(whole: LayerFound, layer: LayerFound) -> None:
-    removed, opaque = frozenset(layer.removed), frozenset(layer.opaque)
-    there = {path for known in layer.by_path for path in known}
-    replaced = frozenset(there)
-    folders = frozenset(above for path in there for above in _above(path))
+    placed = (path for known in layer.by_path for path in known)
+    cover = Cover.of(removed=layer.removed, opaque=layer.opaque, placed=placed)
     for known, new in zip(whole.by_path, layer.by_path, strict=True):
-        gone = [
-            path
-            for path in known
-            if path in folders or _hidden(path, removed=removed, opaque=opaque, replaced=replaced)
-        ]
-        for path in gone:
+        for path in [path for path in known if cover.hides(path)]:
             del known[path]
         known.update(new)
-
-
-def _hidden(path: str, *, removed: frozenset[str], opaque: frozenset[str], replaced: frozenset[str]) -> bool:
-    """Whether an upper layer takes `path` away, puts something else there, or a file where a folder above it was."""
-    if path in removed or path in replaced:
-        return True
-    return any(above in removed or above in opaque or above in replaced for above in _above(path))
-
-
-def _above(path: str) -> Iterator[str]:
-    while path:
-        path = path.rpartition("/")[0]
-        yield path
 
 
 def _completed(whole: LayerFound, path: str, packages: tuple[Package, ...]) -> Iterator[Package]:

@@ -87,8 +87,9 @@ class Sources:
             (*apt, "source", "--download-only", "--only-source", f"{name}={version}"), folder=folder
         )
         if done.returncode != 0:
+            said = next((line for line in done.stderr.splitlines() if line.startswith("E: ")), "apt said nothing")
             raise ApplianceError(
-                f"the archive has no source package {name} {version}: {(done.stderr.splitlines() or [''])[-1]}",
+                f"the archive does not give the source package {name} {version}: {said.removeprefix('E: ')}",
                 hint="run scripts/lock, so that what travels is what the archive has; older ones: snapshot.debian.org",
             )
 
