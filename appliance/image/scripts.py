@@ -43,7 +43,7 @@ class _Layer:
 
 
 def read(sources: Iterable[Reader], wanted: Callable[[str], bool]) -> tuple[Script, ...]:
-    """The scripts in layers (tar+zstd), lowest first, as if unpacked over each other, sorted; and files that are `wanted`.
+    """The scripts and the `wanted` files in layers (tar+zstd), lowest first, as if unpacked over each other; sorted.
 
     A text of more than 1 MiB, or beyond 64 MiB of them in a layer, is left out; its digest is not.
     """

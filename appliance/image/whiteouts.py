@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What a layer covers: paths that it removes, folders that it makes opaque, paths where it puts something itself."""
+    """What a layer covers: paths that it removes, folders that it makes opaque, paths where it puts something."""
 
     removed: frozenset[str]
     opaque: frozenset[str]

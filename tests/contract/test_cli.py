@@ -86,11 +86,22 @@ SHAPES: dict[str, tuple[str, set[str]]] = {
     ),
     "show contents": ("show BUNDLE contents TRUSTED", {"verified", "refusal", "files"}),
     "show images": ("show BUNDLE images TRUSTED", {"verified", "refusal", "image", "platforms"}),
-    "show scripts": ("show BUNDLE scripts TRUSTED", {"verified", "refusal", "files"}),
+    "show scripts": ("show BUNDLE scripts TRUSTED", {"verified", "refusal", "files", "commands"}),
     "show docs": ("show BUNDLE docs TRUSTED", {"verified", "refusal", "files"}),
     "show sbom": ("show BUNDLE sbom TRUSTED", {"verified", "refusal", "name", "document"}),
     "show provenance": ("show BUNDLE provenance TRUSTED", {"verified", "refusal", "name", "document"}),
-    "show licenses": ("show BUNDLE licenses TRUSTED", {"verified", "refusal", "name", "text"}),
+    "show licenses": (
+        "show BUNDLE licenses TRUSTED",
+        {"verified", "refusal", "licenses", "packages", "not_read", "text"},
+    ),
+    "show against": (
+        "show BUNDLE --against BUNDLE TRUSTED",
+        {"verified", "refusal", "before", "after", "settings", "images", "packages", "files", "scripts"},
+    ),
+    "show packages against": (
+        "show BUNDLE sbom --against BUNDLE TRUSTED",
+        {"verified", "refusal", "before", "after", "packages"},
+    ),
     "scan": ("scan 127.0.0.1 --port 1", {"hosts"}),
     "runs": ("runs", {"runs"}),
     "lab list": ("lab list", {"labs"}),
@@ -126,6 +137,7 @@ REFUSED = {
     "a command of a later version": ("upgrade BUNDLE", 2, "UsageError"),
     "an argument is missing": ("verify", 2, "UsageError"),
     "no such topic": ("show BUNDLE nosuch", 2, "UsageError"),
+    "nothing to compare manuals by": ("show BUNDLE docs --against BUNDLE TRUSTED", 2, "UsageError"),
     "an image that is not there": ("inspect nosuch:1", 2, "RecipeError"),
     "a Kubefile that is not there": ("build -t a:1 keys", 2, "RecipeError"),
     "not a fingerprint": ("trust remove 12", 2, "RecipeError"),
@@ -180,7 +192,7 @@ def test_events_of_several_tasks_are_numbered_through(desk: Desk) -> None:
     done = desk.call("build", "-t", "demo:1.2.0", "context", "-o", "jsonl")
     *events, result = (json.loads(line) for line in done.stdout.splitlines())
     assert [event["n"] for event in events] == list(range(1, len(events) + 1))
-    assert sum(event["event"] == "TaskStarted" for event in events) == 3
+    assert sum(event["event"] == "TaskStarted" for event in events) == 4
     assert result["reference"] == "demo:1.2.0"
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from support.containers import carry, put_container, put_layer, rpm_database, tar
 from support.images import fake_pythons, put_image
+from support.publishers import carry, put_container, put_layer, rpm_database, tar
 from test_package_databases import APK, CONTROL, DEP5, STATUS, deb
 
 from appliance.bundle.inventory import cyclonedx, found, layer, tree

@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from appliance.operations import deliver, propose, verification
-from appliance.operations.deliver import Texts, Topic
+from appliance.operations import deliver, look, propose, verification
+from appliance.operations.look import Texts, Topic
 from appliance.trust import policy as policies
 from appliance.trust import store
 from tui.session import Delivery
@@ -71,7 +71,7 @@ def opened(engine: Engine, delivery: Delivery) -> Iterator[VerifiedBundle]:
 def manuals(engine: Engine, delivery: Delivery) -> tuple[TextFile, ...]:
     """The texts below ``docs/`` in the delivery."""
     with opened(engine, delivery) as bundle:
-        shown = deliver.show(bundle, Topic.DOCS)
+        shown = look.show(bundle, Topic.DOCS)
     return shown.files if isinstance(shown, Texts) else ()
 
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _INSTALLED = "installed"
-_COMMON = re.compile(r"/usr/share/common-licenses/([A-Za-z0-9][A-Za-z0-9.+-]*[A-Za-z0-9+])")
 _FORMAT = re.compile(r"^(?:Format|Format-Specification):\s*\S", re.IGNORECASE)
 _GNU = re.compile(r"(A?GPL|LGPL|GFDL)-([0-9](?:\.[0-9])?)(\.0)?(\+?)(-only|-or-later)?")
 _SPDX: Mapping[str, str] = {
@@ -71,9 +70,9 @@ def stanzas(text: str) -> Iterator[dict[str, str]]:
 
 
 def licences(text: str) -> tuple[str, ...]:
-    """The licences that a copyright file names: those of its files, or the common ones that it refers to."""
+    """The licences that a machine-readable copyright file gives for files; one in prose says nothing by rule."""
     if not _FORMAT.match(text.lstrip("\ufeff \n")):
-        return tuple(sorted({spdx(name) for name in _COMMON.findall(text)}))
+        return ()
     named = (fields["License"].split("\n")[0].strip() for fields in stanzas(text) if _of_files(fields))
     return tuple(sorted({spdx(name) for name in named if name}))
 

@@ -1,6 +1,6 @@
 """`Listing`: what the SBOM of a bundle says, read where it arrives. Pure; the bytes are somebody else's.
 
-Only what `cyclonedx` writes is looked at; a document of another shape gives an error or an empty list, never a traceback.
+Only what `cyclonedx` writes is looked at; a document of another shape gives an error or an empty list.
 """
 
 from __future__ import annotations
