@@ -13,15 +13,17 @@ from support.signing import NOW, At, Vendor
 from test_package_databases import APK
 
 from appliance.bundle.inventory import listing
+from appliance.bundle.verify import VerifiedBundle
 from appliance.digest import Digest
 from appliance.errors import BundleError, VerificationError
 from appliance.image import scripts
 from appliance.image.difference import Change
 from appliance.image.layers import TEXT_BYTES
 from appliance.image.store import Store
-from appliance.operations import against, look, publish
+from appliance.operations import against, contents, look, publish
 from appliance.operations.against import Changed
 from appliance.operations.look import Licences, Scripts, Topic
+from appliance.report import officer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,3 +206,57 @@ def test_what_is_no_sbom_of_ours_is_refused_in_words(data: bytes) -> None:
 
 def test_reading_scripts_stops_at_no_layer() -> None:
     assert scripts.read((), lambda _: True) == ()
+
+
+def page(path: Path, vendor: Vendor) -> str:
+    with look.opened(path, vendor.trust(), now=NOW) as (bundle, _):
+        assert isinstance(bundle, VerifiedBundle)
+        found = contents.contents(bundle)
+    return officer.to_html(
+        officer.OfficerPage(
+            file=path.name,
+            verified=True,
+            findings=(),
+            checked="1 byte",
+            made="2026-11-23",
+            origin=officer.Origin(
+                "sha256:ab", (officer.Signature("Vendor <script>", "sha256:cd", ("cms",), trusted=True, reason="root"),)
+            ),
+            policy=officer.PolicyResult("no policy", ((True, "vendor: 1 of 1"),), ("the time of signing",)),
+            contents=found,
+        )
+    )
+
+
+def test_the_officers_page_shows_contents_origin_and_policy(tmp_path: Path, vendor: Vendor) -> None:
+    html = page(deliver(tmp_path, vendor, OLD), vendor)
+    assert html.startswith("<!doctype html>")
+    for said in (ALPINE, "busybox-binsh", "bin/tool", "META/sbom.cdx.json", "vendor: 1 of 1", "the time of signing"):
+        assert said in html
+
+
+def test_nothing_of_a_bundle_gets_into_the_page_as_markup(tmp_path: Path, vendor: Vendor) -> None:
+    hostile = APK.replace("P:musl", "P:<img src=x onerror=alert(1)>\x1b[2J")
+    html = page(deliver(tmp_path, vendor, [{"scripts/<b>&.sh": b"#!/bin/sh\n"}], packages=hostile), vendor)
+    assert "<img" not in html
+    assert "<b>&" not in html
+    assert "<script" not in html
+    assert "\x1b" not in html
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html
+
+
+def test_the_page_of_a_bundle_that_is_not_verified_lists_no_contents() -> None:
+    html = officer.to_html(
+        officer.OfficerPage(
+            "x.run",
+            verified=False,
+            findings=("chunk 1 is not what was signed",),
+            checked="",
+            made="",
+            origin=officer.Origin("", ()),
+            policy=officer.PolicyResult("", (), ()),
+        )
+    )
+    assert "NOT VERIFIED: x.run" in html
+    assert "chunk 1 is not what was signed" in html
+    assert "proves nothing" in html

@@ -84,7 +84,7 @@ def _unpacked(source: Reader, media_type: str) -> Iterator[Reader]:
             case _:
                 raise BundleError(f"a layer of type {media_type}, which is not read")
     except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError) as error:
-        raise BundleError(f"a damaged layer: {error}", hint="pull or build the image again") from error
+        raise BundleError("a damaged layer", hint="pull or build the image again") from error
 
 
 def _file(found: LayerFound, path: str, info: tarfile.TarInfo, *, members: Members, files: bool) -> None:

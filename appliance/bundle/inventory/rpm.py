@@ -39,7 +39,7 @@ def installed(database: Path) -> tuple[Package, ...]:
             rows = connection.execute("SELECT blob FROM Packages ORDER BY hnum")
             return tuple(found for (blob,) in rows if (found := _package(_tags(bytes(blob)))).name != _KEY)
     except (sqlite3.Error, TypeError) as error:
-        raise ValueError(f"not rpm's database: {error}") from error
+        raise ValueError("not rpm's database") from error
 
 
 def carried(file: BinaryIO) -> Package:

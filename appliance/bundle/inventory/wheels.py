@@ -54,4 +54,4 @@ def carried(file: BinaryIO) -> Package:
                 raise ValueError("a wheel without metadata")
             return installed(archive.read(name).decode(errors="replace"))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"not a wheel: {error}") from error
+        raise ValueError("not a wheel") from error
