@@ -39,6 +39,7 @@ class _Layer:
     placed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
     room: int = TEXTS_BYTES
 
 
@@ -50,7 +51,7 @@ def read(sources: Iterable[Reader], wanted: Callable[[str], bool]) -> tuple[Scri
     found: dict[str, Script] = {}
     for source in sources:
         layer = _read(source, wanted)
-        cover = Cover.of(removed=layer.removed, opaque=layer.opaque, placed=layer.placed)
+        cover = Cover.of(removed=layer.removed, opaque=layer.opaque, placed=layer.placed, folders=layer.folders)
         found = {path: script for path, script in found.items() if not cover.hides(path)} | layer.scripts
     return tuple(found[path] for path in sorted(found))
 
@@ -66,7 +67,9 @@ def _read(source: Reader, wanted: Callable[[str], bool]) -> _Layer:
                 layer.opaque.append(folder)
             elif name.startswith(WHITEOUT):
                 layer.removed.append(f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
-            elif not info.isdir():
+            elif info.isdir():
+                layer.folders.append(path)
+            else:
                 layer.placed.append(path)
                 _note(layer, path, info, members=members, wanted=wanted(path))
     return layer

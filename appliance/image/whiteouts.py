@@ -19,11 +19,13 @@ class Cover:
     folders: frozenset[str]
 
     @classmethod
-    def of(cls, *, removed: Iterable[str], opaque: Iterable[str], placed: Iterable[str]) -> Cover:
-        """Of the whiteouts of a layer and the files and links in it."""
-        placed = frozenset(placed)
-        folders = frozenset(above for path in placed for above in _above(path))
-        return cls(frozenset(removed), frozenset(opaque), placed, folders)
+    def of(
+        cls, *, removed: Iterable[str], opaque: Iterable[str], placed: Iterable[str], folders: Iterable[str] = ()
+    ) -> Cover:
+        """Of the whiteouts of a layer, the files and links in it, and its folders."""
+        placed, folders = frozenset(placed), frozenset(folders)
+        within = (above for path in (*placed, *folders) for above in _above(path))
+        return cls(frozenset(removed), frozenset(opaque), placed, folders.union(within))
 
     def hides(self, path: str) -> bool:
         """Whether a file or link of a lower layer at `path` is gone, or something else stands there."""

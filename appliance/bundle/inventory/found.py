@@ -18,6 +18,8 @@ RECORD_BYTES = 512 << 20
 class LayerFound:
     """What one layer holds, by path. `removed` and `opaque` are its whiteouts; `files` is empty unless asked for.
 
+    `folders` are those that may stand where a lower layer has a file that is known.
+
     `unread` are places where packages may stand that could not be read, and why.
     """
 
@@ -29,6 +31,7 @@ class LayerFound:
     unread: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
 
     @property
     def by_path(self) -> tuple[dict[str, Any], ...]:
@@ -57,6 +60,7 @@ def dump(found: LayerFound) -> bytes:
             "unread": found.unread,
             "removed": found.removed,
             "opaque": found.opaque,
+            "folders": found.folders,
         }
     )
 
@@ -78,6 +82,7 @@ def parse(data: bytes) -> LayerFound:
             unread=dict(document["unread"]),
             removed=list(document["removed"]),
             opaque=list(document["opaque"]),
+            folders=list(document["folders"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not what was found in a layer: {error}") from error

@@ -48,6 +48,9 @@ def read(source: Reader, media_type: str, *, files: bool) -> LayerFound:
                 found.opaque.append(folder)
             elif name.startswith(layers.WHITEOUT):
                 found.removed.append(f"{folder}/{name.removeprefix(layers.WHITEOUT)}".lstrip("/"))
+            elif info.isdir():
+                if files or reader_of(path):
+                    found.folders.append(path)
             elif info.issym():
                 found.links[path] = info.linkname
             elif info.isreg():

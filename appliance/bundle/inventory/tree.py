@@ -57,7 +57,7 @@ def over_each_other(layers: Iterable[LayerFound]) -> TreeFound:
 
 def _lay_over(whole: LayerFound, layer: LayerFound) -> None:
     placed = (path for known in layer.by_path for path in known)
-    cover = Cover.of(removed=layer.removed, opaque=layer.opaque, placed=placed)
+    cover = Cover.of(removed=layer.removed, opaque=layer.opaque, placed=placed, folders=layer.folders)
     for known, new in zip(whole.by_path, layer.by_path, strict=True):
         for path in [path for path in known if cover.hides(path)]:
             del known[path]
