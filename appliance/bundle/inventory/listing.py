@@ -73,13 +73,7 @@ def _reason(reference: str) -> str:
 
 
 def _components(components: Any, where: str, dependencies: Any) -> Iterator[ListedPackage | ListedFile]:
-    names = {component["bom-ref"]: component["name"] for component in components}
-    users = {
-        reference: str(names[entry["ref"]])
-        for entry in dependencies
-        if entry["ref"] in names
-        for reference in entry.get("dependsOn", [])
-    }
+    users = _users(components, dependencies)
     for component in components:
         match component["type"]:
             case "library":
@@ -90,6 +84,17 @@ def _components(components: Any, where: str, dependencies: Any) -> Iterator[List
                 yield ListedFile(where, _text(component["name"]), sha256, properties.get("mode", ""), size)
             case _:
                 yield from _components(component.get("components", []), _text(component["name"]), [])
+
+
+def _users(components: Any, dependencies: Any) -> dict[str, str]:
+    """The component that needs a package, by the package's reference; of several Pythons the first."""
+    names = {component["bom-ref"]: _text(component["name"]) for component in components}
+    users: dict[str, str] = {}
+    for entry in dependencies:
+        if entry["ref"] in names:
+            for reference in entry.get("dependsOn", []):
+                users.setdefault(reference, names[entry["ref"]])
+    return users
 
 
 def _package(component: Any, where: str) -> ListedPackage:
