@@ -180,6 +180,35 @@ def test_a_stranger_s_bundle_is_shown_but_not_vouched_for(desk: Desk) -> None:
     assert fingerprint in shown.stdout
 
 
+def test_nothing_of_a_bundle_reaches_the_terminal_unescaped(desk: Desk) -> None:
+    """Titles, scripts, manuals, package names and instructions: all of them somebody else wrote."""
+    controls = set("\x1b\x07\x9b\u202e\r\x08")
+    evil = f"{''.join(sorted(controls))}]0;owned"
+    folder, context = desk.call.folder / "evil", desk.call.folder / "evil/context"
+    for name, text in {
+        "Kubefile": f"FROM scratch\nCOPY . .\nRUN <<E\n: '{evil}'\nE\n",
+        "bundle.yaml": SPEC,
+        "scripts/evil.sh": f"#!/bin/sh\necho '{evil}'\n",
+        "docs/evil.md": evil,
+        "lib/apk/db/installed": f"P:{evil}\nV:{evil}\nL:{evil}\n",
+    }.items():
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).write_text(text, newline="")
+    assert desk.call("build", "-t", "evil:1.2.0", context).returncode == 0
+    signer = load_signer(desk.call.folder / "keys/signer-key.pem")
+    request = publish.PublishRequest(Reference.parse("evil:1.2.0"), folder / "out", (signer,))
+    store = Store(desk.call.folder / "store")
+    made = publish.publish(request, store=store, pythons=fake_pythons(folder), clock=SystemClock()).files[0].path
+    for topic in ("summary", "contents", "images", "scripts", "sbom", "provenance", "licenses", "docs"):
+        said = desk.call(*words(desk, f"show {made} {topic} TRUSTED")).stdout
+        assert said
+        assert not set(said) & controls, topic
+    for old, new in ((made, desk.bundle), (desk.bundle, made)):
+        said = desk.call(*words(desk, f"show {new} --against {old} TRUSTED")).stdout
+        assert "echo '" in said
+        assert not set(said) & controls
+
+
 def test_events_come_as_lines_with_the_result_last(desk: Desk) -> None:
     done = desk.call(*words(desk, "verify BUNDLE TRUSTED -o jsonl"))
     *events, result = (json.loads(line) for line in done.stdout.splitlines())
