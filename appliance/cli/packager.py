@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--platform", "platforms", metavar="P,…", default="", help="such as linux/amd64 (this machine's)")
 @click.option("--build-arg", "arguments", multiple=True, metavar="K=V", help="the value of an ARG; repeatable")
 @click.option("--no-cache", is_flag=True, help="carry every instruction out anew")
+@click.option("--locked", is_flag=True, help="refuse a URL without a checksum that Kubefile.lock does not know")
 @registry_options
 @pass_session
 @common
@@ -46,6 +47,7 @@ def build(
     platforms: str,
     arguments: tuple[str, ...],
     no_cache: bool,
+    locked: bool,
     registries: Reach,
 ) -> None:
     """Build a cluster image from the Kubefile in CONTEXT, into the local store.
@@ -66,6 +68,7 @@ def build(
         platforms=tuple(Platform.parse(word) for word in platforms.split(",") if word),
         use_cache=not no_cache,
         mtime=source_date_epoch(),
+        locked=locked,
     )
     sink = session.output.sink()
     report = building.build_image(request, pull=puller(session, registries, sink), sink=sink)

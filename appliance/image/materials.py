@@ -15,7 +15,7 @@ from appliance.digest import Digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from appliance.recipe.kubefile import Instruction
+    from appliance.recipe.instructions import Instruction
 
 SECRETS_LABEL = "vnd.appliance.secret-args"
 """A LABEL that names build arguments, with spaces between, whose values are nobody's business."""

@@ -14,11 +14,12 @@ from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
 from appliance.image import materials
 from appliance.image.materials import BuildRecord
-from appliance.recipe import bundlefile
+from appliance.recipe import apps, bundlefile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from appliance.recipe.apps import App
     from appliance.recipe.bundlefile import BundleSpec
 
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -90,7 +91,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
-    """Where a layer came from: the digest and bytes of its tar, and the whole instruction that made it."""
+    """Where a layer came from: the digest and bytes of its tar, and the instruction that made it."""
 
     diff_id: Digest
     instruction: str
@@ -99,7 +100,10 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """``application/vnd.appliance.config.v1+json``: what a rootfs is and how it is run."""
+    """``application/vnd.appliance.config.v1+json``: what a rootfs is and how it is run.
+
+    `commands` are CMD or CMDS, `launch` names those of `apps` that LAUNCH does.
+    """
 
     platform: Platform
     spec: BundleSpec
@@ -108,7 +112,20 @@ class ImageConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    apps: tuple[App, ...] = ()
+    launch: tuple[str, ...] = ()
+    kube_version: str = ""
     build: BuildRecord = field(default_factory=BuildRecord)
+
+    @property
+    def launch_lines(self) -> tuple[str, ...]:
+        """The shell lines that run once the cluster is up, with the image root as working directory."""
+        return apps.launch_lines(self.apps, self.launch, self.commands)
+
+
+def must_be_small(path: str) -> bool:
+    """Whether a plan reads a file of a rootfs whole: what services are made of, and templates."""
+    return path.startswith(TEXT_FOLDERS) and (path.startswith("services/") or path.endswith(".j2"))
 
 
 def manifest_to_json(manifest: Manifest) -> bytes:
@@ -185,6 +202,9 @@ def config_to_json(config: ImageConfig) -> bytes:
             "labels": dict(config.labels),
             "commands": list(config.commands),
             "ignored": list(config.ignored),
+            "apps": [apps.to_document(app) for app in config.apps],
+            "launch": list(config.launch),
+            "kubeVersion": config.kube_version,
             "build": materials.to_document(config.build),
         }
     )
@@ -263,6 +283,9 @@ def _config(document: Any) -> ImageConfig:
         labels=_texts(document["labels"]),
         commands=_tuple(document["commands"]),
         ignored=_tuple(document["ignored"]),
+        apps=tuple(apps.from_document(app) for app in document["apps"]),
+        launch=_tuple(document["launch"]),
+        kube_version=_text(document["kubeVersion"]),
         build=materials.from_document(document["build"]),
     )
 

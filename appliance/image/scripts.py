@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from appliance.digest import Digest
 from appliance.image import layers
-from appliance.image.layers import TEXT_BYTES, TEXTS_BYTES, WHITEOUT
+from appliance.image.layers import TEXT_BYTES, TEXTS_BYTES
+from appliance.image.packing import OPAQUE, WHITEOUT
 from appliance.image.tarstream import Members, safe_path
 from appliance.image.whiteouts import Cover
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from appliance.image.tarstream import Reader
 
 _MARK = b"#!"
-_OPAQUE = ".wh..wh..opq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def _read(source: Reader, wanted: Callable[[str], bool]) -> _Layer:
         for info in members:
             path = safe_path(info.name)
             folder, _, name = path.rpartition("/")
-            if name == _OPAQUE:
+            if name == OPAQUE:
                 layer.opaque.append(folder)
             elif name.startswith(WHITEOUT):
                 layer.removed.append(f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/"))

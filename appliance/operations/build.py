@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,11 +12,13 @@ from appliance import events, files
 from appliance.clock import Clock, SystemClock
 from appliance.errors import ApplianceError, RecipeError
 from appliance.image import builder, oci
-from appliance.image.builder import BuildInputs, BuiltLayer, BuiltRootfs, open_rootfs
+from appliance.image.builder import BuildInputs, BuiltRootfs
+from appliance.image.emulation import host_platform
 from appliance.image.oci import ARTIFACT_CLUSTER_IMAGE, MEDIA_INDEX, Index, Platform
+from appliance.image.rootfs import open_rootfs
 from appliance.image.store import Store
 from appliance.operations import stock
-from appliance.recipe import bundlefile, kubefile
+from appliance.recipe import bundlefile, kubefile, lexing
 from appliance.recipe.bundlefile import BundleSpec
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.digest import Digest
+    from appliance.image.layering import BuiltLayer
     from appliance.image.oci import ImageConfig
     from appliance.image.reference import Reference
     from appliance.recipe.kubefile import Kubefile
@@ -40,7 +42,7 @@ _VERSION = re.compile(r"v?((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)([-+
 class BuildRequest:
     """What to build: `reference` names the image, `store` and `cache` are folders, `mtime` is SOURCE_DATE_EPOCH.
 
-    `kubefile` None means the one in `context`.
+    `kubefile` None means the one in `context`; with `locked` its lock must know each URL without a checksum.
     """
 
     context: Path
@@ -52,6 +54,7 @@ class BuildRequest:
     platforms: tuple[Platform, ...] = ()
     use_cache: bool = True
     mtime: int = 0
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,37 +108,39 @@ def build_image(
     start = clock.monotonic()
     _check_arguments(request.arguments)
     path = request.kubefile or request.context / KUBEFILE
-    recipe = kubefile.parse(_read(path, kubefile.TEXT_BYTES), source=str(path))
-    builder.check_supported(recipe)
+    recipe = kubefile.parse(_read(path, lexing.TEXT_BYTES), source=str(path))
     store = Store(request.store)
     platforms = request.platforms or (host_platform(),)
-    for platform in platforms:
-        _bring_base(request, recipe, platform, store=store, pull=pull)
-    built = tuple(_build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms)
-    index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
-    descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
-    store.tag(request.reference, descriptor)
-    stock.read_ahead(store, descriptor, cache=request.cache, sink=sink)
-    warnings = (*recipe.warnings, *_unused_arguments(recipe, request.arguments))
+    with store.use():
+        for platform in platforms:
+            _bring_bases(request, recipe, platform, store=store, pull=pull)
+        built = tuple(
+            _build(request, path, recipe, store=store, platform=platform, sink=sink) for platform in platforms
+        )
+        index = Index(tuple(rootfs.manifest for rootfs in built), artifact_type=ARTIFACT_CLUSTER_IMAGE)
+        descriptor = store.put_document(oci.index_to_json(index), MEDIA_INDEX)
+        store.tag(request.reference, descriptor)
+        stock.read_ahead(store, descriptor, cache=request.cache, sink=sink)
+    beside = _foreign(path.parent / BUNDLEFILE)
+    warnings = (*recipe.warnings, *beside, *_warnings(built), *_unused_arguments(recipe, request.arguments))
     return BuildReport(
         request.reference, descriptor.digest, platforms, _layers(built), clock.monotonic() - start, warnings
     )
 
 
-def _bring_base(
+def _bring_bases(
     request: BuildRequest, recipe: Kubefile, platform: Platform, *, store: Store, pull: Pull | None
 ) -> None:
-    """Pull the base image, if the store lacks it; what goes wrong is told at the FROM."""
-    named = builder.base_name(recipe, request.arguments, platform)
-    if named is None or pull is None or store.find(named[1]):
-        return
-    instruction, reference = named
-    try:
-        pull(reference)
-    except ApplianceError as error:
-        at = f" at {error.where}" if error.where else ""
-        message = f"the base image is not in the store and cannot be pulled: {error.message}{at}"
-        raise instruction.error(message, hint=f"build it first, or {error.hint}") from error
+    """Pull the images that the Kubefile builds on, if the store lacks them; what goes wrong is told at their line."""
+    for needed in builder.needed_images(recipe, request.arguments, platform):
+        if pull is None or store.find(needed.reference):
+            continue
+        try:
+            pull(needed.reference)
+        except ApplianceError as error:
+            at = f" at {error.where}" if error.where else ""
+            message = f"the base image is not in the store and cannot be pulled: {error.message}{at}"
+            raise needed.instruction.error(message, hint=f"build it first, or {error.hint}") from error
 
 
 def _build(
@@ -148,6 +153,8 @@ def _build(
         arguments=request.arguments,
         mtime=request.mtime,
         use_cache=request.use_cache,
+        lock=path.with_name(f"{path.name}.lock"),
+        locked=request.locked,
     )
     return builder.build(inputs, platform, store=store, cache=request.cache, sink=sink)
 
@@ -171,11 +178,6 @@ def inspect(store: Path, reference: Reference) -> ImageDetail:
     return ImageDetail(reference, descriptor.digest, rootfs)
 
 
-def host_platform() -> Platform:
-    """The platform of this machine."""
-    return Platform.parse(f"linux/{os.uname().machine}")
-
-
 def _read(path: Path, limit: int) -> str:
     try:
         return files.read_bounded(path, limit).decode("utf-8")
@@ -192,12 +194,18 @@ def _read(path: Path, limit: int) -> str:
 def _spec(request: BuildRequest, path: Path, recipe: Kubefile, *, store: Store, platform: Platform) -> BundleSpec:
     """What bundle.yaml says; without it, the base image's description, with name and version of the tag."""
     beside = path.parent / BUNDLEFILE
-    if beside.exists():
-        return bundlefile.load(_read(beside, kubefile.TEXT_BYTES), source=str(beside))
+    if beside.exists() and bundlefile.is_ours(text := _read(beside, lexing.TEXT_BYTES)):
+        return bundlefile.load(text, source=str(beside))
     name = request.reference.repository.rpartition("/")[2]
     version = _VERSION.fullmatch(request.reference.tag)
     base = builder.base_spec(recipe, request.arguments, platform, store=store) or BundleSpec(name, "0.0.0")
     return dataclasses.replace(base, name=name, version=version[1] if version else "0.0.0")
+
+
+def _foreign(path: Path) -> tuple[str, ...]:
+    if not path.exists() or bundlefile.is_ours(_read(path, lexing.TEXT_BYTES)):
+        return ()
+    return (f"{path}: its apiVersion is not appliance/v1, so it does not describe this bundle",)
 
 
 def _check_arguments(arguments: Mapping[str, str]) -> None:
@@ -206,6 +214,10 @@ def _check_arguments(arguments: Mapping[str, str]) -> None:
             f"{name}{value}".encode()
         except UnicodeEncodeError as error:
             raise RecipeError(f"the value of {name!r} is not UTF-8 text", hint="give it in UTF-8") from error
+
+
+def _warnings(built: tuple[BuiltRootfs, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warning for rootfs in built for warning in rootfs.warnings))
 
 
 def _layers(built: tuple[BuiltRootfs, ...]) -> tuple[BuiltLayer, ...]:

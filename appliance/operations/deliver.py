@@ -99,10 +99,10 @@ def _host_runtime(bundle: VerifiedBundle, architecture: str) -> HostRuntime:
 def texts(bundle: VerifiedBundle, image: PlatformImage, *, below: tuple[str, ...] = TEXTS) -> tuple[TextFile, ...]:
     """The image's texts `below` these folders, as its layers leave them; what is not UTF-8 is no text.
 
-    A file there of more than 1 MiB is a `BundleError`.
+    A template or a service's file of more than 1 MiB is a `BundleError`; any other such file is no text.
     """
     sources = (bundle.open(layer.digest) for layer in image.manifest.layers)
-    found = layers.read_merged(sources, lambda path: path.startswith(below))
+    found = layers.read_merged(sources, lambda path: path.startswith(below), small=oci.must_be_small)
     return tuple(
         TextFile(path, text, mode) for path, (mode, data) in sorted(found.items()) if (text := _text(data)) is not None
     )

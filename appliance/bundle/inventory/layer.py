@@ -21,6 +21,7 @@ from appliance.bundle.inventory.readers import reader_of
 from appliance.digest import Digest
 from appliance.errors import BundleError
 from appliance.image import layers
+from appliance.image.packing import OPAQUE, WHITEOUT
 from appliance.image.tarstream import Members, safe_path
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from appliance.image.tarstream import Reader
 
 _IN_MEMORY_BYTES = 4 << 20
-_OPAQUE = ".wh..wh..opq"
 
 
 def read(source: Reader, media_type: str, *, files: bool) -> LayerFound:
@@ -44,10 +44,10 @@ def read(source: Reader, media_type: str, *, files: bool) -> LayerFound:
         for info in members:
             path = safe_path(info.name)
             folder, _, name = path.rpartition("/")
-            if name == _OPAQUE:
+            if name == OPAQUE:
                 found.opaque.append(folder)
-            elif name.startswith(layers.WHITEOUT):
-                found.removed.append(f"{folder}/{name.removeprefix(layers.WHITEOUT)}".lstrip("/"))
+            elif name.startswith(WHITEOUT):
+                found.removed.append(f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
             elif info.isdir():
                 if files or reader_of(path):
                     found.folders.append(path)
