@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,7 @@ import pytest
 from support.images import fake_pythons
 
 from appliance.bundle.inventory import statement
+from appliance.digest import Digest
 from appliance.image.materials import SECRETS_LABEL, WITHHELD, recorded_arguments
 from appliance.image.oci import Platform
 from appliance.image.reference import Reference
@@ -18,7 +22,7 @@ from appliance.operations import stock
 from appliance.operations.build import BuildRequest, build_image
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SCRIPT = """\
 RUN <<EOF
@@ -79,6 +83,36 @@ def test_the_base_image_is_an_input_pinned_only_by_its_digest(tmp_path: Path) ->
     assert [package["name"] for package in packages] == ["libc6", "click"]
     tight = provenance(tmp_path, "tight:1.0.0")["resolvedDependencies"][0]
     assert tight == {"uri": f"docker.io/library/base@{digest}", "digest": {"sha256": digest.hex}}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder without a word."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """Where the file ``tool`` is to be had."""
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "tool").write_bytes(b"tool")
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(served))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/tool"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_url_is_an_input_unpinned_unless_the_recipe_says_its_digest(tmp_path: Path, url: str) -> None:
+    digest = Digest.of(b"tool")
+    build(tmp_path, "loose:1.0.0", f"FROM scratch\nADD {url} a\n")
+    build(tmp_path, "tight:1.0.0", f"FROM scratch\nADD --checksum={digest} {url} a\n")
+    loose, tight = (provenance(tmp_path, f"{name}:1.0.0")["resolvedDependencies"][0] for name in ("loose", "tight"))
+    assert tight == {"uri": url, "digest": {"sha256": digest.hex}}
+    assert loose == {**tight, "annotations": {"unpinned": True}}
 
 
 def test_what_a_base_was_made_of_is_told_of_what_is_built_upon_it(tmp_path: Path) -> None:
