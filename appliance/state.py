@@ -66,15 +66,25 @@ class Home:
     @classmethod
     def of(cls, root: Path | None = None) -> Home:
         """`root` if given, else ``/var/lib/appliance`` for root and the user's state folder for others."""
+        return cls(_made(cls.at(root).root))
+
+    @classmethod
+    def at(cls, root: Path | None = None) -> Home:
+        """`of`, for who only reads: nothing is made."""
         if root is None:
             system = Path("/var/lib") / _APPLICATION
             root = system if os.geteuid() == 0 else platformdirs.user_state_path(_APPLICATION)
-        return cls(_made(root.absolute()))
+        return cls(root.absolute())
 
     @property
     def blobs(self) -> Path:
         """``blobs/sha256/``: blobs out of verified bundles, by digest."""
         return _made(self.root / "blobs" / "sha256")
+
+    @property
+    def floors(self) -> Path:
+        """``floors.json``: the highest epochs that were installed from here."""
+        return self.root / "floors.json"
 
     def cluster(self, name: str) -> ClusterDir:
         """The folder of cluster `name`, made if need be; `RecipeError` unless `name` is a DNS label."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from appliance.plan.steps import Proposal, Stage
     from appliance.report.result import Report
     from appliance.report.view import HostView, RunView
-    from appliance.trust.envelope import SignerResult
+    from appliance.trust.judgement import SignerResult
     from tui.calls.runs import KnownCluster
     from tui.fields import Field
     from tui.session import Delivery, Machine, Session

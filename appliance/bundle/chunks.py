@@ -22,6 +22,8 @@ from appliance.bundle.layout import LIMITS
 from appliance.errors import BundleError, VerificationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from _typeshed import WriteableBuffer
 
     from appliance.bundle.manifest import BundleManifest, FileEntry
@@ -34,15 +36,18 @@ class BundleFiles:
 
     name: str
     size: int
-    sidecars: tuple[sidecars.Sidecar, ...]
+    beside: sidecars.Beside
     _descriptor: int
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the bundle at `path`; `BundleError` when there is none or it cannot be read."""
+    def open(cls, path: Path, *, also: Sequence[Path] = ()) -> Self:
+        """Open the bundle at `path`; `BundleError` when there is none or it cannot be read.
+
+        `also`: folders in which countersignatures and the like lie, besides the bundle's own.
+        """
         path = Path(path)
         try:
-            beside = sidecars.read(path)
+            beside = sidecars.read(path, also=also)
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             why, hint = os.strerror(error.errno or 0), "name the .run file; if it is on a stick, see that it is mounted"

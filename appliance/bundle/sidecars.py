@@ -1,12 +1,18 @@
-"""The small files beside a ``.run``: what stock tools check, byte for byte what the file itself holds.
+"""The small files beside a ``.run``.
 
-::
+What stock tools check, byte for byte what the file itself holds::
 
-    NAME.run.p7s  NAME.run.sig      its signatures (of several keys: NAME.run.KEYID.p7s, KEYID being 12 digits)
-    NAME.run.manifest.json          what they are made over
-    NAME.SHA256SUMS  .p7s           every file of the delivery but signatures, and that list's own signature
+    NAME.run.p7s .sig .sshsig .cosign.sig   its signatures (of several keys: NAME.run.KEYID.p7s, KEYID being 12 digits)
+    NAME.run.manifest.json                  what they are made over
+    NAME.SHA256SUMS  .p7s                   every file of the delivery but signatures, and that list's own signature
 
-The signatures in the file count. One beside it may be missing; one that differs is a finding.
+The signatures in the file count. One beside it may be missing; one that differs is a finding. And what came later and
+is in no file of the vendor's, here or in a folder of its own, because the medium may be read-only::
+
+    NAME.run.sigs/KEYID.p7s .sshsig         countersignatures over the manifest, KEYID being 64 digits
+    …p7s.tsr                                a time stamp over the .p7s of that name
+    NAME.run.permit.json  .sigs/            the permit to go back to this bundle, and who gave it
+    *.crl                                   revocation lists
 """
 
 from __future__ import annotations
@@ -16,7 +22,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance.bundle.layout import LIMITS
-from appliance.errors import BundleError
+from appliance.errors import BundleError, VerificationError
+from appliance.trust import envelope, revocation, timestamp
 from appliance.trust.formats import Form
 
 if TYPE_CHECKING:
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 
 MANIFEST_SUFFIX = ".manifest.json"
 SUMS_SUFFIX = ".SHA256SUMS"
+SIGNATURES_SUFFIX = ".sigs"
+PERMIT_SUFFIX = ".permit.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +76,92 @@ def remove_stale(bundle: Path, current: Collection[str]) -> None:
             path.unlink()
 
 
-def read(bundle: Path) -> tuple[Sidecar, ...]:
-    """The manifest and signatures that lie beside `bundle`, cut where they are too long; `BundleError` for too many."""
-    pattern = _pattern(bundle.name)
-    paths = sorted(path for path in bundle.parent.iterdir() if pattern.fullmatch(path.name) and path.is_file())
-    if len(paths) > LIMITS.sidecars_count:
-        raise BundleError(f"{len(paths)} files beside the bundle claim to be its signatures", where=str(bundle))
-    return tuple(Sidecar(path.name, _start(path)) for path in paths)
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside a bundle, read and not believed: copies of what is in it, and what came later."""
+
+    exports: tuple[Sidecar, ...] = ()
+    countersignatures: tuple[Sidecar, ...] = ()
+    stamps: tuple[Sidecar, ...] = ()
+    permit: Sidecar | None = None
+    permit_signatures: tuple[Sidecar, ...] = ()
+    lists: tuple[Sidecar, ...] = ()
+
+
+def read(bundle: Path, *, also: Sequence[Path] = ()) -> Beside:
+    """What lies beside `bundle`, and of what came later what lies in the folders `also`.
+
+    Cut where it is too long; `BundleError` for too many.
+    """
+    folders = (bundle.parent, *(folder for folder in also if folder != bundle.parent))
+    exported = _pattern(bundle.name)
+    name = re.escape(bundle.name)
+    permits = _matching(folders, re.compile(rf"{name}{re.escape(PERMIT_SUFFIX)}"))
+    return Beside(
+        exports=_matching(folders[:1], exported),
+        countersignatures=_signatures(folders, bundle.name),
+        stamps=_matching(
+            [*folders, *(folder / f"{bundle.name}{SIGNATURES_SUFFIX}" for folder in folders)],
+            re.compile(rf"(?:{name}(?:\.[0-9a-f]{{12,64}})?|[0-9a-f]{{64}})\.p7s{re.escape(timestamp.SUFFIX)}"),
+        ),
+        permit=permits[0] if permits else None,
+        permit_signatures=_signatures(folders, f"{bundle.name}{PERMIT_SUFFIX}"),
+        lists=_matching(folders, re.compile(r"[^.].*\.crl")),
+    )
+
+
+def _signatures(folders: Sequence[Path], name: str) -> tuple[Sidecar, ...]:
+    forms = "|".join(re.escape(form.suffix) for form in Form if form.says_role)
+    return _matching(
+        [folder / f"{name}{SIGNATURES_SUFFIX}" for folder in folders], re.compile(rf"[0-9a-f]{{64}}({forms})")
+    )
+
+
+def signatures_beside(document: Path) -> tuple[Sidecar, ...]:
+    """The countersignatures in the folder beside a document; `BundleError` for too many."""
+    return _signatures([document.parent], document.name)
+
+
+def _matching(folders: Sequence[Path], pattern: re.Pattern[str]) -> tuple[Sidecar, ...]:
+    """The files of that name in folders that may not be there, each name once: the first folder's."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                if pattern.fullmatch(path.name) and path.is_file():
+                    found.setdefault(path.name, path)
+    if len(found) > LIMITS.sidecars_count:
+        raise BundleError(f"{len(found)} files beside the bundle claim to be its signatures", where=str(folders[0]))
+    return tuple(Sidecar(name, _start(path)) for name, path in sorted(found.items()))
 
 
 def _start(path: Path) -> bytes:
-    limit = LIMITS.manifest if path.name.endswith(MANIFEST_SUFFIX) else LIMITS.sidecar
+    limits = {MANIFEST_SUFFIX: LIMITS.manifest, ".crl": revocation.FILE_BYTES}
+    limit = next((limit for suffix, limit in limits.items() if path.name.endswith(suffix)), LIMITS.sidecar)
     with path.open("rb") as source:
         return source.read(limit + 1)
+
+
+def countersignatures(found: Sequence[Sidecar]) -> tuple[tuple[Signature, ...], tuple[str, ...]]:
+    """The countersignatures that can be read, and a sentence for each file that cannot."""
+    signatures, faults = [], []
+    for sidecar in found:
+        form = next(form for form in Form if form.says_role and sidecar.name.endswith(form.suffix))
+        try:
+            signature = envelope.countersignature(form, sidecar.data)
+        except VerificationError as error:
+            faults.append(f"{sidecar.name} is no countersignature: {error.message}")
+            continue
+        if sidecar.name.startswith(signature.keyid.hex):
+            signatures.append(signature)
+        else:
+            faults.append(f"{sidecar.name} is by another key than its name says")
+    return tuple(signatures), tuple(faults)
+
+
+def countersigned(name: str, signatures: Sequence[Signature]) -> tuple[Sidecar, ...]:
+    """Countersignatures of the file called `name`, as files in the folder ``NAME.sigs``."""
+    return tuple(Sidecar(f"{name}{SIGNATURES_SUFFIX}/{s.keyid.hex}{s.form.suffix}", s.value) for s in signatures)
 
 
 def findings(name: str, found: Sequence[Sidecar], manifest: bytes, signatures: Sequence[Signature]) -> tuple[str, ...]:

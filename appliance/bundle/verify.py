@@ -5,12 +5,16 @@
 1. The file is long enough to have a head, and the head has its magic.
 2. The lengths in the head are within `LIMITS`.
 3. Manifest and signatures are read, once, into memory; everything below is about those bytes.
-4. The signatures hold over the manifest, and whose they are satisfies the policy (`envelope.check`).
+4. The signatures, in it and beside it, hold over the manifest, and whose they are satisfies the policy
+   (`judgement.check`); the policy itself has not expired, and lets a bundle judge itself if this one does.
 5. The manifest is one that this version can read, its numbers sound (`manifest.from_bytes`).
 6. The file has the signed size, and comes in one volume.
 7. Its stub has the signed digest.
 8. What stands between the signatures and the archive is zeros.
-9. The manifest and signatures beside the file, where there are any, are the same as in it.
+9. The manifest and signatures beside the file, where there are any, are the same as in it; what lies there as a
+   countersignature is one.
+10. Its epoch is not below the policy's minimum, nor below that of what was installed here before, unless a permit by
+    those who satisfy the policy allows this very step back.
 
 The payload, chunk by chunk, is compared when it is read: `VerifiedBundle.open`, `read`, `check_all`. For people who ask
 what is wrong `Candidate.inspect` goes on where `admit` stops; it gives nothing out.
@@ -18,6 +22,7 @@ what is wrong `Candidate.inspect` goes on where `admit` stops; it gives nothing 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
@@ -25,16 +30,20 @@ from typing import TYPE_CHECKING, Final, Self
 from appliance import events
 from appliance.bundle import sidecars
 from appliance.bundle.chunks import BundleFiles, Checked, Chunks, MemberReader, damaged
+from appliance.bundle.history import History
 from appliance.bundle.layout import HEAD_BYTES, MANIFEST_OFFSET, STUB_BYTES, head_lengths
 from appliance.bundle.manifest import BundleManifest, from_bytes
 from appliance.digest import Digest
-from appliance.errors import BundleError, VerificationError
-from appliance.trust import envelope
+from appliance.errors import BundleError, RecipeError, VerificationError
+from appliance.trust import envelope, judgement, revocation
+from appliance.trust.rules import SelfRun
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from appliance.trust.floors import Seen
     from appliance.trust.policy import Trust
+    from appliance.trust.revocation import RevocationList
 
 __all__ = [
     "BundleFiles",
@@ -55,12 +64,13 @@ class VerifiedBundle:
     It owns the open files: use it as a context manager, or `close` it. Several threads may read from it.
     """
 
-    __slots__ = ("_chunks", "_files", "manifest", "manifest_bytes", "verdict")
+    __slots__ = ("_candidate", "_chunks", "_files", "manifest", "manifest_bytes", "verdict")
 
     def __init__(self, files: BundleFiles, candidate: Candidate, manifest: BundleManifest) -> None:
         self.manifest = manifest
         self.manifest_bytes = candidate.manifest
         self.verdict = candidate.verdict
+        self._candidate = candidate
         self._files = files
         self._chunks = Chunks(files, manifest)
 
@@ -68,6 +78,16 @@ class VerifiedBundle:
     def manifest_digest(self) -> Digest:
         """The digest of the manifest's bytes: what the signers put their names to."""
         return Digest.of(self.manifest_bytes)
+
+    @property
+    def seen(self) -> Seen:
+        """It, as this site remembers what it installed."""
+        return self._candidate.history.seen(self.manifest)
+
+    def goes_back_from(self, epoch: int, image: Digest) -> bool:
+        """Whether it is older than what has `epoch` and `image`, and no permit allows to go back from that."""
+        older = self.manifest.epoch < epoch
+        return older and not self._candidate.history.permitted(self.manifest, [image])
 
     @property
     def name(self) -> str:
@@ -128,7 +148,7 @@ class UnverifiedBundle:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What `Candidate.inspect` found: what is wrong in steps 4 to 9, what was compared, a sentence for each bad chunk.
+    """What `Candidate.inspect` found: what is wrong in steps 4 to 10, what was compared, a sentence for each bad chunk.
 
     What lies behind the end of a file that was cut short is one fault of step 6, and in no sentence of `damage`.
     """
@@ -146,10 +166,17 @@ class Candidate:
     manifest: bytes
     signatures: tuple[envelope.Signature, ...]
     padding_offset: int
-    verdict: envelope.Verdict
+    verdict: judgement.Verdict
+    trust: Trust
+    now: datetime
+
+    @property
+    def history(self) -> History:
+        """It, before what was installed here."""
+        return History(self.verdict, self.files.beside, self.trust, self.now)
 
     def admit(self) -> VerifiedBundle:
-        """Steps 4 (the verdict counts) to 9. `VerificationError` or `BundleError` says in words what does not hold."""
+        """Steps 4 (the verdict counts) to 10. `VerificationError` or `BundleError` says in words what does not hold."""
         self.verdict.require()
         manifest = from_bytes(self.manifest)
         for check in _CHECKS:
@@ -157,7 +184,7 @@ class Candidate:
         return VerifiedBundle(self.files, self, manifest)
 
     def inspect(self, sink: events.Sink = events.silent) -> Inspection:
-        """Steps 4 to 9 and every chunk; what does not hold is in the result, not raised. The sink may raise to stop it.
+        """Steps 4 to 10 and every chunk; what does not hold is in the result, not raised. The sink may raise to stop.
 
         Without signatures that count, or a sound manifest, there is nothing to compare the rest with.
         """
@@ -173,7 +200,7 @@ class Candidate:
 
 
 def open_bundle(files: BundleFiles, trust: Trust, *, now: datetime) -> VerifiedBundle:
-    """All nine steps. `BundleError` for what is not a whole bundle, `VerificationError` for what is not to be trusted.
+    """All ten steps. `BundleError` for what is not a whole bundle, `VerificationError` for what is not to be trusted.
 
     The files belong to the result; when this raises they still belong to the caller.
     """
@@ -200,8 +227,33 @@ def examine(files: BundleFiles, trust: Trust, *, now: datetime) -> Candidate:
         raise BundleError("the file ends within its manifest: it is truncated", where=files.name)
     manifest = data[:manifest_bytes]
     signatures = envelope.unpack(data[manifest_bytes:])
-    verdict = envelope.check(manifest, signatures, trust, now=now)
-    return Candidate(files, manifest, signatures, MANIFEST_OFFSET + len(data), verdict)
+    later, _ = sidecars.countersignatures(files.beside.countersignatures)
+    trust = replace(trust, lists=(*trust.lists, *_lists(files.beside)))
+    stamps = [stamp.data for stamp in files.beside.stamps]
+    verdict = judgement.check(manifest, (*signatures, *later), trust, now=now, stamps=stamps)
+    return Candidate(files, manifest, signatures, MANIFEST_OFFSET + len(data), verdict, trust, now)
+
+
+def _lists(beside: sidecars.Beside) -> tuple[RevocationList, ...]:
+    """Revocation lists from the medium; what cannot be read is none: whoever could put it there could leave it away."""
+    found = []
+    for sidecar in beside.lists:
+        with contextlib.suppress(RecipeError):
+            found.append(revocation.parse(sidecar.data, source=sidecar.name))
+    return tuple(found)
+
+
+def _check_policy(candidate: Candidate, _: BundleManifest) -> None:
+    policy = candidate.trust.policy
+    if policy.expires is not None and policy.expires < candidate.now:
+        raise VerificationError(
+            f"the policy of this site expired on {policy.expires:%Y-%m-%d}", hint="install its successor: trust policy"
+        )
+    if candidate.trust.self_run and policy.self_run is SelfRun.REFUSE:
+        raise VerificationError(
+            "the policy of this site does not let a bundle judge itself",
+            hint="check it with an appliance that was here before, with appliance-verify, or with stock tools",
+        )
 
 
 def _check_size(candidate: Candidate, manifest: BundleManifest) -> None:
@@ -242,14 +294,30 @@ def _check_padding(candidate: Candidate, manifest: BundleManifest) -> None:
         )
 
 
-def _check_sidecars(candidate: Candidate, _: BundleManifest) -> None:
+def _check_sidecars(candidate: Candidate, _manifest: BundleManifest) -> None:
     files = candidate.files
-    if found := sidecars.findings(files.name, files.sidecars, candidate.manifest, candidate.signatures):
-        raise VerificationError("; ".join(found), hint="take away what somebody put beside the bundle")
+    differing = sidecars.findings(files.name, files.beside.exports, candidate.manifest, candidate.signatures)
+    _, unreadable = sidecars.countersignatures(files.beside.countersignatures)
+    if differing or unreadable:
+        raise VerificationError(
+            "; ".join((*differing, *unreadable)), hint="take away what somebody put beside the bundle"
+        )
+
+
+def _check_epoch(candidate: Candidate, manifest: BundleManifest) -> None:
+    candidate.history.require_recent(manifest)
 
 
 _Check = Callable[[Candidate, BundleManifest], None]
-_CHECKS: Final[tuple[_Check, ...]] = (_check_size, _check_volumes, _check_stub, _check_padding, _check_sidecars)
+_CHECKS: Final[tuple[_Check, ...]] = (
+    _check_policy,
+    _check_size,
+    _check_volumes,
+    _check_stub,
+    _check_padding,
+    _check_sidecars,
+    _check_epoch,
+)
 
 
 def _fault_of(check: _Check, candidate: Candidate, manifest: BundleManifest) -> BundleError | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from appliance.cli.options import FILE, BundleArgument, Option
+from appliance.cli.options import FILE, FOLDER, BundleArgument, Option, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +34,19 @@ def trust_options(command: Callable[P, R]) -> Callable[..., R]:
         help="a CA certificate, a signer's certificate or key, or sha256:FINGERPRINT; repeatable",
     )
     @option("--policy", type=FILE, help="a policy, where the site has none")
+    @option(
+        "--signatures",
+        type=FOLDER,
+        multiple=True,
+        metavar="FOLDER",
+        help="where countersignatures lie that are not beside BUNDLE; repeatable",
+    )
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         anchors: Any = kwargs.pop("anchors")
         policy: Any = kwargs.pop("policy")
-        kwargs["trust"] = _trust(anchors, policy)
+        beside: Any = kwargs.pop("signatures")
+        kwargs["trust"] = dataclasses.replace(_trust(anchors, policy), beside=beside)
         return command(*args, **kwargs)
 
     return wrapper
@@ -51,7 +60,11 @@ def _trust(anchors: tuple[str, ...], policy: Path | None) -> Trust:
 
 
 def site_trust() -> Trust:
-    """Whom the site believes, without more."""
-    from appliance.trust import store  # noqa: PLC0415  (cryptography is slow to import)
+    """Whom the site believes, and what it installed before, without more."""
+    from appliance.state import Home  # noqa: PLC0415
+    from appliance.trust import floors, store  # noqa: PLC0415  (cryptography is slow to import)
 
-    return store.load_store()
+    session = click.get_current_context().ensure_object(Session)
+    return dataclasses.replace(
+        store.load_store(), floors=floors.load(Home.at(session.home_folder).floors), self_run=session.bundle is not None
+    )

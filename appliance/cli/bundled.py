@@ -11,7 +11,7 @@ from appliance.cli.officer import verdict_lines
 from appliance.cli.options import FOLDER, Command, Session, common, pass_session
 from appliance.cli.text import one_line, plural, table
 from appliance.clock import SystemClock
-from appliance.operations import deliver, verification
+from appliance.operations import deliver, tool, verification
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ NOT_VERIFIED = 3
 def welcome(session: Session, bundle: Path) -> int:
     """Check the bundle by what this site believes, and say what one can do next."""
     trust, now = site_trust(), SystemClock().now()
-    report = verification.verify(bundle, trust, now=now, self_run=True, sink=session.output.sink())
+    report = verification.verify(bundle, trust, now=now, sink=session.output.sink())
     hosts = "ROLE=ADDRESSES"
     if report.verified:
         with deliver.open_delivery(bundle, trust, now=now) as opened:
@@ -83,4 +83,25 @@ def extract_only(session: Session, *, bundle: Path, folder: Path, trust: Trust) 
     session.output.result(
         {"folder": str(folder), "files": [str(path) for path in written]},
         f"{plural(len(written), 'file')} in {folder}",
+    )
+
+
+@click.command(cls=Command)
+@bundle_argument
+@click.option("--prefix", type=FOLDER, default=tool.PREFIX, show_default=True, help="below which it goes")
+@trust_options
+@pass_session
+@common
+def install_tool(session: Session, *, bundle: Path, prefix: Path, trust: Trust) -> None:
+    """Put the appliance of BUNDLE on this machine for good: bin/appliance, which judges later bundles by its own code.
+
+    Example: appliance install-tool etcd-1.0.0-linux-amd64.run --trust root.pem
+
+    Check BUNDLE with stock tools or appliance-verify first: who replaced the bundle replaced what you install.
+    """
+    with deliver.open_delivery(bundle, trust, now=SystemClock().now()) as opened:
+        made = tool.install(opened, prefix.absolute())
+    session.output.result(
+        {"program": str(made.program), "folder": str(made.folder), "digest": str(made.digest)},
+        f"{made.program}\n  {made.folder}\n  {made.digest}",
     )

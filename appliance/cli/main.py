@@ -47,7 +47,9 @@ _SECTIONS = {
     _OFFICER: {
         "verify": ("officer", "verify", "Check a bundle: every byte, signature and policy."),
         "show": ("show", "show", "Look inside a bundle; nothing of it is run."),
-        "trust": ("officer", "trust", "Say whom this site believes."),
+        "sign": ("signing", "sign", "Countersign a bundle, or attach signatures."),
+        "install-tool": ("bundled", "install_tool", "Put a permanent appliance on this machine."),
+        "trust": ("believing", "trust", "Say whom this site believes."),
     },
     _OPERATOR: {
         "tui": ("guide", "tui", "Be guided through a delivery."),

@@ -117,9 +117,9 @@ def _arguments(words: tuple[str, ...]) -> dict[str, str]:
     "keys",
     type=FILE,
     multiple=True,
-    required=True,
     help="a signer's private key; repeatable",
 )
+@click.option("--prepare", is_flag=True, help="sign nothing: write what is to be signed elsewhere, see sign --attach")
 @click.option("--cert", type=FILE, help="its chain (signer.pem beside the key)")
 @click.option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
 @click.option("--lock-or-latest", is_flag=True, help="newer Debian packages and wheels where locked ones are gone")
@@ -134,6 +134,7 @@ def bundle(
     keys: tuple[Path, ...],
     cert: Path | None,
     key_passphrase_file: str | None,
+    prepare: bool,
     lock_or_latest: bool,
     with_sources: bool,
 ) -> None:
@@ -144,6 +145,8 @@ def bundle(
     from appliance.operations import publish  # noqa: PLC0415  (py7zr is slow to import)
     from appliance.trust.keys import load_signer  # noqa: PLC0415
 
+    if prepare is bool(keys):
+        raise click.UsageError("--key says who signs, --prepare that they sign elsewhere: one of them")
     passphrase = prompts.secret(key_passphrase_file, "APPLIANCE_KEY_PASSPHRASE", "key passphrase")
     signers = tuple(load_signer(key, chain=cert, passphrase=passphrase) for key in keys)
     sink = session.output.sink()
@@ -177,6 +180,18 @@ def _published_lines(published: Published) -> list[str]:
         *table([("", size_text(file.size), str(file.path)) for file in published.files], right=(1,)),
         f"manifest  {published.manifest_digest}",
         *(f"signed    {printable(signer.subject)}  {signer.fingerprint}" for signer in published.signers),
+        *([] if published.signers else _unsigned(published)),
+    ]
+
+
+def _unsigned(published: Published) -> list[str]:
+    bundle, manifest = published.files[0].path, published.files[1].path
+    return [
+        "unsigned  next, with your key wherever it is:",
+        f"  openssl cms -sign -binary -md sha384 -in {manifest} -outform DER -out {bundle}.p7s \\",
+        "    -signer signer.pem -inkey KEY -certfile release-ca.pem",
+        f"  appliance sign {bundle} --attach {bundle}.p7s",
+        f"  then the same for {bundle.name.removesuffix('.run')}.SHA256SUMS, which is signed last",
     ]
 
 

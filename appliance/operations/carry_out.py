@@ -26,6 +26,7 @@ from appliance.recipe import clusterfile
 from appliance.report.result import Report, report_of
 from appliance.report.view import RunView, fold
 from appliance.state import ClusterDir, ClusterState, Home, InstalledHost, RunDir
+from appliance.trust import floors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,13 +68,15 @@ def start(
     """Start the worker that carries the proposal out and return its folder; the run goes on without the caller.
 
     The blobs that the plan sends come out of `bundle`, checked as they are read. Raises `BundleError` when some are
-    needed and there is none, `StateError` when another run has leased a host or the worker does not start, `PlanError`
-    when a run of the cluster ended since the proposal was made.
+    needed and there is none, `StateError` when its epoch leaves too many behind, when another run has leased a host or
+    the worker does not start, `PlanError` when a run of the cluster ended since the proposal was made.
     """
     plan = proposed.proposal.plan
     require_free(proposed, target, home, take_over=terms.take_over)
     require_current(target.folder, proposed.surveyed)
     _take_out(plan, home, bundle, sink)
+    if bundle is not None:
+        floors.keep(home.floors, bundle.seen, lower=True)
     run = target.folder.new_run(proposed.proposal.operation, now=target.clock.now())
     endpoints = {host.name: host.endpoint for host in proposed.hosts}
     instructions = order.make_order(

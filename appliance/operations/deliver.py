@@ -50,7 +50,7 @@ def open_delivery(path: Path, trust: Trust, *, now: datetime) -> VerifiedBundle:
 
     Raises `BundleError` or `VerificationError`; the payload is compared as it is read.
     """
-    opened = BundleFiles.open(path)
+    opened = BundleFiles.open(path, also=trust.beside)
     try:
         return bundles.open_bundle(opened, trust, now=now)
     except BaseException:

@@ -104,7 +104,7 @@ def opened(path: Path, trust: Trust, *, now: datetime) -> Iterator[tuple[Verifie
             found: VerifiedBundle | UnverifiedBundle = stack.enter_context(deliver.open_delivery(path, trust, now=now))
         except VerificationError as error:
             refusal = error.message
-            files = stack.enter_context(BundleFiles.open(path))
+            files = stack.enter_context(BundleFiles.open(path, also=trust.beside))
             found = open_unverified_for_display(files, trust, now=now)
         yield found, refusal
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from appliance import events, plugins
 from appliance.digest import Digest
-from appliance.errors import PlanError, PreflightFailed, RecipeError
+from appliance.errors import PlanError, PreflightFailed, RecipeError, VerificationError
 from appliance.execute.lease import Owner
 from appliance.image.oci import ImageConfig, Platform
 from appliance.inventory import preflight
@@ -112,12 +112,13 @@ def check(
 def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
     """What makes the site what the Clusterfile and the bundle's image say; an empty plan when it is so already.
 
-    Raises `PreflightFailed` when a host is not fit, `PlanError` and `RecipeError` when there is no such plan,
-    `TransportError` when no host answers.
+    Raises `VerificationError` when a host has a later epoch, `PreflightFailed` when one is not fit, `PlanError` and
+    `RecipeError` when there is no such plan, `TransportError` when no host answers.
     """
     wanted = _wanted(bundle, target)
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
+        _require_newer(bundle, target, found)
         site = _site(bundle, target, wanted, found)
         checks = _checks(found, site, wanted)
         _require_fit(checks)
@@ -264,6 +265,20 @@ def _require_stamps(target: Target, found: Survey) -> None:
             where=host,
             hint="appliance apply with the same bundle writes it anew; then reset",
         )
+
+
+def _require_newer(bundle: VerifiedBundle, target: Target, found: Survey) -> None:
+    """What a host has had counts as what was seen here: an older epoch needs a permit."""
+    for host in found.hosts:
+        stamp = host.stamp
+        if stamp is None or stamp.cluster != target.cluster.name:
+            continue
+        if bundle.goes_back_from(stamp.epoch, Digest.parse(stamp.image)):
+            raise VerificationError(
+                f"the bundle's epoch {bundle.manifest.epoch} is lower than {stamp.epoch}, which is installed there",
+                where=host.name,
+                hint=f"whom the policy names must sign a permit: appliance trust permit --from {stamp.image}",
+            )
 
 
 def _installed_site(target: Target, found: Survey) -> Site:

@@ -35,7 +35,7 @@ from appliance.errors import BundleError
 from appliance.files import hash_file, write_bytes
 from appliance.image import oci
 from appliance.operations import stock
-from appliance.trust import envelope, keys
+from appliance.trust import envelope
 from appliance.trust.formats import Form
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from appliance.image.oci import Descriptor, ImageConfig, Manifest, Platform
     from appliance.image.reference import Reference
     from appliance.image.store import Store
-    from appliance.trust.keys import KeyInfo, Signer
+    from appliance.trust.keyinfo import KeyInfo
+    from appliance.trust.keys import Signer
 
 Pythons = Callable[[str], tuple["Runtime", ...]]
 """From an architecture (``amd64``) to the runtimes that travel for it: the operator's and the host's."""
@@ -63,9 +64,10 @@ _SBOM_SUFFIX = ".sbom.cdx.json"
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """Which image goes into which folder, signed by whom; `created` is SOURCE_DATE_EPOCH in seconds since 1970.
+    """Which image goes into which folder, signed by whom: by nobody yet when they sign elsewhere.
 
-    `cache`, the folder that builds use, keeps what was found in layers.
+    `created` is SOURCE_DATE_EPOCH in seconds since 1970. `cache`, the folder that builds use, keeps what was found in
+    layers.
     """
 
     reference: Reference
@@ -148,7 +150,8 @@ def publish(
     `BundleError` or `StateError` when a blob is missing or damaged, `ApplianceError` when the disk is full.
     """
     started = clock.monotonic()
-    envelope.require_able(request.signers, now=clock.now())
+    if request.signers:
+        envelope.require_able(request.signers, now=clock.now())
     image = _read_image(store, request.reference)
     runtimes = tuple(made for architecture in image.architectures for made in pythons(architecture))
     path = request.folder / file_name(image.rootfs[0].config, image.architectures)
@@ -161,7 +164,7 @@ def publish(
     return Published(
         files=(PublishedFile(path, written.size, written.sha256), *beside),
         manifest_digest=Digest.of(written.manifest),
-        signers=tuple(keys.describe(signer.certificate) for signer in request.signers),
+        signers=tuple(signer.info for signer in request.signers),
         seconds=clock.monotonic() - started,
     )
 
@@ -282,7 +285,8 @@ class _Author:
 
     def sign(self, manifest: bytes) -> bytes:
         """The signature area."""
-        return envelope.pack(envelope.sign(manifest, self.request.signers, self.clock))
+        signers = self.request.signers
+        return envelope.pack(envelope.sign(manifest, signers, self.clock) if signers else ())
 
 
 def _line(text: str) -> str:
@@ -309,10 +313,15 @@ def _write_beside(
     documents = [exports[0], sidecars.Sidecar(path.name.removesuffix(".run") + _SBOM_SUFFIX, sbom)]
     named = [(path.name, written.sha256), *((d.name, Digest.of(d.data)) for d in documents)]
     sums = sidecars.Sidecar(sidecars.sums_name(path.name), sidecars.sums(named))
-    signatures = envelope.sign(sums.data, request.signers, clock)
-    over_sums = sidecars.detached(sums.name, [s for s in signatures if s.form is Form.CMS])
-    made = [*exports, documents[1], sums, *over_sums]
+    made = [*exports, documents[1], sums, *_over_sums(sums, request, clock)]
     sidecars.remove_stale(path, {sidecar.name for sidecar in made})
     for sidecar in made:
         write_bytes(path.with_name(sidecar.name), sidecar.data)
     return tuple(PublishedFile(path.with_name(s.name), len(s.data), Digest.of(s.data)) for s in made)
+
+
+def _over_sums(sums: sidecars.Sidecar, request: PublishRequest, clock: Clock) -> tuple[sidecars.Sidecar, ...]:
+    if not request.signers:
+        return ()
+    signatures = envelope.sign(sums.data, request.signers, clock)
+    return sidecars.detached(sums.name, [s for s in signatures if s.form is Form.CMS])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.bundle.verify import Candidate
-    from appliance.trust.envelope import SignerResult
+    from appliance.trust.judgement import SignerResult
     from appliance.trust.policy import Trust
 
 _NAMED_CHUNKS = 10
@@ -33,7 +33,12 @@ _NOTHING = Checked(0, 0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was found of a bundle. `not_checked` says in words what this does not prove, `hint` what to do next."""
+    """What was found of a bundle, in the order in which people ask.
+
+    `parts`: what was checked besides the chunks. `policy`: what the policy says of it, `policy_source` where that
+    stands. `warnings`: what is no finding and worth knowing. `not_checked`: in words what this does not prove. `hint`:
+    what to do.
+    """
 
     verified: bool
     name: str
@@ -42,22 +47,23 @@ class VerifyReport:
     checked: Checked
     findings: tuple[str, ...]
     hint: str = ""
+    parts: tuple[str, ...] = ()
+    policy: tuple[str, ...] = ()
+    policy_source: str = ""
+    warnings: tuple[str, ...] = ()
     not_checked: tuple[str, ...] = ()
 
 
-def verify(
-    path: Path, trust: Trust, *, now: datetime, self_run: bool = False, sink: events.Sink = events.silent
-) -> VerifyReport:
+def verify(path: Path, trust: Trust, *, now: datetime, sink: events.Sink = events.silent) -> VerifyReport:
     """Check signatures, policy and every byte of the bundle at `path`; a refusal is in the report, not raised.
 
-    `self_run`: this very program came out of that bundle. `BundleError` when there is no file to look at.
+    `BundleError` when there is no file to look at.
     """
-    with BundleFiles.open(path) as opened:
-        unproven = _unproven(path, trust)
+    with BundleFiles.open(path, also=trust.beside) as opened:
         try:
-            report = _report(bundles.examine(opened, trust, now=now), sink)
+            candidate = bundles.examine(opened, trust, now=now)
         except BundleError as error:
-            report = VerifyReport(
+            nothing = VerifyReport(
                 verified=False,
                 name=path.name,
                 manifest_digest=None,
@@ -66,7 +72,11 @@ def verify(
                 findings=(error.message,),
                 hint=error.hint,
             )
-    return dataclasses.replace(report, not_checked=(*_origin(report, self_run=self_run), *unproven))
+            return dataclasses.replace(nothing, not_checked=(*_origin(nothing, trust), *_unproven(path, trust, ())))
+        report = _report(candidate, sink)
+    return dataclasses.replace(
+        report, not_checked=(*_origin(report, trust), *_unproven(path, trust, candidate.verdict.signers))
+    )
 
 
 def _report(candidate: Candidate, sink: events.Sink) -> VerifyReport:
@@ -84,6 +94,31 @@ def _report(candidate: Candidate, sink: events.Sink) -> VerifyReport:
         checked=checked,
         findings=findings,
         hint=hint,
+        parts=_parts(candidate) if not findings else (),
+        policy=candidate.verdict.met,
+        policy_source=candidate.trust.policy_source,
+        warnings=_warnings(candidate),
+    )
+
+
+def _parts(candidate: Candidate) -> tuple[str, ...]:
+    beside = candidate.files.beside
+    copies = len(beside.exports)
+    return (
+        "its stub, and that nothing stands between the parts or behind them",
+        *((f"{copies} files beside it: the same as in it",) if copies else ()),
+        "its epoch: not below the policy's minimum, nor below what was installed from here",
+    )
+
+
+def _warnings(candidate: Candidate) -> tuple[str, ...]:
+    policy, now = candidate.trust.policy, candidate.now
+    signed = max((s.signing_time for s in candidate.verdict.signers if s.trusted and s.signing_time), default=None)
+    old = signed is not None and policy.ages(signed, now)
+    strangers = sorted({s.name or s.fingerprint for s in candidate.verdict.signers if s.valid and not s.trusted})
+    return (
+        *((f"the newest signature is over {policy.warn_after_days} days old",) if old else ()),
+        *(f"{name} signed too, and is not believed here" for name in strangers),
     )
 
 
@@ -93,23 +128,35 @@ def _shortened(damage: Sequence[str]) -> Iterator[str]:
         yield f"{more} more chunks are not what was signed"
 
 
-def _origin(report: VerifyReport, *, self_run: bool) -> tuple[str, ...]:
-    if not self_run:
+def _origin(report: VerifyReport, trust: Trust) -> tuple[str, ...]:
+    if not trust.self_run:
         return ()
     intact = "integrity: intact; " if report.verified else ""
     return (f"{intact}origin: checked by this bundle's own code",)
 
 
-def _unproven(path: Path, trust: Trust) -> tuple[str, ...]:
+def _unproven(path: Path, trust: Trust, signers: Sequence[SignerResult]) -> tuple[str, ...]:
     sentences = list(filter(None, (_travelled(source, path.resolve()) for source in _sources(trust))))
     if not trust.policy_source:
         sentences.append("no policy is installed here: one trusted key was enough")
+    if not all(signer.stamped for signer in signers if signer.trusted and signer.signing_time):
+        sentences.append("the time of signing is the signer's own word")
     return (
         *sentences,
-        "the time of signing is the signer's own word",
-        "whether a certificate was revoked, or a newer version was installed here before, was not asked",
+        *dict.fromkeys(note for signer in signers if signer.trusted for note in signer.notes),
+        *(
+            ["whether a certificate was revoked: pinned keys are believed by themselves"]
+            if _only_pinned(signers)
+            else []
+        ),
+        "what an installation elsewhere had: hosts are asked when it is planned",
         f"what stock tools say: check {sidecars.sums_name(path.name)} with openssl and sha256sum for that",
     )
+
+
+def _only_pinned(signers: Sequence[SignerResult]) -> bool:
+    trusted = [signer for signer in signers if signer.trusted]
+    return bool(trusted) and not any(signer.chain for signer in trusted)
 
 
 def _sources(trust: Trust) -> list[str]:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from appliance.digest import Digest
 from appliance.errors import RecipeError
 from appliance.files import read_bounded
+from appliance.trust import algorithms
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+    from appliance.trust.algorithms import PrivateKey, PublicKey
 
 FILE_BYTES = 64 * 1024
 
@@ -33,6 +35,9 @@ UNREADABLE = (
     x509.UnsupportedGeneralNameType,
     UserWarning,  # what it says of odd names and serial numbers, where warnings are errors
 )
+
+DISPROVED = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
+"""What the library raises when one certificate did not issue another."""
 
 
 def read_file(path: Path, what: str) -> bytes:
@@ -115,10 +120,10 @@ def subject(name: str, *, organization: str = "") -> x509.Name:
 
 def certify(
     name: x509.Name,
-    key: ec.EllipticCurvePublicKey,
+    key: PublicKey,
     *,
     issuer: x509.Name,
-    issuer_key: ec.EllipticCurvePrivateKey,
+    issuer_key: PrivateKey,
     not_before: datetime,
     not_after: datetime,
     path_length: int | None = None,
@@ -126,7 +131,7 @@ def certify(
 ) -> x509.Certificate:
     """Sign a certificate for `key`: an authority when `path_length` is given, else a leaf that may only sign.
 
-    The hash is as strong as the issuer's curve. `extensions` are added, not critical.
+    The hash is as strong as the issuer's key. `extensions` are added, not critical.
     """
     authority = path_length is not None
     builder = (
@@ -138,17 +143,17 @@ def certify(
         .not_valid_before(not_before)
         .not_valid_after(not_after)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
-        .add_extension(_key_usage(authority=authority), critical=True)
+        .add_extension(key_usage(authority=authority), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    strong = issuer_key.curve.key_size > 256  # noqa: PLR2004  (P-256 and smaller pair with SHA-256)
-    return builder.sign(issuer_key, hashes.SHA384() if strong else hashes.SHA256())
+    return builder.sign(issuer_key, algorithms.certificate_hash(issuer_key))
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """The one usage that an authority has (issue) or that a signer has (sign)."""
     return x509.KeyUsage(
         digital_signature=not authority,
         key_cert_sign=authority,
@@ -172,7 +177,7 @@ def public_pem(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def private_pem(key: ec.EllipticCurvePrivateKey, *, passphrase: str | None = None) -> bytes:
+def private_pem(key: PrivateKey, *, passphrase: str | None = None) -> bytes:
     """A private key as PKCS#8 PEM, encrypted when there is a passphrase."""
     encryption = (
         serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()

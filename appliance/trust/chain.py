@@ -14,7 +14,7 @@ from appliance.errors import VerificationError
 from appliance.trust import certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
 MAX_ISSUERS = 4
@@ -29,6 +29,26 @@ def verify(
     every certificate of `others` is on the path, so that none travels unchecked. `VerificationError` says what fails.
     """
     _check_leaf(leaf, at=at)
+    return _walk(leaf, others, roots=roots, at=at, leaf_policy=_signers(_for_code))
+
+
+def verify_stamper(
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], *, roots: Sequence[x509.Certificate], at: datetime
+) -> tuple[x509.Certificate, ...]:
+    """`verify`, of one whose only and critical purpose is to stamp times (RFC 3161, 2.3)."""
+    return _walk(
+        leaf, others, roots=roots, at=at, leaf_policy=_signers(_for_stamping, verification.Criticality.CRITICAL)
+    )
+
+
+def _walk(
+    leaf: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    *,
+    roots: Sequence[x509.Certificate],
+    at: datetime,
+    leaf_policy: verification.ExtensionPolicy,
+) -> tuple[x509.Certificate, ...]:
     if not roots:
         raise VerificationError("no root is trusted here")
     try:
@@ -37,7 +57,7 @@ def verify(
             .store(verification.Store(list(roots)))
             .time(at)
             .max_chain_depth(MAX_ISSUERS)
-            .extension_policies(ca_policy=_authorities(), ee_policy=_signers())
+            .extension_policies(ca_policy=_authorities(), ee_policy=leaf_policy)
             .build_client_verifier()
         )
         path = tuple(verifier.verify(leaf, list(others)).chain)
@@ -56,12 +76,16 @@ def verify_late(
     signed: datetime,
     now: datetime,
     days: int,
+    stamped: bool = False,
 ) -> tuple[x509.Certificate, ...]:
     """`verify`, but a leaf that expired at most `days` ago is excused when it was valid at `signed`.
 
-    `signed` is the signer's own word, so all issuers must still be valid `now`. `VerificationError` otherwise.
+    `signed` is the signer's own word, so all issuers must still be valid `now`; if a believed stamper said it
+    (`stamped`), it is enough that all were valid then. `VerificationError` otherwise.
     """
     expired = leaf.not_valid_after_utc
+    if stamped and expired < now:
+        return verify(leaf, others, roots=roots, at=signed)
     if now <= expired or days == 0:
         return verify(leaf, others, roots=roots, at=now)
     if now - expired > timedelta(days=days):
@@ -99,10 +123,13 @@ def _authorities() -> verification.ExtensionPolicy:
     )
 
 
-def _signers() -> verification.ExtensionPolicy:
+def _signers(
+    purpose: Callable[[verification.Policy, x509.Certificate, x509.ExtendedKeyUsage], None],
+    criticality: verification.Criticality = verification.Criticality.AGNOSTIC,
+) -> verification.ExtensionPolicy:
     return (
         verification.ExtensionPolicy.permit_all()
-        .require_present(x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _for_code)
+        .require_present(x509.ExtendedKeyUsage, criticality, purpose)
         .require_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign)
         .may_be_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _no_authority)
     )
@@ -121,6 +148,11 @@ def _may_sign(_policy: verification.Policy, _certificate: x509.Certificate, usag
 def _for_code(_policy: verification.Policy, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage) -> None:
     if ExtendedKeyUsageOID.CODE_SIGNING not in usage:
         raise ValueError("the signer's extended key usage is not code signing")
+
+
+def _for_stamping(_policy: verification.Policy, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage) -> None:
+    if list(usage) != [ExtendedKeyUsageOID.TIME_STAMPING]:
+        raise ValueError("the stamper's only purpose is not time stamping")
 
 
 def _no_authority(

@@ -1,76 +1,44 @@
-"""The keys that sign: made, shown, loaded, protected.
+"""The keys that sign: made, shown, loaded, protected. Keys are PKCS#8 in PEM, 0600.
 
-A vendor has a root (kept away, its certificate given to customers), a release CA that it issues, and signers that the
-release CA issues for a while. Customers trust the root once; signers come and go. Keys are ECDSA P-384, PKCS#8 in PEM.
+A vendor either makes authorities of its own (`generate`, see `appliance.trust.hierarchy`) or asks a PKI for a signer's
+certificate (`request`). Ed25519 keys have no certificates here: customers pin the key itself.
 """
 
 from __future__ import annotations
 
-import enum
+import contextlib
 import stat
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from appliance.errors import RecipeError, StateError
 from appliance.files import disk_errors, write_bytes
-from appliance.trust import certificates
+from appliance.trust import algorithms, certificates, hierarchy
+from appliance.trust.algorithms import KeyType
 from appliance.trust.chain import may_sign_code
-from appliance.trust.words import words
+from appliance.trust.keyinfo import KeyInfo, Kind, describe, describe_key
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from appliance.clock import Clock
     from appliance.digest import Digest
+    from appliance.trust.algorithms import PrivateKey, PublicKey
 
-ROOT_DAYS = 7300
-RELEASE_CA_DAYS = 3650
-SIGNER_DAYS = 825
-
-
-class KeyType(enum.StrEnum):
-    """The kinds of key that can be generated."""
-
-    ECDSA_P384 = "ecdsa-p384"
-
-
-class Kind(enum.StrEnum):
-    """What a file shown by `show` holds."""
-
-    AUTHORITY = "certificate authority"
-    SIGNER = "signing certificate"
-    CERTIFICATE = "certificate"
-    PUBLIC_KEY = "public key"
-    PRIVATE_KEY = "private key"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyInfo:
-    """One key or certificate for people: names escaped; `fingerprint` is ``sha256:`` of the public key (SPKI)."""
-
-    kind: Kind
-    fingerprint: str
-    words: str
-    subject: str = ""
-    issuer: str = ""
-    not_before: datetime | None = None
-    not_after: datetime | None = None
+OFFLINE = "offline"
+"""The folder for the keys of authorities, which go to a safe."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedKeys:
-    """What `generate` wrote, and the two keys that people compare: the trusted root and the signer that signs."""
+    """What was written, and the keys that people compare: the trusted root, if there is one, and the signer's."""
 
     files: tuple[Path, ...]
-    root: KeyInfo
+    root: KeyInfo | None
     signer: KeyInfo
 
     @property
@@ -86,11 +54,14 @@ class GeneratedKeys:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A private key, its certificate for signing code, and the certificates between that and the root."""
+    """A private key, its certificate for signing code, and the certificates between that and the root.
 
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
-    certificate: x509.Certificate
-    issuers: tuple[x509.Certificate, ...]
+    Without a certificate it signs in the forms that need none.
+    """
+
+    key: PrivateKey = field(repr=False)
+    certificate: x509.Certificate | None = None
+    issuers: tuple[x509.Certificate, ...] = ()
 
     @property
     def keyid(self) -> Digest:
@@ -98,9 +69,16 @@ class Signer:
         return certificates.keyid(self.key.public_key())
 
     @property
-    def name(self) -> str:
-        """The certificate's common name, escaped."""
-        return certificates.printable(certificates.common_name(self.certificate.subject))
+    def type(self) -> KeyType:
+        """What kind of key it is."""
+        return algorithms.type_of(self.key.public_key())
+
+    @property
+    def info(self) -> KeyInfo:
+        """It, for people."""
+        if self.certificate is None:
+            return describe_key(Kind.PUBLIC_KEY, self.keyid, key=self.key.public_key())
+        return describe(self.certificate)
 
 
 def generate(
@@ -113,54 +91,115 @@ def generate(
 ) -> GeneratedKeys:
     """Make a root, a release CA and a signer for `name`, and write them into `folder`; all files or none.
 
-    Certificates and ``signer.pub`` are 0644, keys 0600 and encrypted when there is a passphrase. `StateError` when one
-    of the files exists already; `RecipeError` when `name` cannot be a name or `type` is not one that can be made.
+    Of Ed25519 only the signer's key is made. Certificates and ``signer.pub`` are 0644, keys 0600 and encrypted when
+    there is a passphrase; those of the authorities lie in ``offline/``. `StateError` when one of the files exists
+    already; `RecipeError` when `name` cannot be a name.
     """
     _check_name(name)
-    if type not in tuple(KeyType):
-        raise RecipeError(f"keys of type {type!r} cannot be made yet", hint=f"use {', '.join(KeyType)}")
-    root, authority, signer = _hierarchy(name, clock.now())
+    if not type.certifiable:
+        key = algorithms.generate(type)
+        made = {"signer-key.pem": certificates.private_pem(key, passphrase=passphrase), **_public(key)}
+        return GeneratedKeys(_write_all(folder, made), root=None, signer=Signer(key).info)
+    three = hierarchy.make(name, type, now=clock.now())
+    root, authority, signer = three.root, three.authority, three.signer
     made = {
         "root.pem": certificates.certificate_pem(root.certificate),
-        "root-key.pem": certificates.private_pem(root.key, passphrase=passphrase),
+        f"{OFFLINE}/root-key.pem": certificates.private_pem(root.key, passphrase=passphrase),
         "release-ca.pem": certificates.certificate_pem(authority.certificate),
-        "release-ca-key.pem": certificates.private_pem(authority.key, passphrase=passphrase),
-        "signer.pem": certificates.certificate_pem(signer.certificate, *signer.issuers),
+        f"{OFFLINE}/release-ca-key.pem": certificates.private_pem(authority.key, passphrase=passphrase),
+        "signer.pem": certificates.certificate_pem(signer.certificate, authority.certificate),
         "signer-key.pem": certificates.private_pem(signer.key, passphrase=passphrase),
-        "signer.pub": certificates.public_pem(signer.key.public_key()),
+        **_public(signer.key),
     }
     return GeneratedKeys(
         files=_write_all(folder, made), root=describe(root.certificate), signer=describe(signer.certificate)
     )
 
 
+def request(
+    folder: Path,
+    *,
+    name: str,
+    type: KeyType = KeyType.ECDSA_P384,  # noqa: A002  (the flag's name)
+    key: Path | None = None,
+    passphrase: str | None = None,
+) -> GeneratedKeys:
+    """Write ``signer.csr``, by which a PKI issues a signer's certificate for `name`, into `folder`.
+
+    For the private key in `key`, else for a new one of `type` that is written with it. Raises as `generate` does, and
+    `RecipeError` for a kind of key that has no certificates here.
+    """
+    _check_name(name)
+    made: dict[str, bytes] = {}
+    if key is None:
+        private = algorithms.generate(type)
+        made = {"signer-key.pem": certificates.private_pem(private, passphrase=passphrase), **_public(private)}
+    else:
+        private = load_private(key, passphrase=passphrase)
+    signer = Signer(private)
+    if not signer.type.certifiable:
+        raise RecipeError(f"certificates of {signer.type} keys are not checked here", hint="customers pin such a key")
+    asked = hierarchy.request(name, private)
+    made["signer.csr"] = asked.public_bytes(serialization.Encoding.PEM)
+    return GeneratedKeys(_write_all(folder, made), root=None, signer=signer.info)
+
+
+def issue(
+    folder: Path, *, name: str, authority: Path, authority_key: Path, clock: Clock, passphrase: str | None = None
+) -> GeneratedKeys:
+    """A further signer of an authority made by `generate`: ``signer.pem``, its key and ``signer.pub`` in `folder`.
+
+    Raises as `generate` does, and `RecipeError` when certificate and key do not belong together.
+    """
+    _check_name(name)
+    private = load_private(authority_key, passphrase=passphrase)
+    certificate = _read_chain(authority)[0]
+    if certificates.certificate_keyid(certificate) != certificates.keyid(private.public_key()):
+        raise RecipeError(f"its first certificate is not that of {authority_key}", where=str(authority))
+    if not certificates.is_authority(certificate):
+        raise RecipeError("this is not the certificate of an authority", where=str(authority))
+    kind = algorithms.type_of(private.public_key())
+    made = hierarchy.make_signer(name, hierarchy.Party(private, certificate), kind=kind, now=clock.now())
+    files = {
+        "signer.pem": certificates.certificate_pem(made.certificate, certificate),
+        "signer-key.pem": certificates.private_pem(made.key, passphrase=passphrase),
+        **_public(made.key),
+    }
+    return GeneratedKeys(_write_all(folder, files), root=None, signer=describe(made.certificate))
+
+
+def _public(key: PrivateKey) -> dict[str, bytes]:
+    return {"signer.pub": certificates.public_pem(key.public_key())}
+
+
 def show(path: Path, *, passphrase: str | None = None) -> KeyInfo:
     """What a file holds: of several certificates the first; of a private key its public half.
 
-    `RecipeError` for anything that is neither certificate nor key.
+    `RecipeError` for anything that is neither certificate, request nor key.
     """
     data = certificates.read_file(path, "a key or certificate")
     try:
         if found := certificates.read_certificates(data):
             return describe(found[0])
+        if b"CERTIFICATE REQUEST-----" in data:
+            asked = x509.load_pem_x509_csr(data).public_key()
+            return describe_key(Kind.REQUEST, certificates.keyid(asked), key=asked)
         if b"PRIVATE KEY-----" in data:
             key = _private_key(data, path, passphrase).public_key()
-            return describe_key(Kind.PRIVATE_KEY, certificates.keyid(key))
-        return describe_key(Kind.PUBLIC_KEY, certificates.keyid(public_key(data)))
+            return describe_key(Kind.PRIVATE_KEY, certificates.keyid(key), key=key)
+        public = public_key(data)
+        return describe_key(Kind.PUBLIC_KEY, certificates.keyid(public), key=public)
     except ValueError as error:
         raise RecipeError("this is neither a certificate nor a key", where=str(path)) from error
 
 
-def public_key(data: bytes) -> ec.EllipticCurvePublicKey:
-    """An ECDSA P-384 public key in PEM or DER; `ValueError` for anything else."""
+def public_key(data: bytes) -> PublicKey:
+    """A public key that signs, in PEM or DER; `ValueError` for anything else."""
     load = serialization.load_pem_public_key if data.lstrip()[:5] == b"-----" else serialization.load_der_public_key
     try:
-        key = load(data)
+        return algorithms.public(load(data))
     except UnsupportedAlgorithm as error:
         raise ValueError(str(error)) from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
-        raise ValueError("not an ECDSA P-384 public key")  # noqa: TRY004  (the data is wrong, not the caller)
-    return key
 
 
 def load_signer(key: Path, *, chain: Path | None = None, passphrase: str | None = None) -> Signer:
@@ -169,8 +208,9 @@ def load_signer(key: Path, *, chain: Path | None = None, passphrase: str | None 
     `StateError` when others may read the key; `RecipeError` when a file is not what it should be, when the passphrase
     is wrong or missing, or when the certificate is not this key's or is not for signing code.
     """
-    _check_private(key)
-    private = _private_key(certificates.read_file(key, "a private key"), key, passphrase)
+    private = load_private(key, passphrase=passphrase)
+    if chain is None and not algorithms.type_of(private.public_key()).certifiable:
+        return Signer(private)
     path = chain or key.parent / "signer.pem"
     certificate, *issuers = _read_chain(path)
     if certificates.certificate_keyid(certificate) != certificates.keyid(private.public_key()):
@@ -180,6 +220,12 @@ def load_signer(key: Path, *, chain: Path | None = None, passphrase: str | None 
     if not may_sign_code(certificate):
         raise RecipeError("its first certificate is not one for signing code", where=str(path))
     return Signer(key=private, certificate=certificate, issuers=tuple(issuers))
+
+
+def load_private(path: Path, *, passphrase: str | None = None) -> PrivateKey:
+    """A private key; raises as `load_signer` does."""
+    _check_private(path)
+    return _private_key(certificates.read_file(path, "a private key"), path, passphrase)
 
 
 def _read_chain(path: Path) -> tuple[x509.Certificate, ...]:
@@ -194,7 +240,7 @@ def _read_chain(path: Path) -> tuple[x509.Certificate, ...]:
     return tuple(c for i, c in enumerate(found) if i == 0 or c.subject != c.issuer)
 
 
-def _private_key(data: bytes, path: Path, passphrase: str | None) -> ec.EllipticCurvePrivateKey:
+def _private_key(data: bytes, path: Path, passphrase: str | None) -> PrivateKey:
     encrypted = b"ENCRYPTED" in data
     if encrypted and not passphrase:
         raise RecipeError(
@@ -207,11 +253,11 @@ def _private_key(data: bytes, path: Path, passphrase: str | None) -> ec.Elliptic
         why = "the passphrase is wrong, or the key is damaged" if encrypted else "this is not a private key in PEM"
         hint = "check --key-passphrase-file" if encrypted else "make one with: appliance key generate"
         raise RecipeError(why, where=str(path), hint=hint) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
-        raise RecipeError(
-            "this is not an ECDSA P-384 key", where=str(path), hint="make one with: appliance key generate"
-        )
-    return key
+    try:
+        return algorithms.private(key)
+    except ValueError as error:
+        kinds = ", ".join(KeyType)
+        raise RecipeError(f"this key is none of {kinds}", where=str(path), hint="appliance key generate") from error
 
 
 def _check_private(path: Path) -> None:
@@ -226,41 +272,6 @@ def _check_private(path: Path) -> None:
         )
 
 
-def _hierarchy(name: str, now: datetime) -> tuple[Signer, Signer, Signer]:
-    start = now.replace(microsecond=0) - timedelta(hours=1)
-    root_key, ca_key, signer_key = (ec.generate_private_key(ec.SECP384R1()) for _ in range(3))
-    root_name = certificates.subject(f"{name} root", organization=name)
-    ca_name = certificates.subject(f"{name} release CA", organization=name)
-    root = certificates.certify(
-        root_name,
-        root_key.public_key(),
-        issuer=root_name,
-        issuer_key=root_key,
-        not_before=start,
-        not_after=start + timedelta(days=ROOT_DAYS),
-        path_length=1,
-    )
-    authority = certificates.certify(
-        ca_name,
-        ca_key.public_key(),
-        issuer=root_name,
-        issuer_key=root_key,
-        not_before=start,
-        not_after=start + timedelta(days=RELEASE_CA_DAYS),
-        path_length=0,
-    )
-    leaf = certificates.certify(
-        certificates.subject(f"{name} signer {now:%Y}", organization=name),
-        signer_key.public_key(),
-        issuer=ca_name,
-        issuer_key=ca_key,
-        not_before=start,
-        not_after=start + timedelta(days=SIGNER_DAYS),
-        extensions=(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]),),
-    )
-    return Signer(root_key, root, ()), Signer(ca_key, authority, ()), Signer(signer_key, leaf, (authority,))
-
-
 def _check_name(name: str) -> None:
     if not name.strip() or not name.isprintable() or len(name) > 48:  # noqa: PLR2004  (64 with what is appended)
         raise RecipeError(
@@ -272,8 +283,9 @@ def _write_all(folder: Path, made: dict[str, bytes]) -> tuple[Path, ...]:
     written: list[Path] = []
     if existing := [name for name in made if (folder / name).exists()]:
         raise StateError(f"{folder / existing[0]} exists and is not overwritten", hint="name another folder with -O")
-    with disk_errors(folder / "root.pem"):
-        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    for path in {(folder / name).parent for name in made}:
+        with disk_errors(path):
+            path.mkdir(parents=True, mode=0o700, exist_ok=True)
     try:
         for name, data in made.items():
             write_bytes(folder / name, data, mode=0o600 if name.endswith("-key.pem") else 0o644, replace=False)
@@ -281,28 +293,7 @@ def _write_all(folder: Path, made: dict[str, bytes]) -> tuple[Path, ...]:
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (folder / OFFLINE).rmdir()
         raise
     return tuple(written)
-
-
-def describe(certificate: x509.Certificate) -> KeyInfo:
-    """A certificate, for people."""
-    if certificates.is_authority(certificate):
-        kind = Kind.AUTHORITY
-    else:
-        kind = Kind.SIGNER if may_sign_code(certificate) else Kind.CERTIFICATE
-    fingerprint = certificates.certificate_keyid(certificate)
-    return KeyInfo(
-        kind=kind,
-        fingerprint=str(fingerprint),
-        words=words(fingerprint),
-        subject=certificates.printable(certificates.common_name(certificate.subject)),
-        issuer=certificates.printable(certificates.common_name(certificate.issuer)),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-    )
-
-
-def describe_key(kind: Kind, fingerprint: Digest) -> KeyInfo:
-    """A key without a certificate, for people."""
-    return KeyInfo(kind=kind, fingerprint=str(fingerprint), words=words(fingerprint))

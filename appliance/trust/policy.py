@@ -1,59 +1,37 @@
-"""Whom this site believes, and how many of them it takes.
+"""Whom this site believes, and what else a judgement depends on: `Trust`.
 
 ::
 
     /etc/appliance/trust/        installed out of band; nobody but its owner may write to it
         roots/*.pem              certificate authorities: who they certify for signing code may sign
         keys/*.pem *.pub         pins: this certificate's or this public key signs, whoever certified it
-        policy.json              {"format": 1, "roles": {"vendor": {"threshold": 1}}, "max_unstamped_days": 0}
+        stampers/*.pem           certificate authorities: who they certify for stamping may say when
+        lists/*.crl              revocation lists
+        revoked/*.json           keys that nobody here believes any more
+        policy.json              see `appliance.trust.rules`
 
-Trust never comes from a bundle. A policy with a field that is not known here is refused: it may ask for more than is
-checked.
+Trust never comes from a bundle.
 """
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from appliance import canonical
 from appliance.digest import Digest
-from appliance.errors import RecipeError, StateError
-from appliance.trust import certificates, keys
+from appliance.errors import RecipeError
+from appliance.trust import certificates, keyinfo, keys, rules
+from appliance.trust.rules import Policy
 
 if TYPE_CHECKING:
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from appliance.trust.algorithms import PublicKey
+    from appliance.trust.floors import Floor
+    from appliance.trust.revocation import RevocationList
 
 STORE = Path("/etc/appliance/trust")
-FORMAT = 1
-
-
-class Role(enum.StrEnum):
-    """In which capacity somebody signs."""
-
-    VENDOR = "vendor"
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """How many distinct keys must sign in a role."""
-
-    role: Role
-    at_least: int
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What must hold besides that signatures are good.
-
-    `max_unstamped_days`: for how long after a signer's certificate expired its own word for the time of signing counts.
-    """
-
-    thresholds: tuple[Threshold, ...] = (Threshold(Role.VENDOR, 1),)
-    max_unstamped_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +47,9 @@ class Root:
         return certificates.certificate_keyid(self.certificate)
 
     @property
-    def info(self) -> keys.KeyInfo:
+    def info(self) -> keyinfo.KeyInfo:
         """It, for people."""
-        return keys.describe(self.certificate)
+        return keyinfo.describe(self.certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +58,15 @@ class Pin:
 
     keyid: Digest
     source: str
-    key: ec.EllipticCurvePublicKey | None = None
+    key: PublicKey | None = None
     certificate: x509.Certificate | None = None
 
     @property
-    def info(self) -> keys.KeyInfo:
+    def info(self) -> keyinfo.KeyInfo:
         """It, for people."""
         if self.certificate is not None:
-            return keys.describe(self.certificate)
-        return keys.describe_key(keys.Kind.PUBLIC_KEY, self.keyid)
+            return keyinfo.describe(self.certificate)
+        return keyinfo.describe_key(keyinfo.Kind.PUBLIC_KEY, self.keyid, key=self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +90,23 @@ class Anchors:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Anchors and policy, as `envelope.check` needs them; `policy_source` is empty when nobody set a policy."""
+    """All that a judgement depends on but the bundle and the time.
+
+    `policy_source` is empty when nobody set a policy. `revoked`: keys that are not believed, whoever vouches for them.
+    `stampers`: roots of those who may say when something was signed. `floors`: what was installed here before.
+    `self_run`: the program that judges came out of what it judges. `beside`: folders in which countersignatures and the
+    like lie, besides that of a bundle.
+    """
 
     anchors: Anchors = field(default_factory=Anchors)
     policy: Policy = field(default_factory=Policy)
     policy_source: str = ""
+    lists: tuple[RevocationList, ...] = ()
+    revoked: frozenset[Digest] = frozenset()
+    stampers: tuple[x509.Certificate, ...] = ()
+    floors: tuple[Floor, ...] = ()
+    self_run: bool = False
+    beside: tuple[Path, ...] = ()
 
     def with_anchors(self, more: Anchors) -> Trust:
         """Believe `more` too, for one call (``--trust``)."""
@@ -129,7 +119,7 @@ class Trust:
                 f"this site has a policy of its own in {self.policy_source}", hint="leave out --policy", where=str(path)
             )
         text = certificates.read_file(path, "a policy")
-        return replace(self, policy=parse_policy(text, source=str(path)), policy_source=str(path))
+        return replace(self, policy=rules.parse(text, source=str(path)), policy_source=str(path))
 
 
 def from_arguments(values: tuple[str, ...]) -> Anchors:
@@ -158,7 +148,7 @@ def read_anchors(path: Path) -> Anchors:
         key = keys.public_key(data)
     except ValueError as error:
         raise RecipeError(
-            "this is neither a certificate nor an ECDSA P-384 public key",
+            "this is neither a certificate nor a public key that signs here",
             where=str(path),
             hint="--trust takes root.pem, signer.pem, signer.pub or sha256:FINGERPRINT",
         ) from error
@@ -181,37 +171,3 @@ def _fingerprint(value: str) -> Digest:
         raise RecipeError(
             f"{value[:90]!r} is not a fingerprint", hint="sha256: and 64 hexadecimal digits, as `key show` prints it"
         ) from error
-
-
-def parse_policy(data: bytes, *, source: str) -> Policy:
-    """Read ``policy.json``; `StateError` when it is not one, is of a newer format, or asks for what is unknown here."""
-    try:
-        document = canonical.loads(data, limit=certificates.FILE_BYTES)
-        number = document.pop("format")
-        roles, days = document.pop("roles"), document.pop("max_unstamped_days", 0)
-        policy = Policy(thresholds=_thresholds(roles), max_unstamped_days=_count(days, least=0))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"the policy cannot be used: {error}", where=source, hint="see docs/formats") from error
-    if number != FORMAT or document:
-        what = f"format {number}" if number != FORMAT else ", ".join(document)
-        raise StateError(
-            f"the policy asks for what this version does not know: {what}", where=source, hint="update appliance"
-        )
-    return policy
-
-
-def _thresholds(roles: dict[str, Any]) -> tuple[Threshold, ...]:
-    thresholds = []
-    for name, role in roles.items():
-        if set(role) != {"threshold"}:
-            raise ValueError(f"the role {name} has not the one field threshold")
-        thresholds.append(Threshold(Role(name), _count(role["threshold"], least=1)))
-    if not thresholds:
-        raise ValueError("it names no role")
-    return tuple(thresholds)
-
-
-def _count(value: Any, *, least: int) -> int:
-    if type(value) is not int or value < least:
-        raise ValueError(f"{value!r} is not a number from {least} on")
-    return value

@@ -8,13 +8,20 @@ from __future__ import annotations
 import os
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appliance.digest import Digest
 from appliance.errors import RecipeError, StateError
 from appliance.files import disk_errors, sync_folder, write_bytes
-from appliance.trust import certificates
-from appliance.trust.policy import STORE, Anchors, Pin, Root, Trust, parse_policy, read_anchors
+from appliance.trust import certificates, revocation, rules
+from appliance.trust.policy import STORE, Anchors, Pin, Root, Trust, read_anchors
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+STAMPERS, LISTS, REVOKED, POLICY = "stampers", "lists", "revoked", "policy.json"
 
 _SUFFIXES = {"roots": (".pem",), "keys": (".pem", ".pub")}
 
@@ -27,11 +34,45 @@ def load_store(folder: Path = STORE) -> Trust:
     anchors = Anchors()
     for path in _files(folder):
         anchors = anchors.merged(_load(path))
-    policy = folder / "policy.json"
+    trust = Trust(
+        anchors,
+        lists=tuple(revocation.read(path) for path in _listed(folder / LISTS, ".crl")),
+        revoked=frozenset(Digest(path.stem) for path in _listed(folder / REVOKED, ".json")),
+        stampers=tuple(_authority(path) for path in _listed(folder / STAMPERS, ".pem")),
+    )
+    policy = folder / POLICY
     if not policy.exists():
-        return Trust(anchors)
-    _check_owner(policy)
-    return Trust(anchors, parse_policy(certificates.read_file(policy, "a policy"), source=str(policy)), str(policy))
+        return trust
+    check_owner(policy)
+    rule = rules.parse(certificates.read_file(policy, "a policy"), source=str(policy))
+    return replace(trust, policy=rule, policy_source=str(policy))
+
+
+def _listed(folder: Path, suffix: str) -> list[Path]:
+    """The files of one kind, nobody else's."""
+    if not folder.is_dir():
+        return []
+    found = sorted(path for path in folder.iterdir() if path.suffix == suffix and not path.name.startswith("."))
+    for path in (folder.parent, folder, *found):
+        check_owner(path)
+    return found
+
+
+def _authority(path: Path) -> x509.Certificate:
+    (root,) = read_anchors(path).roots
+    return root.certificate
+
+
+def add_stamper(path: Path, *, folder: Path = STORE) -> tuple[Root, ...]:
+    """Believe the stampers whom the authority in a file certifies: what they say of time, and nothing else.
+
+    `RecipeError` when it is not the certificate of one authority.
+    """
+    found = read_anchors(path)
+    if len(found.roots) != 1 or found.pins:
+        raise RecipeError("this is not the certificate of one authority", where=str(path), hint="name its root")
+    (root,) = found.roots
+    return (_add_root(root, folder, STAMPERS),)
 
 
 def add(path: Path, *, folder: Path = STORE) -> tuple[Root | Pin, ...]:
@@ -74,10 +115,8 @@ def _check_alone(chosen: tuple[Root | Pin, ...], everything: tuple[Root | Pin, .
         raise StateError("this file trusts other keys too", where=shared[0], hint="edit it by hand")
 
 
-def _add_root(root: Root, folder: Path) -> Root:
-    path = _write(
-        folder / "roots", root.keyid, root.info.subject, certificates.certificate_pem(root.certificate), ".pem"
-    )
+def _add_root(root: Root, folder: Path, kind: str = "roots") -> Root:
+    path = _write(folder / kind, root.keyid, root.info.subject, certificates.certificate_pem(root.certificate), ".pem")
     return Root(root.certificate, str(path))
 
 
@@ -105,14 +144,14 @@ def _files(folder: Path) -> list[Path]:
     found = []
     for name, suffixes in _SUFFIXES.items():
         if (folder / name).is_dir():
-            _check_owner(folder)
-            _check_owner(folder / name)
+            check_owner(folder)
+            check_owner(folder / name)
             found += sorted(p for p in (folder / name).iterdir() if p.suffix in suffixes and not p.name.startswith("."))
     return found
 
 
 def _load(path: Path) -> Anchors:
-    _check_owner(path)
+    check_owner(path)
     try:
         anchors = read_anchors(path)
     except RecipeError as error:
@@ -124,7 +163,7 @@ def _load(path: Path) -> Anchors:
     return anchors
 
 
-def _check_owner(path: Path) -> None:
+def check_owner(path: Path) -> None:
     """Who may write here may sign for anybody: only root and the caller."""
     status = path.stat()
     if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:

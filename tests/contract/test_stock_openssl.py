@@ -13,9 +13,10 @@ from support.signing import DAY, NOW, At, Vendor, openssl_cms_accepts, openssl_d
 
 from appliance.clock import SystemClock
 from appliance.errors import VerificationError
-from appliance.trust import certificates, cms, envelope, formats, keys
+from appliance.trust import certificates, cms, envelope, formats, judgement, keys
 from appliance.trust.formats import Form
-from appliance.trust.policy import Policy, Trust, from_arguments
+from appliance.trust.policy import Trust, from_arguments
+from appliance.trust.rules import Policy
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +34,7 @@ def vendor() -> Vendor:
 
 def ours(data: bytes, p7s: bytes, trust: Trust, *, at: datetime = NOW) -> bool:
     try:
-        return envelope.check_detached(data, p7s, trust, now=at).accepted
+        return judgement.check_detached(data, p7s, trust, now=at).accepted
     except VerificationError:
         return False
 
@@ -149,7 +150,7 @@ def test_generated_keys_sign_what_openssl_and_we_accept(tmp_path: Path) -> None:
     assert openssl_dgst_accepts(
         tmp_path, DATA, by_form[Form.RAW].value, (tmp_path / "keys" / "signer.pub").read_bytes()
     )
-    verdict = envelope.check(
+    verdict = judgement.check(
         DATA, tuple(by_form.values()), Trust(from_arguments((str(tmp_path / "keys" / "root.pem"),))), now=now
     )
     assert verdict.accepted

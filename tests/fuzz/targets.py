@@ -23,7 +23,7 @@ from appliance.image import layers, packing, trees
 from appliance.image.packing import Source
 from appliance.image.tarstream import BLOCK, Limits
 from appliance.image.trees import Entry, Kind
-from appliance.trust import envelope
+from appliance.trust import envelope, judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +123,7 @@ class Targets:
             except VerificationError:
                 return
             assert envelope.pack(found) == data
-            envelope.check(self._written.manifest, found, self._vendor.trust(), now=NOW)
+            judgement.check(self._written.manifest, found, self._vendor.trust(), now=NOW)
 
         return Target((area, b'{"format":1,"signatures":[]}'), run)
 
@@ -133,7 +133,7 @@ class Targets:
 
         def run(data: bytes) -> None:
             try:
-                accepted = envelope.check_detached(b"data", data, self._vendor.trust(), now=NOW).accepted
+                accepted = judgement.check_detached(b"data", data, self._vendor.trust(), now=NOW).accepted
             except VerificationError:
                 return
             assert accepted is (data == made)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.signing import NOW, At, Vendor
 
 from appliance.errors import ApplianceError, VerificationError
-from appliance.trust import cms, envelope
+from appliance.trust import cms, envelope, judgement
 from appliance.trust.envelope import Signature
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ PLACES = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 def accepted(area: bytes) -> bool:
     try:
-        return envelope.check(DATA, envelope.unpack(area), signed()[1], now=NOW).accepted
+        return judgement.check(DATA, envelope.unpack(area), signed()[1], now=NOW).accepted
     except VerificationError:
         return False
 
@@ -55,7 +55,7 @@ def test_no_flipped_byte_of_a_signature_is_accepted(where: float, bits: int, whi
     one = signatures[which]
     signatures[which] = Signature(one.keyid, one.form, flipped(one.value, where, bits))
 
-    assert not envelope.check(DATA, signatures, signed()[1], now=NOW).accepted
+    assert not judgement.check(DATA, signatures, signed()[1], now=NOW).accepted
 
 
 def test_no_byte_of_a_p7s_is_without_meaning() -> None:
@@ -64,7 +64,7 @@ def test_no_byte_of_a_p7s_is_without_meaning() -> None:
     survivors = []
     for index in range(len(p7s)):
         changed = p7s[:index] + bytes([p7s[index] ^ 1]) + p7s[index + 1 :]
-        verdict = envelope.check(DATA, [Signature(signatures[0].keyid, signatures[0].form, changed)], trust, now=NOW)
+        verdict = judgement.check(DATA, [Signature(signatures[0].keyid, signatures[0].form, changed)], trust, now=NOW)
         survivors += [index] if verdict.accepted else []
 
     assert survivors == []
@@ -77,7 +77,7 @@ def test_a_p7s_with_bytes_replaced_is_read_or_refused(start: float, length: int,
     changed = p7s[:index] + put + p7s[index + length :]
 
     try:
-        verdict = envelope.check_detached(DATA, changed, signed()[1], now=NOW)
+        verdict = judgement.check_detached(DATA, changed, signed()[1], now=NOW)
     except VerificationError:
         return
     assert not verdict.accepted or changed == p7s

@@ -85,7 +85,7 @@ class FakeAuthor:
         )
 
     def sign(self, manifest: bytes) -> bytes:
-        return envelope.pack(envelope.sign(manifest, self.signers, self.clock))
+        return envelope.pack(envelope.sign(manifest, self.signers, self.clock) if self.signers else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,13 @@ def write_bundle(
     signers: Sequence[Signer] = (),
     exports: bool = False,
     clock: Clock | None = None,
+    unsigned: bool = False,
 ) -> Written:
     """Write ``demo-1.0.0-linux-amd64.run`` with these blobs into `folder`; with `exports` the files beside it, too."""
     vendor = vendor or Vendor.create()
     path = folder / "demo-1.0.0-linux-amd64.run"
-    author = FakeAuthor(path.name, signers or (vendor.signer(),), clock or At())
+    by = () if unsigned else signers or (vendor.signer(),)
+    author = FakeAuthor(path.name, by, clock or At())
     done = runfile.write(path, members(*blobs), author, created=CREATED, sink=events.silent)
     if exports:
         for sidecar in sidecars.exports(path.name, done.manifest, envelope.unpack(done.signatures)):

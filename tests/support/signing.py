@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from appliance.trust import certificates
+from appliance.trust import algorithms, certificates
+from appliance.trust.algorithms import KeyType, PrivateKey
 from appliance.trust.keys import Signer
-from appliance.trust.policy import Anchors, Policy, Root, Trust
+from appliance.trust.policy import Anchors, Root, Trust
+from appliance.trust.revocation import RevocationList
+from appliance.trust.rules import Policy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,14 +47,21 @@ class At:
 class Vendor:
     """A root and a release CA, valid for ten years around `NOW`."""
 
-    root_key: ec.EllipticCurvePrivateKey
+    root_key: PrivateKey
     root: x509.Certificate
-    ca_key: ec.EllipticCurvePrivateKey
+    ca_key: PrivateKey
     ca: x509.Certificate
+    kind: KeyType = KeyType.ECDSA_P384
 
     @classmethod
-    def create(cls, name: str = "Vendor", *, ca_ends: datetime = NOW + 1825 * DAY) -> Vendor:
-        root_key, ca_key = (ec.generate_private_key(ec.SECP384R1()) for _ in range(2))
+    def create(
+        cls,
+        name: str = "Vendor",
+        *,
+        ca_ends: datetime = NOW + 1825 * DAY,
+        kind: KeyType = KeyType.ECDSA_P384,
+    ) -> Vendor:
+        root_key, ca_key = (algorithms.generate(kind) for _ in range(2))
         root_name = certificates.subject(f"{name} root")
         start = NOW - 1825 * DAY
         root = certificates.certify(
@@ -73,7 +82,7 @@ class Vendor:
             not_after=ca_ends,
             path_length=0,
         )
-        return cls(root_key, root, ca_key, ca)
+        return cls(root_key, root, ca_key, ca, kind)
 
     def signer(
         self,
@@ -82,9 +91,9 @@ class Vendor:
         starts: datetime = NOW - DAY,
         ends: datetime = NOW + 400 * DAY,
         usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CODE_SIGNING,
-        key: ec.EllipticCurvePrivateKey | None = None,
+        key: PrivateKey | None = None,
     ) -> Signer:
-        key = key or ec.generate_private_key(ec.SECP384R1())
+        key = key or algorithms.generate(self.kind)
         leaf = certificates.certify(
             x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]),
             key.public_key(),
@@ -95,6 +104,24 @@ class Vendor:
             extensions=(x509.ExtendedKeyUsage([usage]),),
         )
         return Signer(key, leaf, (self.ca,))
+
+    def revocations(
+        self, *revoked: x509.Certificate, number: int = 1, until: datetime = NOW + 900 * DAY, by_root: bool = False
+    ) -> RevocationList:
+        """The list of the release CA, or of the root, with these certificates on it."""
+        issuer, key = (self.root, self.root_key) if by_root else (self.ca, self.ca_key)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(NOW - 30 * DAY)
+            .next_update(until)
+            .add_extension(x509.CRLNumber(number), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        )
+        for each in revoked:
+            entry = x509.RevokedCertificateBuilder(each.serial_number, NOW - 2 * DAY).build()
+            builder = builder.add_revoked_certificate(entry)
+        return RevocationList(builder.sign(key, algorithms.certificate_hash(key)), "vendor.crl")
 
     def trust(self, policy: Policy | None = None) -> Trust:
         return Trust(Anchors(roots=(Root(self.root, "root.pem"),)), policy or Policy())

@@ -20,8 +20,10 @@ from appliance.bundle.layout import CHUNK_BYTES, LIMITS, STUB_BYTES
 from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, Cancelled, StateError, VerificationError
-from appliance.trust.policy import Policy, Role, Threshold
+from appliance.trust.formats import Form
+from appliance.trust.rules import VENDOR, Policy, Threshold
 
+SUFFIXES = [form.suffix for form in Form]
 LARGE = random.Random(1).randbytes(2 * CHUNK_BYTES + 77)
 
 
@@ -65,7 +67,7 @@ def test_every_byte_is_counted(whole: Written) -> None:
 
 def test_a_verified_bundle_knows_its_signers_and_what_they_signed(whole: Written) -> None:
     with whole.open() as bundle:
-        assert [signer.name for signer in bundle.verdict.signers] == ["Signer", "Signer"]
+        assert [signer.name for signer in bundle.verdict.signers] == ["Signer"] * len(Form)
         assert bundle.manifest_digest == Digest.of(whole.manifest)
 
 
@@ -155,7 +157,7 @@ def test_an_expired_signer_is_refused(whole: Written) -> None:
 
 
 def test_a_policy_that_asks_for_two_keys_is_not_satisfied_by_one(whole: Written) -> None:
-    trust = whole.vendor.trust(Policy(thresholds=(Threshold(Role.VENDOR, 2),)))
+    trust = whole.vendor.trust(Policy(thresholds=(Threshold(VENDOR, 2),)))
     with BundleFiles.open(whole.path) as files, pytest.raises(VerificationError, match="not verified"):
         verify.open_bundle(files, trust, now=NOW)
 
@@ -205,10 +207,10 @@ def test_several_signers_export_files_under_their_key_ids(tmp_path: Path, vendor
     signers = [vendor.signer("One"), vendor.signer("Two")]
     written = write_bundle(tmp_path, b"x", vendor=vendor, signers=signers, exports=True)
     names = {path.name.removeprefix(written.path.name) for path in tmp_path.iterdir()}
-    expected = {f".{signer.keyid.short}{suffix}" for signer in signers for suffix in (".p7s", ".sig")}
+    expected = {f".{signer.keyid.short}{suffix}" for signer in signers for suffix in SUFFIXES}
     assert names == expected | {"", ".manifest.json"}
     with written.open() as bundle:
-        assert len(bundle.verdict.signers) == 4
+        assert len(bundle.verdict.signers) == 2 * len(Form)
 
 
 def test_the_same_members_give_the_same_bytes_but_for_the_signatures(tmp_path: Path, vendor: Vendor) -> None:
@@ -304,5 +306,5 @@ def test_a_bundle_opened_for_display_is_never_called_accepted(copied: Written) -
         file.write(b"#!/bin/sh\nrm -rf /\n")
     with BundleFiles.open(copied.path) as files:
         shown = verify.open_unverified_for_display(files, copied.vendor.trust(), now=NOW)
-    assert [signer.trusted for signer in shown.verdict.signers] == [True, True]
+    assert [signer.trusted for signer in shown.verdict.signers] == [True] * len(Form)
     assert not shown.verdict.accepted

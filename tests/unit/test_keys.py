@@ -4,6 +4,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.signing import At, Vendor
@@ -11,15 +12,17 @@ from support.signing import At, Vendor
 from appliance.digest import Digest
 from appliance.errors import RecipeError, StateError
 from appliance.trust import certificates, keys
+from appliance.trust.algorithms import KeyType
+from appliance.trust.keyinfo import Kind
 from appliance.trust.words import COUNT, LIST, words
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = [
-    "release-ca-key.pem",
+    "offline/release-ca-key.pem",
+    "offline/root-key.pem",
     "release-ca.pem",
-    "root-key.pem",
     "root.pem",
     "signer-key.pem",
     "signer.pem",
@@ -30,9 +33,10 @@ FILES = [
 def test_generate_writes_a_root_a_release_ca_and_a_signer(tmp_path: Path) -> None:
     made = keys.generate(tmp_path / "new" / "keys", name="Example", clock=At())
 
-    assert sorted(p.name for p in (tmp_path / "new" / "keys").iterdir()) == FILES
-    assert sorted(p.name for p in made.files) == FILES
-    assert {p.name for p in made.files if stat.S_IMODE(p.stat().st_mode) == 0o600} == {
+    folder = tmp_path / "new" / "keys"
+    assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()) == FILES
+    assert sorted(str(p.relative_to(folder)) for p in made.files) == FILES
+    assert {str(p.relative_to(folder)) for p in made.files if stat.S_IMODE(p.stat().st_mode) == 0o600} == {
         name for name in FILES if name.endswith("-key.pem")
     }
     assert len(certificates.read_certificates((tmp_path / "new" / "keys" / "signer.pem").read_bytes())) == 2
@@ -43,15 +47,16 @@ def test_what_is_shown_is_the_same_key_in_each_of_its_files(tmp_path: Path) -> N
     shown = {name: keys.show(tmp_path / name) for name in FILES}
 
     assert {shown[n].fingerprint for n in ("signer.pem", "signer.pub", "signer-key.pem")} == {made.fingerprint}
-    assert {shown[n].fingerprint for n in ("root.pem", "root-key.pem")} == {made.root.fingerprint}
+    assert made.root
+    assert {shown[n].fingerprint for n in ("root.pem", "offline/root-key.pem")} == {made.root.fingerprint}
     assert [shown[n].kind for n in FILES] == [
-        keys.Kind.PRIVATE_KEY,
-        keys.Kind.AUTHORITY,
-        keys.Kind.PRIVATE_KEY,
-        keys.Kind.AUTHORITY,
-        keys.Kind.PRIVATE_KEY,
-        keys.Kind.SIGNER,
-        keys.Kind.PUBLIC_KEY,
+        Kind.PRIVATE_KEY,
+        Kind.PRIVATE_KEY,
+        Kind.AUTHORITY,
+        Kind.AUTHORITY,
+        Kind.PRIVATE_KEY,
+        Kind.SIGNER,
+        Kind.PUBLIC_KEY,
     ]
     assert shown["signer.pem"].issuer == shown["release-ca.pem"].subject == "Example release CA"
     assert shown["root.pem"].words == words(Digest.parse(made.root.fingerprint))
@@ -91,7 +96,7 @@ def test_a_signer_is_loaded_with_the_chain_beside_it_but_never_the_root(tmp_path
     given = keys.load_signer(tmp_path / "signer-key.pem", chain=chain)
 
     assert str(beside.keyid) == made.fingerprint
-    assert beside.name == "Example signer 2026"
+    assert beside.info.subject == "Example signer 2026"
     assert beside.certificate == given.certificate
     assert beside.issuers == given.issuers
     assert len(beside.issuers) == 1
@@ -102,7 +107,7 @@ def test_a_passphrase_protects_the_keys(tmp_path: Path) -> None:
     key = tmp_path / "signer-key.pem"
 
     assert b"ENCRYPTED" in key.read_bytes()
-    assert keys.load_signer(key, passphrase="correct horse").name == "Example signer 2026"
+    assert keys.load_signer(key, passphrase="correct horse").info.subject == "Example signer 2026"
     with pytest.raises(RecipeError, match="passphrase is wrong"):
         keys.load_signer(key, passphrase="battery staple")
     with pytest.raises(RecipeError, match="protected by a passphrase") as refused:
@@ -163,13 +168,52 @@ def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_other_kinds_of_key_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
-    path.write_bytes(certificates.private_pem(ec.generate_private_key(ec.SECP256R1())))
+    path.write_bytes(certificates.private_pem(ec.generate_private_key(ec.SECP521R1())))
     path.chmod(0o600)
 
-    with pytest.raises(RecipeError, match="ECDSA P-384"):
+    with pytest.raises(RecipeError, match="none of ecdsa-p384"):
         keys.load_signer(path)
-    with pytest.raises(ValueError, match="P-384"):
+    with pytest.raises(ValueError, match="not one of"):
         keys.public_key(certificates.public_pem(rsa.generate_private_key(65537, 2048).public_key()))
+
+
+@pytest.mark.parametrize("kind", list(KeyType))
+def test_every_kind_of_key_is_made_protected_loaded_and_shown(tmp_path: Path, kind: KeyType) -> None:
+    made = keys.generate(tmp_path, name="Example", clock=At(), type=kind, passphrase="correct horse")
+    signer = keys.load_signer(tmp_path / "signer-key.pem", passphrase="correct horse")
+
+    assert (signer.type, str(signer.keyid)) == (kind, made.fingerprint)
+    assert keys.show(tmp_path / "signer.pub").type is kind
+    assert (signer.certificate is None, made.root is None) == (not kind.certifiable, not kind.certifiable)
+    assert b"ENCRYPTED" in (tmp_path / "signer-key.pem").read_bytes()
+
+
+def test_an_authority_issues_further_signers(tmp_path: Path) -> None:
+    keys.generate(tmp_path / "keys", name="Example", clock=At())
+    authority, key = tmp_path / "keys/release-ca.pem", tmp_path / "keys/offline/release-ca-key.pem"
+
+    made = keys.issue(tmp_path / "next", name="Example 2027", authority=authority, authority_key=key, clock=At())
+    signer = keys.load_signer(tmp_path / "next/signer-key.pem")
+
+    assert made.signer.issuer == "Example release CA"
+    assert [keys.show(tmp_path / "next/signer.pem").fingerprint] == [str(signer.keyid)]
+    with pytest.raises(RecipeError, match="not that of"):
+        keys.issue(tmp_path / "x", name="x", authority=tmp_path / "keys/root.pem", authority_key=key, clock=At())
+
+
+def test_a_request_asks_for_signing_code_and_nothing_else(tmp_path: Path) -> None:
+    keys.request(tmp_path, name="Release 2026")
+    asked = x509.load_pem_x509_csr((tmp_path / "signer.csr").read_bytes())
+
+    assert asked.is_signature_valid
+    assert list(asked.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        ExtendedKeyUsageOID.CODE_SIGNING
+    ]
+    assert keys.show(tmp_path / "signer.csr").fingerprint == keys.show(tmp_path / "signer-key.pem").fingerprint
+    again = keys.request(tmp_path / "again", name="Release 2026", key=tmp_path / "signer-key.pem")
+    assert [path.name for path in again.files] == ["signer.csr"]
+    with pytest.raises(RecipeError, match="not checked here"):
+        keys.request(tmp_path / "ed", name="x", type=KeyType.ED25519)
 
 
 def test_words_are_told_apart_by_their_first_three_letters() -> None:

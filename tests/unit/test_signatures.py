@@ -13,10 +13,11 @@ from support.signing import DAY, NOW, At, Vendor
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import RecipeError, VerificationError
-from appliance.trust import certificates, cms, envelope, formats
+from appliance.trust import certificates, cms, envelope, formats, judgement
 from appliance.trust.envelope import Signature
 from appliance.trust.formats import Form
-from appliance.trust.policy import Anchors, Pin, Policy, Role, Threshold, Trust
+from appliance.trust.policy import Anchors, Pin, Trust
+from appliance.trust.rules import VENDOR, Policy, Threshold
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,16 +43,18 @@ def pinned(signer: Signer, **fields: object) -> Trust:
 
 
 def two_keys() -> Policy:
-    return Policy(thresholds=(Threshold(Role.VENDOR, 2),))
+    return Policy(thresholds=(Threshold(VENDOR, 2),))
 
 
 def test_a_verdict_names_the_signer_and_the_way_to_the_root(vendor: Vendor, signer: Signer) -> None:
-    verdict = envelope.check(DATA, envelope.sign(DATA, [signer], At()), vendor.trust(), now=NOW)
+    verdict = judgement.check(DATA, envelope.sign(DATA, [signer], At()), vendor.trust(), now=NOW)
 
     assert verdict.accepted
     assert not verdict.findings
-    cms, raw = verdict.signers
-    assert (cms.form, raw.form) == (Form.CMS, Form.RAW)
+    cms = verdict.signers[0]
+    assert [signer.form for signer in verdict.signers] == list(Form)
+    assert {signer.role for signer in verdict.signers} == {VENDOR}
+    assert verdict.met == ("vendor: 1 of 1 trusted keys signed",)
     assert cms.name == "Release 2026"
     assert cms.fingerprint == str(signer.keyid)
     assert cms.chain == ("Release 2026", "Vendor CA", "Vendor root")
@@ -59,7 +62,7 @@ def test_a_verdict_names_the_signer_and_the_way_to_the_root(vendor: Vendor, sign
 
 
 def test_signed_by_nobody_trusted_is_refused_with_a_reason_and_the_way_to_trust(signer: Signer) -> None:
-    verdict = envelope.check(DATA, envelope.sign(DATA, [signer], At()), Trust(), now=NOW)
+    verdict = judgement.check(DATA, envelope.sign(DATA, [signer], At()), Trust(), now=NOW)
 
     assert not verdict.accepted
     assert all(s.valid and not s.trusted and s.reason for s in verdict.signers)
@@ -70,7 +73,7 @@ def test_signed_by_nobody_trusted_is_refused_with_a_reason_and_the_way_to_trust(
 
 
 def test_unsigned_is_refused(vendor: Vendor) -> None:
-    assert envelope.check(DATA, (), vendor.trust(), now=NOW).findings == ("it is not signed",)
+    assert judgement.check(DATA, (), vendor.trust(), now=NOW).findings == ("it is not signed",)
 
 
 @pytest.mark.parametrize("form", list(Form))
@@ -79,7 +82,7 @@ def test_every_form_binds_the_same_bytes(vendor: Vendor, signer: Signer, form: F
     other = {s.form: s for s in envelope.sign(DATA + b" ", [signer], At())}
     mixed = [other[form] if f is form else good[f] for f in Form]
 
-    verdict = envelope.check(DATA, mixed, vendor.trust(), now=NOW)
+    verdict = judgement.check(DATA, mixed, vendor.trust(), now=NOW)
 
     assert not verdict.accepted
     assert [s.valid for s in verdict.signers] == [f is not form for f in Form]
@@ -102,15 +105,15 @@ def test_a_pinned_key_is_believed_whoever_certified_it(
 ) -> None:
     signatures = [s for s in envelope.sign(DATA, [signer], At()) if s.form in forms]
 
-    assert envelope.check(DATA, signatures, pinned(signer, **fields), now=NOW).accepted is accepted
+    assert judgement.check(DATA, signatures, pinned(signer, **fields), now=NOW).accepted is accepted
 
 
 def test_a_pinned_certificate_counts_only_while_it_is_valid(signer: Signer) -> None:
     signatures = envelope.sign(DATA, [signer], At())
     trust = pinned(signer, certificate=signer.certificate)
 
-    assert envelope.check(DATA, signatures, trust, now=NOW).accepted
-    assert not envelope.check(DATA, signatures, trust, now=NOW + 500 * DAY).accepted
+    assert judgement.check(DATA, signatures, trust, now=NOW).accepted
+    assert not judgement.check(DATA, signatures, trust, now=NOW + 500 * DAY).accepted
 
 
 def test_thresholds_count_keys_not_certificates_or_forms(vendor: Vendor, signer: Signer) -> None:
@@ -119,32 +122,32 @@ def test_thresholds_count_keys_not_certificates_or_forms(vendor: Vendor, signer:
     renamed = [*once, Signature(again.keyid, Form.CMS, formats.cms_detached(again, DATA, signing_time=NOW))]
     by_two = envelope.sign(DATA, [signer, vendor.signer("Second")], At())
 
-    assert not envelope.check(DATA, once, vendor.trust(two_keys()), now=NOW).accepted
-    assert not envelope.check(DATA, renamed, vendor.trust(two_keys()), now=NOW).accepted
-    assert envelope.check(DATA, by_two, vendor.trust(two_keys()), now=NOW).accepted
+    assert not judgement.check(DATA, once, vendor.trust(two_keys()), now=NOW).accepted
+    assert not judgement.check(DATA, renamed, vendor.trust(two_keys()), now=NOW).accepted
+    assert judgement.check(DATA, by_two, vendor.trust(two_keys()), now=NOW).accepted
 
 
 def test_a_stranger_who_signs_too_is_shown_and_not_counted(vendor: Vendor, signer: Signer) -> None:
     both = envelope.sign(DATA, [signer, Vendor.create("Stranger").signer("Stranger")], At())
 
-    verdict = envelope.check(DATA, both, vendor.trust(), now=NOW)
+    verdict = judgement.check(DATA, both, vendor.trust(), now=NOW)
 
     assert verdict.accepted
     assert {s.name: s.trusted for s in verdict.signers} == {"Release 2026": True, "Stranger": False}
-    assert not envelope.check(DATA, both, vendor.trust(two_keys()), now=NOW).accepted
+    assert not judgement.check(DATA, both, vendor.trust(two_keys()), now=NOW).accepted
 
 
 def test_a_signature_that_does_not_hold_refuses_all(vendor: Vendor, signer: Signer) -> None:
     good = envelope.sign(DATA, [signer], At())
     bad = envelope.sign(DATA + b" ", [Vendor.create().signer()], At())
 
-    assert not envelope.check(DATA, [*good, *bad], vendor.trust(), now=NOW).accepted
+    assert not judgement.check(DATA, [*good, *bad], vendor.trust(), now=NOW).accepted
 
 
 def test_a_certificate_of_another_key_does_not_speak_for_a_key_id(vendor: Vendor, signer: Signer) -> None:
     value = formats.cms_detached(vendor.signer(), DATA, signing_time=NOW)
 
-    verdict = envelope.check(DATA, [Signature(signer.keyid, Form.CMS, value)], vendor.trust(), now=NOW)
+    verdict = judgement.check(DATA, [Signature(signer.keyid, Form.CMS, value)], vendor.trust(), now=NOW)
 
     assert not verdict.accepted
     assert verdict.signers[0].reason == "holds the certificate of another key"
@@ -171,7 +174,7 @@ def test_an_algorithm_of_ecdsa_has_no_parameters(signer: Signer) -> None:
     signer_info.signature_algorithm.parameters = asn1.Null()
     info.content.signers = asn1.SetOf([signer_info])
 
-    with pytest.raises(VerificationError, match="not ECDSA with SHA-384"):
+    with pytest.raises(VerificationError, match="not the one that goes with a key of type ecdsa-p384"):
         cms.read(asn1.encode_der(info))
 
 
@@ -187,7 +190,7 @@ def test_the_certificates_stand_in_the_order_of_der(vendor: Vendor, signer: Sign
 
 @pytest.mark.parametrize("name", ["Vendor\x1b[2J", "Vendor\nok", "rodneV\u202e", "x\u200by"])
 def test_names_that_do_not_print_are_refused_and_escaped(vendor: Vendor, name: str) -> None:
-    verdict = envelope.check(DATA, envelope.sign(DATA, [vendor.signer(name)], At()), vendor.trust(), now=NOW)
+    verdict = judgement.check(DATA, envelope.sign(DATA, [vendor.signer(name)], At()), vendor.trust(), now=NOW)
 
     assert not verdict.accepted
     assert all(s.name.isprintable() and s.name != name for s in verdict.signers)
@@ -197,7 +200,7 @@ def test_names_that_do_not_print_are_refused_and_escaped(vendor: Vendor, name: s
 def test_certificates_that_lead_nowhere_are_refused(vendor: Vendor, signer: Signer) -> None:
     crowded = dataclasses.replace(signer, issuers=(vendor.ca, Vendor.create().ca))
 
-    verdict = envelope.check(DATA, envelope.sign(DATA, [crowded], At()), vendor.trust(), now=NOW)
+    verdict = judgement.check(DATA, envelope.sign(DATA, [crowded], At()), vendor.trust(), now=NOW)
 
     assert "not on the way to the root" in verdict.findings[0]
 
@@ -214,7 +217,7 @@ def test_the_signers_word_excuses_an_expired_certificate_only_so_far(
     signatures = envelope.sign(DATA, [vendor.signer()], At())
     trust = vendor.trust(Policy(max_unstamped_days=allowed))
 
-    verdict = envelope.check(DATA, signatures, trust, now=NOW + (400 + days_late) * DAY)
+    verdict = judgement.check(DATA, signatures, trust, now=NOW + (400 + days_late) * DAY)
 
     assert verdict.accepted is accepted
     assert "expired" in verdict.signers[0].reason
@@ -223,7 +226,7 @@ def test_the_signers_word_excuses_an_expired_certificate_only_so_far(
 def test_a_signing_time_outside_the_certificates_dates_excuses_nothing(vendor: Vendor, signer: Signer) -> None:
     p7s = formats.cms_detached(signer, DATA, signing_time=NOW + 401 * DAY)
 
-    verdict = envelope.check_detached(DATA, p7s, vendor.trust(Policy(max_unstamped_days=30)), now=NOW + 402 * DAY)
+    verdict = judgement.check_detached(DATA, p7s, vendor.trust(Policy(max_unstamped_days=30)), now=NOW + 402 * DAY)
 
     assert not verdict.accepted
 
@@ -297,7 +300,7 @@ def test_an_authority_may_not_sign_itself(vendor: Vendor) -> None:
 
     value = formats.cms_detached(signer, DATA, signing_time=NOW)
 
-    assert not envelope.check(DATA, [Signature(keyid, Form.CMS, value)], vendor.trust(), now=NOW).accepted
+    assert not judgement.check(DATA, [Signature(keyid, Form.CMS, value)], vendor.trust(), now=NOW).accepted
 
 
 @pytest.mark.parametrize(
@@ -314,7 +317,7 @@ def test_issuers_may_issue_and_signers_may_sign_and_none_does_both(wrong: str | 
 
     signatures = envelope.sign(DATA, [dataclasses.replace(signer, certificate=leaf, issuers=(ca,))], At())
 
-    assert envelope.check(DATA, signatures, vendor.trust(), now=NOW).accepted is accepted
+    assert judgement.check(DATA, signatures, vendor.trust(), now=NOW).accepted is accepted
 
 
 def reissued(

@@ -7,7 +7,8 @@ from support.signing import At, Vendor
 
 from appliance.errors import RecipeError, StateError
 from appliance.trust import certificates, keys, store
-from appliance.trust.policy import Anchors, Policy, Role, Threshold, Trust, from_arguments
+from appliance.trust.policy import Anchors, Trust, from_arguments
+from appliance.trust.rules import VENDOR, Policy, Threshold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def test_arguments_that_are_neither_file_nor_fingerprint_are_refused(value: str)
 
 def test_a_private_key_is_no_anchor(vendor_keys: Path) -> None:
     with pytest.raises(RecipeError, match="neither a certificate nor") as refused:
-        from_arguments((str(vendor_keys / "root-key.pem"),))
+        from_arguments((str(vendor_keys / "offline" / "root-key.pem"),))
     assert "--trust takes" in refused.value.hint
 
 
@@ -70,7 +71,7 @@ def test_what_is_added_is_believed_until_it_is_removed(vendor_keys: Path, site: 
 
 
 def test_a_refused_file_leaves_the_store_untouched(vendor_keys: Path, site: Path) -> None:
-    for name in ("root-key.pem", "missing"):
+    for name in ("offline/root-key.pem", "missing"):
         with pytest.raises(RecipeError):
             store.add(vendor_keys / name, folder=site)
 
@@ -132,10 +133,10 @@ def test_the_sites_policy_is_read_and_no_call_replaces_it(site: Path, tmp_path: 
     other.write_text(POLICY.replace("2", "1"))
     trust = store.load_store(site)
 
-    assert trust.policy == Policy((Threshold(Role.VENDOR, 2),), max_unstamped_days=30)
+    assert trust.policy == Policy((Threshold(VENDOR, 2),), max_unstamped_days=30)
     with pytest.raises(RecipeError, match="policy of its own"):
         trust.with_policy(other)
-    assert Trust().with_policy(other).policy.thresholds == (Threshold(Role.VENDOR, 1),)
+    assert Trust().with_policy(other).policy.thresholds == (Threshold(VENDOR, 1),)
 
 
 def test_anchors_of_a_call_are_believed_besides_those_of_the_site(vendor_keys: Path, site: Path) -> None:
@@ -159,11 +160,18 @@ def test_anchors_of_a_call_are_believed_besides_those_of_the_site(vendor_keys: P
         POLICY.replace("2", '"2"'),
         POLICY.replace("30", "-1"),
         POLICY.replace("30", "1.5"),
-        POLICY.replace("vendor", "customer"),
+        POLICY.replace("vendor", "Customer"),
         POLICY.replace("threshold", "treshold"),
         POLICY.replace('"vendor": {"threshold": 2}', ""),
-        POLICY.replace("}}", '}}, "hybrid": true'),
-        POLICY.replace('{"threshold": 2}', '{"threshold": 2, "keys": []}'),
+        POLICY.replace("}}", '}}, "hybrids": true'),
+        POLICY.replace("}}", '}}, "hybrid": 1'),
+        POLICY.replace("}}", '}}, "algorithms": []'),
+        POLICY.replace("}}", '}}, "algorithms": ["rsa-1024"]'),
+        POLICY.replace("}}", '}}, "minimum_epoch": {"etcd": "2"}'),
+        POLICY.replace("}}", '}}, "self_run": "maybe"'),
+        POLICY.replace("}}", '}}, "expires": "2027-01-01T00:00:00"'),
+        POLICY.replace("}}", '}, "customer": {"threshold": 1}}'),
+        POLICY.replace('{"threshold": 2}', '{"threshold": 2, "anchors": []}'),
         POLICY.replace('{"threshold": 2}', "2"),
     ],
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance.operations import deliver, look, propose, verification
 from appliance.operations.look import Texts, Topic
+from appliance.trust import floors, store
 from appliance.trust import policy as policies
-from appliance.trust import store
 from tui.session import Delivery
 
 if TYPE_CHECKING:
@@ -46,15 +47,15 @@ def find_bundles(engine: Engine) -> tuple[Found, ...]:
 
 
 def trust(engine: Engine, anchors: tuple[str, ...]) -> Trust:
-    """The site's store, and what `anchors` add to it."""
-    return store.load_store(engine.trust_store).with_anchors(policies.from_arguments(anchors))
+    """The site's store, what was installed before, and what `anchors` add to it."""
+    site = dataclasses.replace(store.load_store(engine.trust_store), floors=floors.load(engine.home.floors))
+    return site.with_anchors(policies.from_arguments(anchors))
 
 
 def verify(engine: Engine, path: Path, anchors: tuple[str, ...], *, sink: Sink) -> Delivery:
     """Check every byte of the bundle at `path`, and read what it says of itself if that holds."""
-    believed, now = trust(engine, anchors), engine.clock.now()
-    itself = engine.own is not None and path.resolve() == engine.own.resolve()
-    report = verification.verify(path, believed, now=now, self_run=itself, sink=sink)
+    believed, now = _judging(engine, path, anchors), engine.clock.now()
+    report = verification.verify(path, believed, now=now, sink=sink)
     if not report.verified:
         return Delivery(path, anchors, report)
     with deliver.open_delivery(path, believed, now=now) as bundle:
@@ -64,8 +65,15 @@ def verify(engine: Engine, path: Path, anchors: tuple[str, ...], *, sink: Sink) 
 @contextlib.contextmanager
 def opened(engine: Engine, delivery: Delivery) -> Iterator[VerifiedBundle]:
     """The delivery, checked anew as far as reading it needs."""
-    with deliver.open_delivery(delivery.path, trust(engine, delivery.anchors), now=engine.clock.now()) as bundle:
+    believed = _judging(engine, delivery.path, delivery.anchors)
+    with deliver.open_delivery(delivery.path, believed, now=engine.clock.now()) as bundle:
         yield bundle
+
+
+def _judging(engine: Engine, path: Path, anchors: tuple[str, ...]) -> Trust:
+    """Whom we believe of the bundle at `path`, which may be the one that we were started from."""
+    itself = engine.own is not None and path.resolve() == engine.own.resolve()
+    return dataclasses.replace(trust(engine, anchors), self_run=itself)
 
 
 def manuals(engine: Engine, delivery: Delivery) -> tuple[TextFile, ...]:
