@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from appliance import canonical, events
 from appliance.bundle import runfile, sidecars, stub
-from appliance.bundle.inventory import cyclonedx, sourcelist, statement
 from appliance.bundle.manifest import (
     BLOBS,
     PROVENANCE_NAME,
     RUNTIMES,
     SBOM_NAME,
-    SOURCES_NAME,
     BundleManifest,
     Minimums,
     RuntimeEntry,
@@ -32,23 +30,23 @@ from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.errors import BundleError
-from appliance.files import hash_file, write_bytes
+from appliance.files import write_bytes
 from appliance.image import oci
-from appliance.operations import stock
-from appliance.trust import envelope
+from appliance.operations import papers, stock
+from appliance.trust import dsse, envelope
 from appliance.trust.formats import Form
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from appliance.bundle.inventory.holdings import Holdings
     from appliance.bundle.pyruntime.runtime import Runtime
     from appliance.bundle.runfile import Payload
     from appliance.clock import Clock
     from appliance.image.oci import Descriptor, ImageConfig, Manifest, Platform
     from appliance.image.reference import Reference
     from appliance.image.store import Store
+    from appliance.operations.papers import Papers
     from appliance.trust.keyinfo import KeyInfo
     from appliance.trust.keys import Signer
 
@@ -60,6 +58,7 @@ Sources = Callable[[Sequence["Runtime"]], "Path"]
 
 _MACHINES = {debian: machine for machine, debian in lock.ARCHITECTURES.items()}
 _SBOM_SUFFIX = ".sbom.cdx.json"
+_ATTESTATION_SUFFIX = ".provenance.dsse.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +155,12 @@ def publish(
     runtimes = tuple(made for architecture in image.architectures for made in pythons(architecture))
     path = request.folder / file_name(image.rootfs[0].config, image.architectures)
     holdings = stock.take(store, image.index, runtimes, created=request.created, cache=request.cache, sink=sink)
-    documents = _documents(holdings, request.reference, sources(runtimes) if sources else None)
+    archive = sources(runtimes) if sources else None
+    says = papers.write(holdings, reference=str(request.reference), archive=archive)
     author = _Author(path.name, image, runtimes, request, clock)
-    members = [*_runtime_members(runtimes), *documents, *_blob_members(store, image)]
+    members = [*_runtime_members(runtimes), *says.members(), *_blob_members(store, image)]
     written = runfile.write(path, members, author, created=request.created, sink=sink)
-    beside = _write_beside(path, written, sbom=cyclonedx.sbom(holdings), request=request, clock=clock)
+    beside = _write_beside(path, written, says=says, request=request, clock=clock)
     return Published(
         files=(PublishedFile(path, written.size, written.sha256), *beside),
         manifest_digest=Digest.of(written.manifest),
@@ -189,23 +189,6 @@ def _read_image(store: Store, reference: Reference) -> _Image:
     if not rootfs:
         raise BundleError(f"{reference.familiar} is not a cluster image", hint="build it with: appliance build")
     return _Image(data, tuple(sorted(rootfs, key=lambda r: str(r.platform))), tuple(blobs.values()))
-
-
-def _documents(holdings: Holdings, reference: Reference, archive: Path | None) -> list[Member]:
-    return [
-        _document(SBOM_NAME, cyclonedx.sbom(holdings)),
-        _document(PROVENANCE_NAME, statement.provenance(holdings, reference=str(reference))),
-        _document(SOURCES_NAME, sourcelist.to_text(holdings, carried=archive is not None)),
-        *([_file(sourcelist.ARCHIVE_NAME, archive)] if archive else []),
-    ]
-
-
-def _file(name: str, path: Path) -> Member:
-    return Member(name, path.stat().st_size, hash_file(path), functools.partial(_open, path), 0o644)
-
-
-def _document(name: str, data: bytes) -> Member:
-    return Member(name, len(data), Digest.of(data), functools.partial(io.BytesIO, data), 0o644)
 
 
 def _runtime_name(python: Runtime) -> str:
@@ -306,18 +289,28 @@ def _runtime_entry(python: Runtime) -> RuntimeEntry:
 
 
 def _write_beside(
-    path: Path, written: runfile.Written, *, sbom: bytes, request: PublishRequest, clock: Clock
+    path: Path, written: runfile.Written, *, says: Papers, request: PublishRequest, clock: Clock
 ) -> tuple[PublishedFile, ...]:
-    """The files beside the bundle: its manifest and signatures, the SBOM, and the signed list of sums."""
+    """The files beside the bundle: its manifest and signatures, SBOM, provenance, and the signed list of sums."""
+    stem = path.name.removesuffix(".run")
+    sbom = sidecars.Sidecar(stem + _SBOM_SUFFIX, says.sbom)
+    attested = _attested(stem + _ATTESTATION_SUFFIX, says.provenance, request.signers)
     exports = sidecars.exports(path.name, written.manifest, envelope.unpack(written.signatures))
-    documents = [exports[0], sidecars.Sidecar(path.name.removesuffix(".run") + _SBOM_SUFFIX, sbom)]
-    named = [(path.name, written.sha256), *((d.name, Digest.of(d.data)) for d in documents)]
+    named = [(path.name, written.sha256), *((d.name, Digest.of(d.data)) for d in (exports[0], sbom))]
     sums = sidecars.Sidecar(sidecars.sums_name(path.name), sidecars.sums(named))
-    made = [*exports, documents[1], sums, *_over_sums(sums, request, clock)]
+    made = [*exports, sbom, *attested, sums, *_over_sums(sums, request, clock)]
     sidecars.remove_stale(path, {sidecar.name for sidecar in made})
+    if not attested:
+        path.with_name(stem + _ATTESTATION_SUFFIX).unlink(missing_ok=True)
     for sidecar in made:
         write_bytes(path.with_name(sidecar.name), sidecar.data)
     return tuple(PublishedFile(path.with_name(s.name), len(s.data), Digest.of(s.data)) for s in made)
+
+
+def _attested(name: str, stated: bytes, signers: Sequence[Signer]) -> tuple[sidecars.Sidecar, ...]:
+    """The provenance in a DSSE envelope, by the signers whose keys cosign knows; nothing without such a signer."""
+    able = [signer for signer in signers if not signer.type.post_quantum]
+    return (sidecars.Sidecar(name, dsse.sign(stated, able)),) if able else ()
 
 
 def _over_sums(sums: sidecars.Sidecar, request: PublishRequest, clock: Clock) -> tuple[sidecars.Sidecar, ...]:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A key that signed: its name and fingerprint, the forms and time of its signature, and what is thought of it."""
+    """A key that signed: its name, role and fingerprint, form and time of its signature, and what is thought of it."""
 
     name: str
+    role: str
     fingerprint: str
-    forms: tuple[str, ...]
+    form: str
     trusted: bool
     reason: str
     signed: str = ""
@@ -38,10 +39,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """Which policy was asked, a sentence for each of its rules with whether it held, and what nobody asked."""
+    """Where the policy stands, a sentence for each of its rules that holds, and what nobody checked."""
 
     source: str
-    rules: tuple[tuple[bool, str], ...]
+    met: tuple[str, ...]
     not_checked: tuple[str, ...]
 
 
@@ -95,7 +96,10 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class OfficerPage:
-    """All of the page. `contents` is None of a bundle that is not verified: what it says of itself proves nothing."""
+    """All of the page; `printed` are the lines that the command line said.
+
+    `contents` is None of a bundle that is not verified: what it says of itself proves nothing.
+    """
 
     file: str
     verified: bool
@@ -104,6 +108,8 @@ class OfficerPage:
     made: str
     origin: Origin
     policy: PolicyResult
+    warnings: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
     contents: Contents | None = None
 
 
@@ -122,11 +128,16 @@ def _body(found: OfficerPage, title: str) -> Iterator[str]:
         yield f'<div class="failure"><p>{_text(finding)}</p></div>\n'
     yield from _origin(found.origin)
     yield from _policy(found.policy)
+    if found.warnings:
+        yield f"<section><h2>Warnings</h2>\n{_list(found.warnings)}</section>\n"
     if found.contents is not None:
         yield from _contents(found.contents)
     else:
         said = "Not listed: what a bundle that is not verified says of itself proves nothing."
         yield f"<section><h2>Contents</h2>\n<p>{said}</p></section>\n"
+    if found.printed:
+        yield f"<details><summary>As printed</summary>\n<pre>{'<br>'.join(map(_text, found.printed))}</pre></details>\n"
+    yield '<div class="failure"><p>Decision, name, date, signature:</p><br><br></div>\n'
 
 
 def _origin(origin: Origin) -> Iterator[str]:
@@ -135,26 +146,21 @@ def _origin(origin: Origin) -> Iterator[str]:
         (
             f'<span class="{"ok" if one.trusted else "failed"}">{"trusted" if one.trusted else "not trusted"}</span>',
             f"{_text(one.name)}<br><code>{_text(one.fingerprint)}</code>",
-            _text(", ".join(one.forms)),
+            _text(one.role),
+            _text(one.form),
             _text(one.signed),
             _text(one.reason),
         )
         for one in origin.signatures
     )
-    yield _table(("", "Key", "Forms", "Signed", "Why"), rows)
+    yield _table(("", "Key", "Role", "Form", "Signed", "Why"), rows)
     yield "</section>\n"
 
 
 def _policy(policy: PolicyResult) -> Iterator[str]:
     yield f'<section><h2>Policy</h2>\n<p class="sub">{_text(policy.source)}</p>\n'
-    yield _table(
-        ("", "Rule"),
-        (
-            (f'<span class="{"ok" if held else "failed"}">{"holds" if held else "does not hold"}</span>', _text(rule))
-            for held, rule in policy.rules
-        ),
-    )
-    yield "<h2>Not checked</h2>\n"
+    yield _list(policy.met)
+    yield "<h2>Not verified</h2>\n"
     yield _list(policy.not_checked)
     yield "</section>\n"
 

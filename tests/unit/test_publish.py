@@ -20,7 +20,7 @@ from appliance.image.store import Store
 from appliance.operations import deliver, publish, verification
 from appliance.operations.publish import Published, PublishRequest
 from appliance.plan.runtime import TextFile
-from appliance.trust import certificates, policy
+from appliance.trust import certificates, dsse, policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +98,7 @@ def test_a_delivery_names_its_files_and_they_are_what_it_says(site: Site) -> Non
         f"{name}.run.sig",
         f"{name}.run.sshsig",
         f"{name}.sbom.cdx.json",
+        f"{name}.provenance.dsse.json",
         f"{name}.SHA256SUMS",
         f"{name}.SHA256SUMS.p7s",
     ]
@@ -160,7 +161,7 @@ def test_several_platforms_make_one_bundle_without_an_architecture_in_its_name(t
 def test_the_same_image_gives_the_same_delivery_but_for_signatures(site: Site) -> None:
     one, two = site.publish(folder="one"), site.publish(folder="two")
     assert one.manifest_digest == two.manifest_digest
-    signed = (".run", ".p7s", ".sig", ".sshsig", ".SHA256SUMS")
+    signed = (".run", ".p7s", ".sig", ".sshsig", ".dsse.json", ".SHA256SUMS")
     assert [f.sha256 for f in one.files if not f.path.name.endswith(signed)] == [
         f.sha256 for f in two.files if not f.path.name.endswith(signed)
     ]
@@ -231,6 +232,14 @@ def test_sbom_provenance_and_sources_travel_in_the_bundle(site: Site) -> None:
     assert "glibc=2.41-12\n" in text
     assert "click==8.1.8\n" in text
     assert bundle.manifest.sbom in [file.sha256 for file in published.files]
+
+
+def test_the_provenance_lies_beside_the_bundle_in_an_envelope_of_its_own(site: Site) -> None:
+    published = site.publish()
+    sealed = next(file.path for file in published.files if file.path.name.endswith(".provenance.dsse.json"))
+    with site.open(published) as bundle:
+        stated = bundle.read(bundle.manifest.provenance)
+    assert dsse.statement(sealed.read_bytes(), site.signer.key.public_key()) == stated
 
 
 def test_the_sources_travel_where_that_is_asked_for(site: Site) -> None:

@@ -220,9 +220,10 @@ def page(path: Path, vendor: Vendor) -> str:
             checked="1 byte",
             made="2026-11-23",
             origin=officer.Origin(
-                "sha256:ab", (officer.Signature("Vendor <script>", "sha256:cd", ("cms",), trusted=True, reason="root"),)
+                "sha256:ab",
+                (officer.Signature("Vendor <script>", "vendor", "sha256:cd", "cms", trusted=True, reason="root"),),
             ),
-            policy=officer.PolicyResult("no policy", ((True, "vendor: 1 of 1"),), ("the time of signing",)),
+            policy=officer.PolicyResult("no policy", ("vendor: 1 of 1",), ("the time of signing",)),
             contents=found,
         )
     )
