@@ -11,11 +11,12 @@ from appliance.report import officer
 from appliance.report.officer import OfficerPage, Origin, PolicyResult, Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from appliance.operations.verification import VerifyReport
+    from appliance.trust.judgement import SignerResult
     from appliance.trust.policy import Trust
 
 
@@ -31,18 +32,7 @@ def to_html(report: VerifyReport, lines: Sequence[str], *, bundle: Path, trust: 
         made=timestamp(at),
         origin=Origin(
             str(report.manifest_digest or "not readable"),
-            tuple(
-                Signature(
-                    name=one.name or "no name",
-                    role=one.role,
-                    fingerprint=one.fingerprint,
-                    form=one.form.value,
-                    trusted=one.trusted,
-                    reason=one.reason,
-                    signed=timestamp(one.signing_time) if one.signing_time else "",
-                )
-                for one in report.signers
-            ),
+            tuple(_signatures(report.signers)),
         ),
         policy=PolicyResult(report.policy_source or "none installed: the default", report.policy, report.not_checked),
         warnings=report.warnings,
@@ -50,6 +40,17 @@ def to_html(report: VerifyReport, lines: Sequence[str], *, bundle: Path, trust: 
         contents=_contents(bundle, trust, at) if report.verified else None,
     )
     return officer.to_html(page)
+
+
+def _signatures(signers: Sequence[SignerResult]) -> Iterator[Signature]:
+    """A row for each key in a role: the forms of its signature that are judged alike stand together."""
+    alike: dict[tuple[str, str, str, bool, str], list[SignerResult]] = {}
+    for one in signers:
+        alike.setdefault((one.name, one.role, one.fingerprint, one.trusted, one.reason), []).append(one)
+    for (name, role, fingerprint, trusted, reason), forms in alike.items():
+        signed = next((timestamp(one.signing_time) for one in forms if one.signing_time), "")
+        form = ", ".join(one.form.value for one in forms)
+        yield Signature(name or "no name", role, fingerprint, form, trusted=trusted, reason=reason, signed=signed)
 
 
 def _contents(bundle: Path, trust: Trust, at: datetime) -> officer.Contents:

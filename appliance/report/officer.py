@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A key that signed: its name, role and fingerprint, form and time of its signature, and what is thought of it."""
+    """A key that signed: its name, role and fingerprint, forms and time of its signature, and what is thought of it."""
 
     name: str
     role: str
