@@ -75,14 +75,24 @@ SHAPES: dict[str, tuple[str, set[str]]] = {
     "build": ("build -t again:1 context", {"reference", "digest", "platforms", "layers", "images", "seconds"}),
     "images": ("images", {"images"}),
     "inspect": ("inspect demo:1.2.0", {"reference", "digest", "platforms"}),
-    "key generate": ("key generate -O other-keys", {"files", "fingerprint", "words", "root"}),
+    "key generate": ("key generate -O other-keys", {"files", "fingerprint", "words", "root", "offline"}),
     "key show": (
         "key show keys/root.pem",
-        {"kind", "fingerprint", "words", "subject", "issuer", "not_before", "not_after"},
+        {"kind", "type", "fingerprint", "words", "subject", "issuer", "not_before", "not_after"},
     ),
     "verify": (
         "verify BUNDLE TRUSTED",
-        {"verified", "manifest_digest", "signers", "checked", "findings", "not_verified"},
+        {
+            "verified",
+            "manifest_digest",
+            "signers",
+            "checked",
+            "parts",
+            "policy",
+            "findings",
+            "warnings",
+            "not_verified",
+        },
     ),
     "show contents": ("show BUNDLE contents TRUSTED", {"verified", "refusal", "files"}),
     "show images": ("show BUNDLE images TRUSTED", {"verified", "refusal", "image", "platforms"}),
@@ -148,6 +158,10 @@ REFUSED = {
     "a plan of a stranger's bundle": ("plan BUNDLE -f nosuch.yaml", 3, "VerificationError"),
     "a Clusterfile that is not there": ("plan BUNDLE TRUSTED -f nosuch.yaml", 2, "RecipeError"),
     "no host": ("run BUNDLE TRUSTED", 2, "UsageError"),
+    "a role that is none": ("sign BUNDLE --key keys/signer-key.pem --role Customer", 2, "RecipeError"),
+    "nobody signs": ("sign BUNDLE", 2, "UsageError"),
+    "not a signature": ("sign BUNDLE --attach keys/root.pem", 2, "RecipeError"),
+    "neither key nor prepared": ("bundle demo:1.2.0 -O out2", 2, "UsageError"),
     "no cluster": ("status", 8, "StateError"),
     "no such cluster": ("reset nosuch", 8, "StateError"),
     "nobody answers": ("run BUNDLE TRUSTED --hosts db=127.0.0.1 --port 1", 7, "Unreachable"),
@@ -263,9 +277,10 @@ def test_the_manifest_s_bytes_are_exported_as_they_were_signed(desk: Desk) -> No
 
 def test_whom_a_site_believes_is_added_listed_and_removed(desk: Desk, tmp_path: Path) -> None:
     officer = Shell(desk.call.folder, etc=tmp_path)
-    assert officer.json("trust", "list") == {"trusted": []}
+    nothing: dict[str, object] = {"trusted": [], "stampers": [], "revoked": [], "lists": [], "policy": ""}
+    assert officer.json("trust", "list") == nothing
     added = officer.json("trust", "add", desk.root)["added"]
-    assert officer.json("trust", "list") == {"trusted": added}
+    assert officer.json("trust", "list") == nothing | {"trusted": added}
     assert officer("verify", desk.bundle).returncode == 0
     assert officer.json("trust", "remove", added[0]["fingerprint"]) == {"removed": added}
     assert officer("verify", desk.bundle).returncode == 3

@@ -17,6 +17,7 @@ from support.signing import NOW, At, Vendor
 
 from appliance.bundle import manifest, verify
 from appliance.bundle.layout import MANIFEST_OFFSET, STUB_BYTES
+from appliance.bundle.sidecars import Beside
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, VerificationError
 from appliance.image import layers, packing, trees
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from appliance.bundle.sidecars import Sidecar
 
 BASE = (1 << 20) - 32
 SMALL = Limits(size=8 << 20, entries=2_000, names=1 << 20)
@@ -49,7 +49,7 @@ class InMemory:
 
     data: bytes
     name: str = "fuzzed.run"
-    sidecars: tuple[Sidecar, ...] = field(default=())
+    beside: Beside = field(default=Beside())
 
     @property
     def size(self) -> int:

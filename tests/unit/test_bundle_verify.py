@@ -250,7 +250,13 @@ def test_a_member_that_is_not_what_it_should_be_leaves_no_bundle(
 def test_a_failed_bundle_leaves_the_one_before_as_it_was(tmp_path: Path, vendor: Vendor) -> None:
     before = write_bundle(tmp_path, b"x", vendor=vendor)
     with pytest.raises(ApplianceError):
-        runfile.write(before.path, members(), FakeAuthor("x", ()), created=CREATED, sink=events.silent)
+        runfile.write(
+            before.path,
+            members(),
+            FakeAuthor("x", [vendor.signer(ends=NOW - DAY)]),
+            created=CREATED,
+            sink=events.silent,
+        )
     before.open().close()
 
 
