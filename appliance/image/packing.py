@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
-_PENDING = 8
+_PIECE_BYTES = 4 << 20
+_PENDING = 3
 _SYNC_BYTES = 32 << 20
 
 
@@ -202,7 +203,7 @@ class _TarWriter:
     def _write(self, data: bytes) -> None:
         self.size += len(data)
         self._gathered += data
-        if len(self._gathered) >= COPY_BYTES:
+        if len(self._gathered) >= _PIECE_BYTES:
             self._pass_on()
 
     def _pass_on(self) -> None:
