@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, assert_never
 
-from appliance.cli.images import layer_lines, layers_document
+from appliance.cli.images import images_document, images_lines, layer_lines, layers_document
 from appliance.cli.text import table, wrapped
 from appliance.operations import look
 from appliance.operations.look import Contents, Document, Images, Licences, Scripts, Texts
@@ -124,8 +124,10 @@ def _platform(image: PlatformImage) -> dict[str, Any]:
         "platform": str(image.config.platform),
         "rootfs": str(image.rootfs),
         "layers": layers_document(image.manifest, image.config),
+        "images": images_document(image.config),
     }
 
 
 def _platform_lines(image: PlatformImage) -> list[str]:
-    return [f"{image.config.platform}  {image.rootfs}", *layer_lines(image.manifest, image.config)]
+    layers = layer_lines(image.manifest, image.config)
+    return [f"{image.config.platform}  {image.rootfs}", *layers, *images_lines(image.config)]

@@ -20,6 +20,7 @@ from appliance.image.oci import ImageConfig, LayerRecord
 from appliance.image.reference import Reference
 from appliance.image.rootfs import open_rootfs, write_rootfs
 from appliance.image.stage import StageState
+from appliance.image.stages import Needed
 from appliance.image.workspace import Workspace
 from appliance.recipe.mounts import MountKind
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from appliance.image.buildcache import LayerMade
     from appliance.image.oci import Descriptor, Manifest, Platform
-    from appliance.image.stages import Needed
     from appliance.image.store import Store
     from appliance.recipe.bundlefile import BundleSpec
     from appliance.recipe.instructions import Instruction
@@ -87,13 +87,17 @@ def base_spec(
     kubefile: Kubefile, arguments: Mapping[str, str], platform: Platform, *, store: Store
 ) -> BundleSpec | None:
     """The description of the base image, which must be in the store; None for scratch."""
+    base = base_image(kubefile, arguments, platform)
+    return _open(base.instruction, base.reference, base.platform, store)[1].spec if base else None
+
+
+def base_image(kubefile: Kubefile, arguments: Mapping[str, str], platform: Platform) -> Needed | None:
+    """The image that the last stage is built on, through other stages or not; None for scratch."""
     planned = {one.stage.number: one for one in stages.plan(kubefile, arguments, platform)}
     one = planned[max(planned)]
     while isinstance(one.base, int):
         one = planned[one.base]
-    if one.base is None:
-        return None
-    return _open(one.stage.base, one.base, one.platform, store)[1].spec
+    return None if one.base is None else Needed(one.stage.base, one.base, one.platform)
 
 
 def _open(

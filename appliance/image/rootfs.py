@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def open_rootfs(store: Store, index: Descriptor, platform: Platform) -> tuple[oci.Manifest, ImageConfig]:
     """The manifest and config of one platform of an image in the store; `RecipeError` when it is not built for it."""
-    children = oci.index_from_json(store.get(index)).manifests
-    child = next((c for c in children if c.platform == platform), None)
+    children = dict(oci.index_from_json(store.get(index)).rootfs)
+    child = children.get(platform)
     if child is None:
-        built = ", ".join(str(c.platform) for c in children if c.platform)
+        built = ", ".join(map(str, children))
         raise RecipeError(f"the image is not there for {platform}", hint=f"it is there for {built}")
     manifest = oci.manifest_from_json(store.get(child))
     return manifest, oci.config_from_json(store.get(manifest.config))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from appliance.bundle.inventory import listing
 from appliance.bundle.verify import VerifiedBundle
 from appliance.image import difference, oci
+from appliance.image.oci import CARRIED_REFERENCE
 from appliance.operations import look
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from appliance.image.difference import Change, ValueChange
     from appliance.image.scripts import Script
 
-_REFERENCE = "vnd.appliance.image.reference"
 _IMAGE_VALUES = "image."
 _T = TypeVar("_T")
 
@@ -120,9 +120,9 @@ def _images(bundle: VerifiedBundle | UnverifiedBundle) -> dict[tuple[str, str], 
     """The container images that are carried, by platform and reference."""
     index = oci.index_from_json(bundle.read(bundle.manifest.image))
     return {
-        (str(child.platform or ""), child.annotations[_REFERENCE]): child.digest
+        (str(child.platform or ""), child.annotations[CARRIED_REFERENCE]): child.digest
         for child in index.manifests
-        if _REFERENCE in child.annotations
+        if CARRIED_REFERENCE in child.annotations
     }
 
 

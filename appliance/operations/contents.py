@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.bundle.inventory import listing
 from appliance.image import oci
+from appliance.image.oci import CARRIED_REFERENCE
 from appliance.operations import look
 from appliance.report.officer import Contents, Fact, ImageRow, PackageRow, ScriptRow
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from appliance.bundle.verify import VerifiedBundle
-
-_REFERENCE = "vnd.appliance.image.reference"
 
 
 def contents(bundle: VerifiedBundle) -> Contents:
@@ -45,6 +44,7 @@ def contents(bundle: VerifiedBundle) -> Contents:
 
 def _images(bundle: VerifiedBundle) -> Iterator[ImageRow]:
     index = oci.index_from_json(bundle.read(bundle.manifest.image))
+    why = {image.reference: image.why for one in look.platforms(bundle) for image in one.config.images}
     for child in index.manifests:
-        if _REFERENCE in child.annotations:
-            yield ImageRow(child.annotations[_REFERENCE], str(child.platform or ""), str(child.digest))
+        if name := child.annotations.get(CARRIED_REFERENCE, ""):
+            yield ImageRow(name, str(child.platform or ""), str(child.digest), why.get(name, ()))

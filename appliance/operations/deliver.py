@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 TEXTS = ("services/", "etc/", "manifests/")
 HOST_RUNTIME = "host"
-REFERENCE_ANNOTATION = "vnd.appliance.image.reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ def platform_image(bundle: VerifiedBundle | UnverifiedBundle, architecture: str)
     """What the bundle's image is on Linux with `architecture` (``amd64``); `BundleError` when it is not for that."""
     index = oci.index_from_json(bundle.read(bundle.manifest.image))
     platform = oci.Platform("linux", architecture)
-    for child in index.manifests:
-        if child.platform == platform and REFERENCE_ANNOTATION not in child.annotations:
+    for there, child in index.rootfs:
+        if there == platform:
             manifest = oci.manifest_from_json(bundle.read(child.digest))
             return PlatformImage(child.digest, manifest, oci.config_from_json(bundle.read(manifest.config.digest)))
     raise BundleError(

@@ -15,6 +15,7 @@ from appliance.bundle.inventory.shelf import Shelf
 from appliance.bundle.pyruntime import lock, project
 from appliance.digest import Digest
 from appliance.image import oci
+from appliance.image.oci import CARRIED_REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from appliance.image.oci import Descriptor, ImageConfig, Index, Manifest, Platform
     from appliance.image.store import Store
 
-CARRIED_REFERENCE = "vnd.appliance.image.reference"
 _FOLDER = "inventory"
 _WHEEL = ".whl"
 

@@ -49,7 +49,7 @@ class Bench:
         self.write("Kubefile", kubefile)
         request = BuildRequest(
             self.context, reference, self.store.root, self.root / cache,
-            arguments=arguments or {}, platforms=platforms, use_cache=use_cache, locked=locked,
+            leave_images_out=True, arguments=arguments or {}, platforms=platforms, use_cache=use_cache, locked=locked,
         )  # fmt: skip
         return build_image(request, sink=self.events.append)
 
