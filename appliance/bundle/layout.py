@@ -38,7 +38,7 @@ class Limits:
     signatures: int = 768 << 10
     sidecar: int = 64 << 10
     sums: int = 1 * _MIB
-    document: int = 8 * _MIB
+    document: int = 32 * _MIB
     text: int = 1 * _MIB
     name: int = 200
     words: int = 4096

@@ -103,7 +103,7 @@ class VerifiedBundle:
         return self._chunks.open(digest)
 
     def read(self, digest: Digest) -> bytes:
-        """The member with `digest`, of at most 8 MiB; raises as `open` does."""
+        """The member with `digest`, of at most 32 MiB; raises as `open` does."""
         return self._chunks.read(digest)
 
     def size_of(self, digest: Digest) -> int:
@@ -142,7 +142,7 @@ class UnverifiedBundle:
         return Digest.of(self.manifest_bytes)
 
     def read(self, digest: Digest) -> bytes:
-        """A document of at most 8 MiB, as the unverified manifest describes it."""
+        """A document of at most 32 MiB, as the unverified manifest describes it."""
         return self._chunks.read(digest)
 
 

@@ -43,7 +43,7 @@ def verify(session: Session, *, bundle: Path, trust: Trust, page: Path | None) -
     report = verification.verify(bundle, trust, now=now, sink=session.output.sink())
     lines = _lines(report, now)
     if page is not None:
-        write_text(page, officer_page.to_html(report, lines, at=now))
+        write_text(page, officer_page.to_html(report, lines, bundle=bundle, trust=trust, at=now))
     session.output.result(_document(report), lambda: "\n".join(lines))
     return 0 if report.verified else NOT_VERIFIED
 

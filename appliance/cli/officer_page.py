@@ -1,61 +1,58 @@
-"""What `verify` found, as one page for the file: no script, no font, no address. Text from bundles is escaped."""
+"""What `verify` found, and what is in the bundle, as one page for the file."""
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
+from appliance.cli.text import plural
 from appliance.clock import timestamp
+from appliance.operations import contents, deliver
+from appliance.report import officer
+from appliance.report.officer import OfficerPage, Origin, PolicyResult, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from appliance.operations.verification import VerifyReport
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .25rem; }
-.yes { color: #2a7f4f; } .no { color: #b3261e; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #8884; padding: .75rem; }
-td, th { text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; overflow-wrap: anywhere; }
-.box { border: 1px solid #8888; height: 4rem; margin-top: 2rem; padding: .5rem; }
-"""
+    from appliance.trust.judgement import SignerResult
+    from appliance.trust.policy import Trust
 
 
-def to_html(report: VerifyReport, lines: Sequence[str], *, at: datetime) -> str:
-    """The page: the verdict in a word, what it rests on, what it does not prove, and a place to sign."""
-    return "".join(
-        (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
-            f"<title>{escape(report.name)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n",
-            *_body(report, lines, at),
-            "</body>\n</html>\n",
-        )
+def to_html(report: VerifyReport, lines: Sequence[str], *, bundle: Path, trust: Trust, at: datetime) -> str:
+    """The page; the contents are read out of `bundle` once more, and only if it is verified."""
+    checked = report.checked
+    parts = f"{checked.bytes:,} bytes in {plural(checked.chunks, 'chunk')}, {plural(checked.files, 'file')}"
+    page = OfficerPage(
+        file=report.name,
+        verified=report.verified,
+        findings=report.findings,
+        checked="; ".join((f"checked: {parts}", *report.parts)),
+        made=timestamp(at),
+        origin=Origin(
+            str(report.manifest_digest or "not readable"),
+            tuple(_signatures(report.signers)),
+        ),
+        policy=PolicyResult(report.policy_source or "none installed: the default", report.policy, report.not_checked),
+        warnings=report.warnings,
+        printed=tuple(lines),
+        contents=_contents(bundle, trust, at) if report.verified else None,
     )
+    return officer.to_html(page)
 
 
-def _body(report: VerifyReport, lines: Sequence[str], at: datetime) -> Iterator[str]:
-    verdict, style = ("VERIFIED", "yes") if report.verified else ("NOT VERIFIED", "no")
-    yield f'<h1><span class="{style}">{verdict}</span> {escape(report.name)}</h1>\n'
-    yield f"<p>{timestamp(at)}, manifest {escape(str(report.manifest_digest or 'not readable'))}</p>\n"
-    yield from _list("Findings", report.findings)
-    yield "<h2>Signed by</h2>\n<table>\n<tr><th>who<th>as<th>key<th>form<th>verdict</tr>\n"
-    for signer in report.signers:
-        believed = "trusted" if signer.trusted else "not trusted"
-        cells = (signer.name or "no name", signer.role, signer.fingerprint, signer.form, f"{believed}: {signer.reason}")
-        yield f"<tr>{''.join(f'<td>{escape(cell)}' for cell in cells)}</tr>\n"
-    yield "</table>\n"
-    yield from _list(f"The policy says ({report.policy_source or 'default'})", report.policy)
-    yield from _list("Warnings", report.warnings)
-    yield from _list("Not verified", report.not_checked)
-    yield f"<h2>As printed</h2>\n<pre>{escape(chr(10).join(lines))}</pre>\n"
-    yield '<div class="box">Decision, name, date, signature:</div>\n'
+def _signatures(signers: Sequence[SignerResult]) -> Iterator[Signature]:
+    """A row for each key in a role: the forms of its signature that are judged alike stand together."""
+    alike: dict[tuple[str, str, str, bool, str], list[SignerResult]] = {}
+    for one in signers:
+        alike.setdefault((one.name, one.role, one.fingerprint, one.trusted, one.reason), []).append(one)
+    for (name, role, fingerprint, trusted, reason), forms in alike.items():
+        signed = next((timestamp(one.signing_time) for one in forms if one.signing_time), "")
+        form = ", ".join(one.form.value for one in forms)
+        yield Signature(name or "no name", role, fingerprint, form, trusted=trusted, reason=reason, signed=signed)
 
 
-def _list(title: str, sentences: Sequence[str]) -> Iterator[str]:
-    if sentences:
-        items = "".join(f"<li>{escape(sentence)}\n" for sentence in sentences)
-        yield f"<h2>{escape(title)}</h2>\n<ul>\n{items}</ul>\n"
+def _contents(bundle: Path, trust: Trust, at: datetime) -> officer.Contents:
+    with deliver.open_delivery(bundle, trust, now=at) as opened:
+        return contents.contents(opened)

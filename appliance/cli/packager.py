@@ -148,6 +148,7 @@ def _arguments(words: tuple[str, ...]) -> dict[str, str]:
 @click.option("--cert", type=FILE, help="its chain (signer.pem beside the key)")
 @click.option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
 @click.option("--lock-or-latest", is_flag=True, help="newer Debian packages and wheels where locked ones are gone")
+@click.option("--with-sources", is_flag=True, help="carry the sources of the Pythons that travel, too")
 @pass_session
 @common
 def bundle(
@@ -160,6 +161,7 @@ def bundle(
     key_passphrase_file: str | None,
     prepare: bool,
     lock_or_latest: bool,
+    with_sources: bool,
 ) -> None:
     """Write the image REF as a signed, self-extracting NAME-VERSION-linux-ARCH.run, with what stock tools check it by.
 
@@ -174,10 +176,17 @@ def bundle(
     signers = tuple(load_signer(key, chain=cert, passphrase=passphrase) for key in keys)
     sink = session.output.sink()
     published = publish.publish(
-        publish.PublishRequest(Reference.parse(reference), folder, signers, created=source_date_epoch()),
+        publish.PublishRequest(
+            Reference.parse(reference),
+            folder,
+            signers,
+            created=source_date_epoch(),
+            cache=state.cache("build"),
+        ),
         store=Store(session.store),
         pythons=publish.travelling(state.cache(), latest=lock_or_latest, sink=sink),
         clock=SystemClock(),
+        sources=publish.source_packages(state.cache(), sink) if with_sources else None,
         sink=sink,
     )
     session.output.result(

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance import files
-from appliance.bundle.verify import BundleFiles, open_unverified_for_display
 from appliance.cli.anchors import bundle_argument, trust_options
-from appliance.cli.images import images_document, images_lines, layer_lines, layers_document
 from appliance.cli.options import FILE, Command, Session, common, pass_session
-from appliance.cli.text import plural, printable, table, wrapped
+from appliance.cli.text import plural, printable, wrapped
 from appliance.clock import SystemClock
-from appliance.errors import VerificationError
-from appliance.operations import deliver
-from appliance.operations.deliver import Contents, Document, Images, Texts, Topic
+from appliance.operations import look
+from appliance.operations.look import Topic
 from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from appliance.bundle.verify import UnverifiedBundle, VerifiedBundle
-    from appliance.operations.deliver import PlatformImage
-    from appliance.plan.runtime import TextFile
     from appliance.trust.policy import Trust
 
 UNVERIFIED = 3
@@ -38,11 +31,9 @@ _TOPICS = (_SUMMARY, *(topic.value for topic in Topic))
 @bundle_argument
 @click.argument("what", metavar="[TOPIC]", type=click.Choice(_TOPICS), default=_SUMMARY)
 @click.option(
-    "--export-manifest",
-    type=FILE,
-    metavar="FILE",
-    help="write the signed manifest's bytes",
+    "--against", type=FILE, metavar="OLD", help="what changed since the bundle OLD, down to packages and scripts"
 )
+@click.option("--export-manifest", type=FILE, metavar="FILE", help="write the signed manifest's bytes")
 @trust_options
 @pass_session
 @common
@@ -51,45 +42,43 @@ def show(
     *,
     bundle: Path,
     what: str,
+    against: Path | None,
     export_manifest: Path | None,
     trust: Trust,
 ) -> int:
     """Look inside BUNDLE. Needs no root and runs nothing; says UNVERIFIED (exit code 3) of one that nobody here trusts.
 
-    TOPIC is one of summary, contents, images, scripts, sbom, provenance, licenses, docs.
+    TOPIC is one of summary, contents, images, scripts, sbom, provenance, licenses, docs. With --against it is summary
+    for all that changed, or contents, images, scripts, sbom for files, container images, scripts or packages alone.
 
-    Example: appliance show etcd-1.0.0-linux-amd64.run scripts --trust root.pem
+    Example: appliance show etcd-1.1.0-linux-amd64.run --against etcd-1.0.0-linux-amd64.run --trust root.pem
     """
-    with _opened(bundle, trust) as (found, refusal):
-        accepted = found.verdict.accepted
+    from appliance.cli import changes, topics  # noqa: PLC0415  (slow to import)
+
+    now = SystemClock().now()
+    with contextlib.ExitStack() as stack:
+        paths = [bundle] if against is None else [bundle, against]
+        opened = [stack.enter_context(look.opened(path, trust, now=now)) for path in paths]
+        found = opened[0][0]
         if export_manifest:
             files.write_bytes(export_manifest, found.manifest_bytes)
-        document, lines = _summary(found) if what == _SUMMARY else _topic(found, Topic(what))
-    warning = [] if accepted else ["UNVERIFIED: this is what the bundle says of itself", f"  {refusal}"]
-    warning += [] if accepted else [*_strangers(found), ""]
+        if against is not None:
+            document, lines = changes.since(opened[1][0], found, what)
+        else:
+            document, lines = _summary(found) if what == _SUMMARY else topics.topic(found, Topic(what))
+        warning = [line for one, why in opened for line in _warning(one, why)]
+        refusals = [why for one, why in opened if not one.verdict.accepted]
     session.output.result(
-        {"verified": accepted, "refusal": refusal, **document},
+        {"verified": not refusals, "refusal": "; ".join(refusals), **document},
         "\n".join(printable(line) for line in (*warning, *lines)),
     )
-    return 0 if accepted else UNVERIFIED
+    return UNVERIFIED if refusals else 0
 
 
-@contextlib.contextmanager
-def _opened(path: Path, trust: Trust) -> Iterator[tuple[VerifiedBundle | UnverifiedBundle, str]]:
-    """The bundle verified; or, where it cannot be, for display only, and why."""
-    now = SystemClock().now()
-    refusal = ""
-    with contextlib.ExitStack() as stack:
-        try:
-            found: VerifiedBundle | UnverifiedBundle = stack.enter_context(deliver.open_delivery(path, trust, now=now))
-        except VerificationError as error:
-            refusal = error.message
-            opened = stack.enter_context(BundleFiles.open(path, also=trust.beside))
-            found = open_unverified_for_display(opened, trust, now=now)
-        yield found, refusal
-
-
-def _strangers(bundle: VerifiedBundle | UnverifiedBundle) -> list[str]:
+def _warning(bundle: VerifiedBundle | UnverifiedBundle, refusal: str) -> list[str]:
+    """That this is what the bundle says of itself, why, and who it says it is from; nothing of a verified one."""
+    if bundle.verdict.accepted:
+        return []
     said = dict.fromkeys(
         line
         for signer in bundle.verdict.signers
@@ -98,7 +87,8 @@ def _strangers(bundle: VerifiedBundle | UnverifiedBundle) -> list[str]:
             f"            {signer.fingerprint}",
         )
     )
-    return list(said)
+    name = f"{bundle.manifest.name} {bundle.manifest.version}"
+    return [f"UNVERIFIED: this is what the bundle {name} says of itself", f"  {refusal}", *said, ""]
 
 
 def _summary(bundle: VerifiedBundle | UnverifiedBundle) -> tuple[dict[str, Any], list[str]]:
@@ -135,55 +125,3 @@ def _summary(bundle: VerifiedBundle | UnverifiedBundle) -> tuple[dict[str, Any],
 
 def _signer(name: str, fingerprint: str) -> list[str]:
     return [f"  signed    {name or 'by a key without a name'}", f"            {fingerprint}"]
-
-
-def _topic(bundle: VerifiedBundle | UnverifiedBundle, topic: Topic) -> tuple[dict[str, Any], list[str]]:
-    match deliver.show(bundle, topic):
-        case Contents(manifest):
-            entries = manifest.files
-            document = [
-                {"name": e.name, "volume": e.volume, "offset": e.offset, "length": e.length, "sha256": e.sha256.hex}
-                for e in entries
-            ]
-            rows = [(f"{e.length:,}", e.sha256.hex, e.name) for e in entries]
-            return {"files": document}, table(rows, heads=("BYTES", "SHA256", "NAME"), right=(0,))
-        case Images(image, platforms):
-            return (
-                {"image": str(image), "platforms": [_platform(platform) for platform in platforms]},
-                [line for platform in platforms for line in _platform_lines(platform)],
-            )
-        case Document(name, media_type, data):
-            return _file(name, media_type, data)
-        case Texts(texts):
-            return (
-                {"files": [{"path": text.path, "mode": f"{text.mode:04o}", "text": text.text} for text in texts]},
-                [line for text in texts for line in _text_lines(text)] or [f"the image holds no {topic.value}"],
-            )
-        case _ as unknown:
-            assert_never(unknown)
-
-
-def _file(name: str, media_type: str, data: bytes) -> tuple[dict[str, Any], list[str]]:
-    text = data.decode(errors="replace")
-    if not media_type.endswith("json"):
-        return {"name": name, "text": text}, text.splitlines()
-    document = json.loads(data)
-    return {"name": name, "document": document}, json.dumps(document, indent=2, ensure_ascii=False).splitlines()
-
-
-def _text_lines(text: TextFile) -> list[str]:
-    return [f"==> {text.path} ({text.mode:04o})", *text.text.splitlines(), ""]
-
-
-def _platform(image: PlatformImage) -> dict[str, Any]:
-    return {
-        "platform": str(image.config.platform),
-        "rootfs": str(image.rootfs),
-        "layers": layers_document(image.manifest, image.config),
-        "images": images_document(image.config),
-    }
-
-
-def _platform_lines(image: PlatformImage) -> list[str]:
-    layers = layer_lines(image.manifest, image.config)
-    return [f"{image.config.platform}  {image.rootfs}", *layers, *images_lines(image.config)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError, BundleError, RecipeError
@@ -14,7 +15,7 @@ from appliance.image.context import Context
 from appliance.image.fetching import Downloads
 from appliance.image.gathering import Gathering, cache_folder
 from appliance.image.layering import BuiltLayer, Layering
-from appliance.image.materials import BuildRecord, Material
+from appliance.image.materials import SECRETS_LABEL, BuildRecord, Material, recorded_arguments, whole
 from appliance.image.oci import ImageConfig, LayerRecord
 from appliance.image.reference import Reference
 from appliance.image.rootfs import open_rootfs, write_rootfs
@@ -25,7 +26,6 @@ from appliance.recipe.mounts import MountKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from appliance.image.buildcache import LayerMade
     from appliance.image.oci import Descriptor, Manifest, Platform
@@ -210,7 +210,7 @@ class _Build:
                 made, cached = self._gathering.copy(state, instruction, task)
             case _:
                 made, cached = self._gathering.app(state, instruction, task)
-        state.add(made, BuiltLayer.of(made, instruction.written, cached=cached))
+        state.add(made, BuiltLayer.of(made, whole(instruction), cached=cached))
         return cached
 
     def _chain(self, source: int | Reference, state: StageState, instruction: Instruction) -> list[str]:
@@ -262,6 +262,12 @@ class _Build:
             task,
         )
 
+    def _arguments(self, state: StageState) -> dict[str, str]:
+        """The build arguments that may be told."""
+        private = (str(self._inputs.context.resolve()), str(Path.home()))
+        secret = state.labels.get(SECRETS_LABEL, "")
+        return recorded_arguments(self._inputs.arguments, secret=secret, private=private)
+
     def _finish(self, state: StageState) -> BuiltRootfs:
         config = ImageConfig(
             platform=self._platform,
@@ -274,7 +280,7 @@ class _Build:
             apps=tuple(state.apps.values()),
             launch=state.launch,
             kube_version=state.kube_version,
-            build=BuildRecord(materials=tuple(dict.fromkeys(state.materials))),
+            build=BuildRecord(self._arguments(state), tuple(dict.fromkeys(state.materials))),
         )
         manifest = write_rootfs(self._store, config, (layer.blob for layer in state.layers))
         warnings = (*self._gathering.warnings, *state.warnings)

@@ -83,13 +83,17 @@ def _rootfs(store: Store, index: Descriptor) -> dict[Platform, Manifest]:
 
 def _compare(platform: Platform, old: Manifest, new: Manifest, *, reader: _Reader, store: Store) -> PlatformDifference:
     configs = [oci.config_from_json(store.get(manifest.config)) for manifest in (old, new)]
-    before, after = (_values(config) for config in configs)
-    values = (
-        ValueChange(_change(name in before, name in after), name, before.get(name, ""), after.get(name, ""))
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    )
-    return PlatformDifference(platform, None, tuple(_files(reader.tree(old), reader.tree(new))), tuple(values))
+    before, after = (config_values(config) for config in configs)
+    files = tuple(_files(reader.tree(old), reader.tree(new)))
+    return PlatformDifference(platform, None, files, tuple(value_changes(before, after)))
+
+
+def value_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[ValueChange]:
+    """What differs between two sets of values, by name."""
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            what = change(there=name in before, here=name in after)
+            yield ValueChange(what, name, before.get(name, ""), after.get(name, ""))
 
 
 def _files(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> Iterator[FileChange]:
@@ -97,16 +101,17 @@ def _files(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> Iterator[
         old, new = before.get(path), after.get(path)
         if old != new:
             grown = (new.size if new else 0) - (old.size if old else 0)
-            yield FileChange(_change(old is not None, new is not None), path, grown)
+            yield FileChange(change(there=old is not None, here=new is not None), path, grown)
 
 
-def _change(there: bool, here: bool) -> Change:  # noqa: FBT001  (two of a kind, in the order of time)
+def change(*, there: bool, here: bool) -> Change:
+    """What became of something that was `there` before, is `here` now, or both."""
     if there and here:
         return Change.CHANGED
     return Change.REMOVED if there else Change.ADDED
 
 
-def _values(config: ImageConfig) -> dict[str, str]:
+def config_values(config: ImageConfig) -> dict[str, str]:
     """The values of a config that people set, flat: ``env.NAME``, ``spec.version``, ``commands``."""
     document = canonical.loads(oci.config_to_json(config), limit=oci.DOCUMENT_BYTES)
     found = {f"env.{name}": value for name, value in config.env.items()}

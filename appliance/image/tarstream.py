@@ -173,7 +173,8 @@ def _pax_records(data: bytes) -> Iterator[tuple[str, str]]:
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
         if not equals or end <= space or data[end - 1 : end] != b"\n":
             raise ValueError("a broken extended header")
-        yield key.decode(), value.decode()
+        known = key in (b"path", b"linkpath", b"size")  # others, like file capabilities, may hold any bytes
+        yield key.decode(errors="replace"), value.decode(errors="strict" if known else "replace")
         at = end
 
 

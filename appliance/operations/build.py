@@ -19,7 +19,7 @@ from appliance.image.oci import MEDIA_INDEX, Platform
 from appliance.image.reference import Reference
 from appliance.image.rootfs import open_rootfs
 from appliance.image.store import Store
-from appliance.operations import carry
+from appliance.operations import carry, stock
 from appliance.operations.carry import Base, Carriage, Upstream
 from appliance.recipe import bundlefile, kubefile, lexing
 from appliance.recipe.bundlefile import BundleSpec
@@ -145,6 +145,7 @@ def build_image(
         load = carry.carry(built, bases, _carriage(request, text, built, upstream), store=store, sink=sink)
         descriptor = store.put_document(oci.index_to_json(load.write(built, store)), MEDIA_INDEX)
         store.tag(request.reference, descriptor)
+        stock.read_ahead(store, descriptor, cache=request.cache, sink=sink)
     return BuildReport(
         request.reference,
         descriptor.digest,

@@ -1,16 +1,14 @@
-"""The delivery at its destination: open it, look into it, take things out."""
+"""The delivery at its destination: open it, read what hosts take of it, take things out."""
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, assert_never, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from appliance import events, files
 from appliance.bundle import verify as bundles
-from appliance.bundle.manifest import PROVENANCE_NAME, SBOM_NAME, SOURCES_NAME
 from appliance.bundle.verify import BundleFiles, VerifiedBundle
-from appliance.errors import BundleError, StateError, VerificationError
+from appliance.errors import BundleError, StateError
 from appliance.image import layers, oci
 from appliance.image.blobs import Blob, LayerBlob
 from appliance.plan.runtime import HostRuntime, ImagePart, TextFile
@@ -20,14 +18,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from appliance.bundle.manifest import BundleManifest
     from appliance.bundle.verify import UnverifiedBundle
     from appliance.digest import Digest
     from appliance.trust.policy import Trust
 
 TEXTS = ("services/", "etc/", "manifests/")
-SCRIPTS = ("scripts/", "services/")
-DOCS = ("docs/",)
 HOST_RUNTIME = "host"
 
 
@@ -47,53 +42,6 @@ class TakenOut:
     blobs: int
     bytes: int
     held: int
-
-
-class Topic(enum.StrEnum):
-    """What of a bundle is shown."""
-
-    CONTENTS = "contents"
-    IMAGES = "images"
-    SCRIPTS = "scripts"
-    SBOM = "sbom"
-    PROVENANCE = "provenance"
-    LICENSES = "licenses"
-    DOCS = "docs"
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What the manifest says, and its digest."""
-
-    manifest: BundleManifest
-    manifest_digest: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """The image digest, and what the image is on each platform."""
-
-    image: Digest
-    platforms: tuple[PlatformImage, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A file of ``META/``: its name, media type and bytes."""
-
-    name: str
-    media_type: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Text files of the image."""
-
-    files: tuple[TextFile, ...]
-
-
-Shown = Contents | Images | Document | Texts
 
 
 def open_delivery(path: Path, trust: Trust, *, now: datetime) -> VerifiedBundle:
@@ -164,46 +112,6 @@ def _text(data: bytes) -> str | None:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return None
-
-
-def show(bundle: VerifiedBundle | UnverifiedBundle, topic: Topic) -> Shown:
-    """Look into a bundle: nothing is unpacked or run. Scripts and documents are shown only of a verified one.
-
-    `BundleError` when there is nothing to show; `VerificationError` when nobody here trusts the bundle.
-    """
-    manifest = bundle.manifest
-    match topic:
-        case Topic.CONTENTS:
-            return Contents(manifest, bundle.manifest_digest)
-        case Topic.IMAGES:
-            return Images(manifest.image, tuple(platform_image(bundle, arch) for arch in manifest.arch))
-        case Topic.SBOM:
-            return Document(SBOM_NAME, "application/vnd.cyclonedx+json", bundle.read(manifest.sbom))
-        case Topic.PROVENANCE:
-            return Document(PROVENANCE_NAME, "application/vnd.in-toto+json", bundle.read(manifest.provenance))
-        case Topic.LICENSES:
-            return Document(SOURCES_NAME, "text/plain", bundle.read(_named(manifest, SOURCES_NAME)))
-        case Topic.SCRIPTS | Topic.DOCS:
-            return Texts(_shown_texts(bundle, SCRIPTS if topic is Topic.SCRIPTS else DOCS))
-        case _:
-            assert_never(topic)
-
-
-def _named(manifest: BundleManifest, name: str) -> Digest:
-    for entry in manifest.files:
-        if entry.name == name:
-            return entry.sha256
-    raise BundleError(f"the bundle holds no {name}")
-
-
-def _shown_texts(bundle: VerifiedBundle | UnverifiedBundle, below: tuple[str, ...]) -> tuple[TextFile, ...]:
-    if not isinstance(bundle, VerifiedBundle):
-        raise VerificationError(
-            "what is in the layers is shown only of a bundle that is trusted here",
-            hint="say whom you trust: --trust root.pem, which the vendor gave you by another way than this medium",
-        )
-    image = platform_image(bundle, bundle.manifest.arch[0])
-    return texts(bundle, image, below=below)
 
 
 def take_out(

@@ -8,37 +8,35 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance import canonical, events
-from appliance.bundle import inventory, runfile, sidecars, stub
-from appliance.bundle.inventory import Inventory, Package
+from appliance.bundle import runfile, sidecars, stub
 from appliance.bundle.manifest import (
     BLOBS,
     PROVENANCE_NAME,
     RUNTIMES,
     SBOM_NAME,
-    SOURCES_NAME,
     BundleManifest,
     Minimums,
     RuntimeEntry,
     RuntimeInput,
     Volume,
 )
-from appliance.bundle.pyruntime import lock, project, runtime
+from appliance.bundle.pyruntime import lock, runtime, sourcecode
 from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.errors import BundleError
 from appliance.files import write_bytes
 from appliance.image import oci
-from appliance.trust import envelope
+from appliance.operations import papers, stock
+from appliance.trust import dsse, envelope
 from appliance.trust.formats import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -48,27 +46,34 @@ if TYPE_CHECKING:
     from appliance.image.oci import Descriptor, ImageConfig, Manifest, Platform
     from appliance.image.reference import Reference
     from appliance.image.store import Store
+    from appliance.operations.papers import Papers
     from appliance.trust.keyinfo import KeyInfo
     from appliance.trust.keys import Signer
 
 Pythons = Callable[[str], tuple["Runtime", ...]]
 """From an architecture (``amd64``) to the runtimes that travel for it: the operator's and the host's."""
 
+Sources = Callable[[Sequence["Runtime"]], "Path"]
+"""From the runtimes that travel to a tar of their source packages."""
+
 _MACHINES = {debian: machine for machine, debian in lock.ARCHITECTURES.items()}
 _SBOM_SUFFIX = ".sbom.cdx.json"
+_ATTESTATION_SUFFIX = ".provenance.dsse.json"
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
     """Which image goes into which folder, signed by whom: by nobody yet when they sign elsewhere.
 
-    `created` is SOURCE_DATE_EPOCH in seconds since 1970.
+    `created` is SOURCE_DATE_EPOCH in seconds since 1970. `cache`, the folder that builds use, keeps what was found in
+    layers.
     """
 
     reference: Reference
     folder: Path
     signers: tuple[Signer, ...]
     created: int = 0
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +129,21 @@ def travelling(cache: Path, *, latest: bool = False, sink: events.Sink = events.
     return pythons
 
 
+def source_packages(cache: Path, sink: events.Sink = events.silent) -> Sources:
+    """The real source packages, fetched or taken from `cache`."""
+    return functools.partial(sourcecode.collect, cache=cache, sink=sink)
+
+
 def publish(
-    request: PublishRequest, *, store: Store, pythons: Pythons, clock: Clock, sink: events.Sink = events.silent
+    request: PublishRequest,
+    *,
+    store: Store,
+    pythons: Pythons,
+    clock: Clock,
+    sources: Sources | None = None,
+    sink: events.Sink = events.silent,
 ) -> Published:
-    """Write and sign the bundle of an image, for all platforms that it was built for.
+    """Write and sign the bundle of an image, for all platforms that it was built for; with `sources`, these as well.
 
     Raises `RecipeError` when the image is not in the store, or a signer not valid now, before anything is written;
     `BundleError` or `StateError` when a blob is missing or damaged, `ApplianceError` when the disk is full.
@@ -138,12 +154,13 @@ def publish(
     image = _read_image(store, request.reference)
     runtimes = tuple(made for architecture in image.architectures for made in pythons(architecture))
     path = request.folder / file_name(image.rootfs[0].config, image.architectures)
-    holds = _inventory(image, runtimes, created=request.created)
-    documents = _documents(holds, request.reference)
+    holdings = stock.take(store, image.index, runtimes, created=request.created, cache=request.cache, sink=sink)
+    archive = sources(runtimes) if sources else None
+    says = papers.write(holdings, reference=str(request.reference), archive=archive)
     author = _Author(path.name, image, runtimes, request, clock)
-    members = [*_runtime_members(runtimes), *documents, *_blob_members(store, image)]
+    members = [*_runtime_members(runtimes), *says.members(), *_blob_members(store, image)]
     written = runfile.write(path, members, author, created=request.created, sink=sink)
-    beside = _write_beside(path, written, sbom=inventory.sbom(holds), request=request, clock=clock)
+    beside = _write_beside(path, written, says=says, request=request, clock=clock)
     return Published(
         files=(PublishedFile(path, written.size, written.sha256), *beside),
         manifest_digest=Digest.of(written.manifest),
@@ -172,40 +189,6 @@ def _read_image(store: Store, reference: Reference) -> _Image:
     if not rootfs:
         raise BundleError(f"{reference.familiar} is not a cluster image", hint="build it with: appliance build")
     return _Image(data, tuple(sorted(rootfs, key=lambda r: str(r.platform))), tuple(blobs.values()))
-
-
-def _inventory(image: _Image, runtimes: Sequence[Runtime], *, created: int) -> Inventory:
-    spec = image.rootfs[0].config.spec
-    return Inventory(
-        name=spec.name,
-        version=spec.version,
-        vendor=spec.vendor,
-        image=Digest.of(image.index),
-        created=created,
-        layers=tuple(
-            inventory.Layer(record.instruction, str(rootfs.platform), layer.digest, layer.size)
-            for rootfs in image.rootfs
-            for layer, record in zip(rootfs.manifest.layers, rootfs.config.layers, strict=True)
-        ),
-        packages=tuple(
-            Package(made.name, made.version, lock.ARCHITECTURES[python.arch], made.digest, made.source)
-            for python in runtimes
-            for made in python.inputs
-        ),
-        builder=project.this_project().version,
-    )
-
-
-def _documents(holds: Inventory, reference: Reference) -> list[Member]:
-    return [
-        _document(SBOM_NAME, inventory.sbom(holds)),
-        _document(PROVENANCE_NAME, inventory.provenance(holds, reference=str(reference))),
-        _document(SOURCES_NAME, inventory.sources(holds.packages)),
-    ]
-
-
-def _document(name: str, data: bytes) -> Member:
-    return Member(name, len(data), Digest.of(data), functools.partial(io.BytesIO, data), 0o644)
 
 
 def _runtime_name(python: Runtime) -> str:
@@ -306,18 +289,28 @@ def _runtime_entry(python: Runtime) -> RuntimeEntry:
 
 
 def _write_beside(
-    path: Path, written: runfile.Written, *, sbom: bytes, request: PublishRequest, clock: Clock
+    path: Path, written: runfile.Written, *, says: Papers, request: PublishRequest, clock: Clock
 ) -> tuple[PublishedFile, ...]:
-    """The files beside the bundle: its manifest and signatures, the SBOM, and the signed list of sums."""
+    """The files beside the bundle: its manifest and signatures, SBOM, provenance, and the signed list of sums."""
+    stem = path.name.removesuffix(".run")
+    sbom = sidecars.Sidecar(stem + _SBOM_SUFFIX, says.sbom)
+    attested = _attested(stem + _ATTESTATION_SUFFIX, says.provenance, request.signers)
     exports = sidecars.exports(path.name, written.manifest, envelope.unpack(written.signatures))
-    documents = [exports[0], sidecars.Sidecar(path.name.removesuffix(".run") + _SBOM_SUFFIX, sbom)]
-    named = [(path.name, written.sha256), *((d.name, Digest.of(d.data)) for d in documents)]
+    named = [(path.name, written.sha256), *((d.name, Digest.of(d.data)) for d in (exports[0], sbom))]
     sums = sidecars.Sidecar(sidecars.sums_name(path.name), sidecars.sums(named))
-    made = [*exports, documents[1], sums, *_over_sums(sums, request, clock)]
+    made = [*exports, sbom, *attested, sums, *_over_sums(sums, request, clock)]
     sidecars.remove_stale(path, {sidecar.name for sidecar in made})
+    if not attested:
+        path.with_name(stem + _ATTESTATION_SUFFIX).unlink(missing_ok=True)
     for sidecar in made:
         write_bytes(path.with_name(sidecar.name), sidecar.data)
     return tuple(PublishedFile(path.with_name(s.name), len(s.data), Digest.of(s.data)) for s in made)
+
+
+def _attested(name: str, stated: bytes, signers: Sequence[Signer]) -> tuple[sidecars.Sidecar, ...]:
+    """The provenance in a DSSE envelope, by the signers whose keys cosign knows; nothing without such a signer."""
+    able = [signer for signer in signers if not signer.type.post_quantum]
+    return (sidecars.Sidecar(name, dsse.sign(stated, able)),) if able else ()
 
 
 def _over_sums(sums: sidecars.Sidecar, request: PublishRequest, clock: Clock) -> tuple[sidecars.Sidecar, ...]:

@@ -10,7 +10,7 @@ from appliance.events import Outcome
 from appliance.report.text import duration, headline, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from appliance.report.result import HostReport, Report, StageReport
@@ -48,13 +48,18 @@ _WORDS = {Outcome.OK: "ok", Outcome.SKIPPED: "already so", Outcome.FAILED: "fail
 def to_html(report: Report) -> str:
     """The report as a whole document."""
     title = _text(headline(report))
+    return page(title, _body(report, title))
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    """A document of its own; `title` and the pieces of `body` are HTML already."""
     return "".join(
         (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
             f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n",
-            *_body(report, title),
+            *body,
             "</body>\n</html>\n",
         )
     )

@@ -18,8 +18,8 @@ from appliance.errors import VerificationError
 from appliance.image import carried, oci
 from appliance.image.reference import Reference
 from appliance.image.store import Store
-from appliance.operations import build, deliver, development, images, registries
-from appliance.operations.deliver import Topic
+from appliance.operations import build, deliver, development, images, look, registries
+from appliance.operations.look import Topic
 from appliance.state import Home
 from appliance.trust import policy
 from appliance.trust.policy import Trust
@@ -152,8 +152,8 @@ def test_a_bundle_has_all_that_is_carried_among_its_members(bench: Bench, delive
             assert bundle.read(one.manifest.digest) == bench.store.get(one.manifest)
             for blob in oci.children(one.manifest.media_type, bench.store.get(one.manifest)):
                 assert bundle.size_of(blob.digest) == blob.size
-        shown = deliver.show(bundle, Topic.IMAGES)
-        assert isinstance(shown, deliver.Images)
+        shown = look.show(bundle, Topic.IMAGES)
+        assert isinstance(shown, look.Images)
         assert [image.reference for image in shown.platforms[0].config.images] == [
             f"{bench.registry.host}/delivered/web:1"
         ]

@@ -96,11 +96,22 @@ SHAPES: dict[str, tuple[str, set[str]]] = {
     ),
     "show contents": ("show BUNDLE contents TRUSTED", {"verified", "refusal", "files"}),
     "show images": ("show BUNDLE images TRUSTED", {"verified", "refusal", "image", "platforms"}),
-    "show scripts": ("show BUNDLE scripts TRUSTED", {"verified", "refusal", "files"}),
+    "show scripts": ("show BUNDLE scripts TRUSTED", {"verified", "refusal", "files", "commands"}),
     "show docs": ("show BUNDLE docs TRUSTED", {"verified", "refusal", "files"}),
     "show sbom": ("show BUNDLE sbom TRUSTED", {"verified", "refusal", "name", "document"}),
     "show provenance": ("show BUNDLE provenance TRUSTED", {"verified", "refusal", "name", "document"}),
-    "show licenses": ("show BUNDLE licenses TRUSTED", {"verified", "refusal", "name", "text"}),
+    "show licenses": (
+        "show BUNDLE licenses TRUSTED",
+        {"verified", "refusal", "licenses", "packages", "not_read", "text"},
+    ),
+    "show against": (
+        "show BUNDLE --against BUNDLE TRUSTED",
+        {"verified", "refusal", "before", "after", "settings", "images", "packages", "files", "scripts"},
+    ),
+    "show packages against": (
+        "show BUNDLE sbom --against BUNDLE TRUSTED",
+        {"verified", "refusal", "before", "after", "packages"},
+    ),
     "scan": ("scan 127.0.0.1 --port 1", {"hosts"}),
     "runs": ("runs", {"runs"}),
     "lab list": ("lab list", {"labs"}),
@@ -136,6 +147,7 @@ REFUSED = {
     "a command of a later version": ("upgrade BUNDLE", 2, "UsageError"),
     "an argument is missing": ("verify", 2, "UsageError"),
     "no such topic": ("show BUNDLE nosuch", 2, "UsageError"),
+    "nothing to compare manuals by": ("show BUNDLE docs --against BUNDLE TRUSTED", 2, "UsageError"),
     "an image that is not there": ("inspect nosuch:1", 2, "RecipeError"),
     "a Kubefile that is not there": ("build -t a:1 keys", 2, "RecipeError"),
     "not a fingerprint": ("trust remove 12", 2, "RecipeError"),
@@ -182,6 +194,34 @@ def test_a_stranger_s_bundle_is_shown_but_not_vouched_for(desk: Desk) -> None:
     assert fingerprint in shown.stdout
 
 
+def test_nothing_of_a_bundle_reaches_the_terminal_unescaped(desk: Desk) -> None:
+    """Titles, scripts, manuals, package names and instructions: all of them somebody else wrote."""
+    controls = set("\x1b\x07\x9b\u202e\r\x08")
+    evil = f"{''.join(sorted(controls))}]0;owned"
+    folder, context = desk.call.folder / "evil", desk.call.folder / "evil/context"
+    for name, text in {
+        "Kubefile": f"FROM scratch\nCOPY . .\nRUN <<E\n: '{evil}'\nE\n",
+        "bundle.yaml": SPEC,
+        "scripts/evil.sh": f"#!/bin/sh\necho '{evil}'\n",
+        "docs/evil.md": evil,
+        "lib/apk/db/installed": f"P:{evil}\nV:{evil}\nL:{evil}\n",
+    }.items():
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).write_text(text, newline="")
+    assert desk.call("build", "-t", "evil:1.2.0", context).returncode == 0
+    signer = load_signer(desk.call.folder / "keys/signer-key.pem")
+    request = publish.PublishRequest(Reference.parse("evil:1.2.0"), folder / "out", (signer,))
+    store = Store(desk.call.folder / "store")
+    made = publish.publish(request, store=store, pythons=fake_pythons(folder), clock=SystemClock()).files[0].path
+    for topic in ("images", "scripts", "licenses", "docs"):
+        said = desk.call(*words(desk, f"show {made} {topic} TRUSTED")).stdout
+        assert said
+        assert not set(said) & controls, topic
+    said = desk.call(*words(desk, f"show {made} --against BUNDLE TRUSTED")).stdout
+    assert "+echo '" in said
+    assert not set(said) & controls
+
+
 def test_events_come_as_lines_with_the_result_last(desk: Desk) -> None:
     done = desk.call(*words(desk, "verify BUNDLE TRUSTED -o jsonl"))
     *events, result = (json.loads(line) for line in done.stdout.splitlines())
@@ -194,7 +234,7 @@ def test_events_of_several_tasks_are_numbered_through(desk: Desk) -> None:
     done = desk.call("build", "-t", "demo:1.2.0", "context", "-o", "jsonl")
     *events, result = (json.loads(line) for line in done.stdout.splitlines())
     assert [event["n"] for event in events] == list(range(1, len(events) + 1))
-    assert sum(event["event"] == "TaskStarted" for event in events) == 3
+    assert sum(event["event"] == "TaskStarted" for event in events) == 4
     assert result["reference"] == "demo:1.2.0"
 
 

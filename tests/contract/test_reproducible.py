@@ -1,4 +1,4 @@
-"""Two packagers, who share nothing but the recipe's content, make the same layers, image and bundle."""
+"""Two packagers, who share nothing but the recipe's content, make the same image and bundle, and both sign it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from support.travelling import user_cache
 
-from appliance.bundle.layout import HEAD_BYTES, MANIFEST_OFFSET, STUB_BYTES, head_lengths
+from appliance.bundle.layout import HEAD_BYTES, MANIFEST_OFFSET, STUB_BYTES, head_lengths, pack_head
 from appliance.bundle.manifest import from_bytes
+from appliance.trust import envelope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,10 @@ ADD more.tar.gz opt/
 RUN mkdir -p "$ROOTFS/made/Z" "$ROOTFS/made/a" && cp "$ROOTFS/etc/İı.conf" "$ROOTFS/made/a/ß" && \\
     sort "$ROOTFS/etc/words" > "$ROOTFS/made/sorted" && ln -s ../etc/words "$ROOTFS/made/link"
 RUN rm "$ROOTFS/etc/gone" && touch "$ROOTFS/etc/words"
+ARG PLACE
+RUN <<EOF
+cp "$ROOTFS/bin/program" "$ROOTFS/bin/another"
+EOF
 """,
     "bundle.yaml": "apiVersion: appliance/v1\nkind: Bundle\nname: demo\nversion: 1.0.0\nruntime: systemd\n",
     "program": "#!/bin/sh\nexec true\n",
@@ -40,6 +45,7 @@ RUN rm "$ROOTFS/etc/gone" && touch "$ROOTFS/etc/words"
     "etc/gone": "gone\n",
     "etc/words": "zebra\nÄpfel\napple\nZoo\ni\nI\n",
     "etc/deep/er/file": "x" * 100_000,
+    "etc/root/var/lib/dpkg/status": "Package: İı\nVersion: 1:2-3\nStatus: install ok installed\nArchitecture: all\n",
 }
 
 
@@ -76,8 +82,8 @@ class Packager:
             info.mode, info.mtime, info.uid = 0o755, self.seed, self.seed % 1000
             tar.addfile(info)
 
-    def appliance(self, *arguments: str) -> dict[str, object]:
-        """Run the command line as this packager."""
+    def appliance(self, *arguments: str | Path, status: int = 0) -> dict[str, object]:
+        """Run the command line as this packager; what it says when it ends with `status`."""
         done = subprocess.run(
             [sys.executable, "-m", "appliance", "-q", "-o", "json", *arguments],
             cwd=self.folder,
@@ -94,13 +100,13 @@ class Packager:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == status, done.stdout + done.stderr
         return dict(json.loads(done.stdout))
 
     def deliver(self) -> tuple[dict[str, object], bytes]:
         """Build, sign with a key of one's own, and write: what `build` says, and the bundle."""
         self.prepare()
-        built = self.appliance("build", "-t", "demo:1.0.0", "recipe")
+        built = self.appliance("build", "-t", "demo:1.0.0", "--build-arg", f"PLACE={self.folder}/recipe", "recipe")
         self.appliance("key", "generate", "-O", "keys", "--name", f"Vendor {self.seed}")
         self.appliance("bundle", "demo:1.0.0", "-O", "out", "--key", "keys/signer-key.pem", "--lock-or-latest")
         (bundle,) = (self.folder / "out").glob("*.run")
@@ -125,7 +131,8 @@ def test_two_packagers_make_the_same_layers_image_and_bundle(tmp_path: Path) -> 
     for cache in (one.cache, two.cache):
         cache.mkdir(parents=True)
         (cache / "pyruntime").symlink_to(user_cache() / "pyruntime")
-    compare(one, two)
+    first, second = compare(one, two)
+    cosigned_by_both(one, two, cosigned(first, second))
 
 
 @pytest.mark.slow
@@ -161,14 +168,69 @@ def two_packagers(folder: Path) -> tuple[Packager, Packager]:
     )
 
 
-def compare(one: Packager, two: Packager) -> None:
+def compare(one: Packager, two: Packager) -> tuple[bytes, bytes]:
     (first, bundle), (second, other) = one.deliver(), two.deliver()
     assert first["digest"] == second["digest"]
     assert layers(first) == layers(second)
-    assert len(layers(first)) == 5
+    assert len(layers(first)) == 6
     theirs = parts(other)
     assert [name for name, part in parts(bundle).items() if part != theirs[name]] == []
     assert bundle != other
+    assert beside(one, ".sbom.cdx.json") == beside(two, ".sbom.cdx.json")
+    for place in (one, two):
+        assert str(place.folder).encode() not in beside(place, ".sbom.cdx.json")
+    return bundle, other
+
+
+def beside(packager: Packager, suffix: str) -> bytes:
+    """The file beside the packager's bundle whose name ends so."""
+    (path,) = (packager.folder / "out").glob(f"*{suffix}")
+    return path.read_bytes()
+
+
+def cosigned(bundle: bytes, other: bytes) -> bytes:
+    """The first bundle with the signatures of both: they were made over the same manifest."""
+    manifest = parts(bundle)["manifest"]
+    base = from_bytes(manifest).base
+    signatures = [signature for one in (bundle, other) for signature in envelope.unpack(signature_area(one))]
+    return bundle[:STUB_BYTES] + pack_head(manifest, envelope.pack(signatures), base=base) + bundle[base:]
+
+
+def signature_area(bundle: bytes) -> bytes:
+    manifest, signatures = head_lengths(bundle[STUB_BYTES:MANIFEST_OFFSET])
+    start = MANIFEST_OFFSET + manifest
+    return bundle[start : start + signatures]
+
+
+def cosigned_by_both(one: Packager, two: Packager, bundle: bytes) -> None:
+    """A policy that asks for two vendors is content with the bundle that both signed, and with neither one's own."""
+    path = one.folder / "both.run"
+    path.write_bytes(bundle)
+    policy = one.folder / "policy.json"
+    policy.write_text('{"format": 1, "roles": {"vendor": {"threshold": 2}}}')
+    believing = ["--trust", one.folder / "keys/root.pem", "--trust", two.folder / "keys/root.pem", "--policy", policy]
+    verified = one.appliance("verify", path, *believing)
+    assert verified["verified"] is True
+    signers = verified["signers"]
+    assert isinstance(signers, list)
+    assert {signer["name"][:17] for signer in signers if signer["trusted"]} == {
+        f"Vendor {packager.seed}" for packager in (one, two)
+    }
+    for packager in (one, two):
+        (alone,) = (packager.folder / "out").glob("*.run")
+        assert one.appliance("verify", alone, *believing, status=3)["verified"] is False
+    for packager, other in ((one, two), (two, one)):
+        openssl_accepts(packager, beside(other, ".run.manifest.json"))
+
+
+def openssl_accepts(packager: Packager, manifest: bytes) -> None:
+    """The stock tool takes this packager's signature as one over the other's manifest."""
+    (packager.folder / "theirs").write_bytes(manifest)
+    (packager.folder / "ours.p7s").write_bytes(beside(packager, ".run.p7s"))
+    command = "openssl cms -verify -binary -inform DER -in ours.p7s -content theirs -CAfile keys/root.pem -purpose any"
+    subprocess.run(
+        [*command.split(), "-out", "/dev/null"], cwd=packager.folder, check=True, capture_output=True, timeout=60
+    )
 
 
 def layers(built: dict[str, object]) -> list[str]:

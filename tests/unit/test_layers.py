@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
+from appliance.bundle.inventory import layer, tree
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
-from appliance.image import compression, layers, packing, trees
+from appliance.image import compression, layers, oci, packing, scripts, trees
 from appliance.image.packing import Source
 from appliance.image.tarstream import Limits
 from appliance.image.trees import Entry, Kind
@@ -305,6 +306,18 @@ def test_texts_are_those_of_the_unpacked_tree(upper: tuple[tuple[tarfile.TarInfo
     found = {e.path: (tmp_path / "image" / e.path).read_bytes() for e in trees.scan_tree(tmp_path / "image") if e.size}
     merged = layers.read_merged(map(io.BytesIO, blobs), lambda _: True)
     assert {path: data for path, (_, data) in merged.items()} == found
+    shown = scripts.read(map(io.BytesIO, blobs), lambda _: True)
+    assert {script.path: (script.text or "").encode() for script in shown} == found
+    listed = tree.over_each_other(layer.read(io.BytesIO(blob), oci.MEDIA_LAYER, files=True) for blob in blobs)
+    assert {file.path: file.digest for file in listed.files} == {path: Digest.of(data) for path, data in found.items()}
+
+
+def test_a_header_may_hold_bytes_that_are_no_text() -> None:
+    """Docker writes the capabilities of a program so."""
+    record = b"SCHILY.xattr.security.capability=\x01\x00\x00\x02\xff\xfe\n"
+    header = pax(b"%d %s" % (len(record) + 3, record))
+    blob = zstd.compress(header + raw_member("a", b"0" * 11 + b"\0") + ENDED)
+    assert [entry.path for entry in layers.read_entries(io.BytesIO(blob))] == ["a"]
 
 
 def test_a_hard_link_among_texts_is_refused() -> None:

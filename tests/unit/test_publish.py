@@ -20,7 +20,7 @@ from appliance.image.store import Store
 from appliance.operations import deliver, publish, verification
 from appliance.operations.publish import Published, PublishRequest
 from appliance.plan.runtime import TextFile
-from appliance.trust import certificates, policy
+from appliance.trust import certificates, dsse, policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,11 +56,20 @@ class Site:
     vendor: Vendor
     signer: Signer
 
-    def publish(self, *, signers: Sequence[Signer] = (), folder: str = "out", created: int = 0) -> Published:
+    def publish(
+        self,
+        *,
+        signers: Sequence[Signer] = (),
+        folder: str = "out",
+        created: int = 0,
+        cache: Path | None = None,
+        sources: publish.Sources | None = None,
+    ) -> Published:
         request = PublishRequest(
-            Reference.parse("demo:1.2.0"), self.root / folder, tuple(signers) or (self.signer,), created
+            Reference.parse("demo:1.2.0"), self.root / folder, tuple(signers) or (self.signer,), created, cache
         )
-        return publish.publish(request, store=self.store, pythons=fake_pythons(self.root), clock=At())
+        pythons = fake_pythons(self.root)
+        return publish.publish(request, store=self.store, pythons=pythons, clock=At(), sources=sources)
 
     def open(self, published: Published) -> VerifiedBundle:
         return deliver.open_delivery(published.files[0].path, self.vendor.trust(), now=NOW)
@@ -89,6 +98,7 @@ def test_a_delivery_names_its_files_and_they_are_what_it_says(site: Site) -> Non
         f"{name}.run.sig",
         f"{name}.run.sshsig",
         f"{name}.sbom.cdx.json",
+        f"{name}.provenance.dsse.json",
         f"{name}.SHA256SUMS",
         f"{name}.SHA256SUMS.p7s",
     ]
@@ -151,7 +161,7 @@ def test_several_platforms_make_one_bundle_without_an_architecture_in_its_name(t
 def test_the_same_image_gives_the_same_delivery_but_for_signatures(site: Site) -> None:
     one, two = site.publish(folder="one"), site.publish(folder="two")
     assert one.manifest_digest == two.manifest_digest
-    signed = (".run", ".p7s", ".sig", ".sshsig", ".SHA256SUMS")
+    signed = (".run", ".p7s", ".sig", ".sshsig", ".dsse.json", ".SHA256SUMS")
     assert [f.sha256 for f in one.files if not f.path.name.endswith(signed)] == [
         f.sha256 for f in two.files if not f.path.name.endswith(signed)
     ]
@@ -191,9 +201,21 @@ def test_a_blob_that_rotted_in_the_store_is_not_signed(site: Site) -> None:
     with layer.open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\x01")
-    with pytest.raises(StateError, match="other content"):
+    with pytest.raises(BundleError, match="damaged"):
         site.publish()
-    assert list((site.root / "out").iterdir()) == []
+    assert not (site.root / "out").exists()
+
+
+def test_a_blob_that_rotted_after_it_was_looked_at_is_not_signed(site: Site) -> None:
+    site.publish(cache=site.root / "cache")
+    layer = next(p for p in (site.root / "store/blobs/sha256").iterdir() if p.read_bytes()[:4] == b"\x28\xb5\x2f\xfd")
+    layer.chmod(0o644)
+    with layer.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    with pytest.raises(StateError, match="other content"):
+        site.publish(cache=site.root / "cache", folder="again")
+    assert list((site.root / "again").iterdir()) == []
 
 
 def test_sbom_provenance_and_sources_travel_in_the_bundle(site: Site) -> None:
@@ -204,11 +226,29 @@ def test_sbom_provenance_and_sources_travel_in_the_bundle(site: Site) -> None:
         (sources,) = [e for e in bundle.manifest.files if e.name == "META/sources.txt"]
         text = bundle.read(sources.sha256).decode()
     assert [sbom["bomFormat"], sbom["specVersion"]] == ["CycloneDX", "1.6"]
-    assert [component["name"] for component in sbom["components"]] == ["demo", "libc6", "click"]
+    pythons = ["Python that travels, operator", "Python that travels, host"]
+    assert [component["name"] for component in sbom["components"]] == ["demo", *pythons, "libc6", "click"]
     assert statement["subject"][0]["digest"]["sha256"] == bundle.manifest.image.hex
     assert "glibc=2.41-12\n" in text
     assert "click==8.1.8\n" in text
     assert bundle.manifest.sbom in [file.sha256 for file in published.files]
+
+
+def test_the_provenance_lies_beside_the_bundle_in_an_envelope_of_its_own(site: Site) -> None:
+    published = site.publish()
+    sealed = next(file.path for file in published.files if file.path.name.endswith(".provenance.dsse.json"))
+    with site.open(published) as bundle:
+        stated = bundle.read(bundle.manifest.provenance)
+    assert dsse.statement(sealed.read_bytes(), site.signer.key.public_key()) == stated
+
+
+def test_the_sources_travel_where_that_is_asked_for(site: Site) -> None:
+    archive = site.root / "sources.tar"
+    archive.write_bytes(b"a tar of sources")
+    with site.open(site.publish(sources=lambda runtimes: archive if runtimes else site.root)) as bundle:
+        members = {entry.name: entry.sha256 for entry in bundle.manifest.files}
+        assert bundle.read(members["META/sources.tar"]) == b"a tar of sources"
+        assert b"are in this bundle: META/sources.tar" in bundle.read(members["META/sources.txt"])
 
 
 def test_an_image_part_has_layers_texts_and_the_host_runtime(site: Site) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from appliance.bundle.pyruntime import archive, debian, shelf, wheels
+from appliance.bundle.pyruntime import archive, debian, notices, shelf, wheels
 from appliance.bundle.pyruntime.lock import Kind, Pin
 from appliance.bundle.pyruntime.ours import our_files
 from appliance.bundle.pyruntime.packages import Packages
@@ -171,3 +171,25 @@ def test_a_package_of_another_content_is_not_taken(tmp_path: Path) -> None:
 def test_a_package_names_its_exact_source(stanza: str, source: str) -> None:
     digest = "ab" * 32
     assert debian.read_stanza(stanza.format(hash=digest), "x86_64").source == source
+
+
+def test_licences_travel_with_the_packages_that_they_are_of(tmp_path: Path) -> None:
+    system, tree = tmp_path / "system", tmp_path / "tree"
+    for name, text in {"libc6": DEP5, "libgcc-s1": "", "zlib1g": "in prose\n"}.items():
+        (system / "usr/share/doc" / name).mkdir(parents=True)
+        (system / "usr/share/doc" / name / "copyright").write_text(text)
+    (system / "usr/share/doc/outside").symlink_to("/usr/share/doc/openssl")
+    (system / "usr/share/doc/libgcc-s1/copyright").unlink()
+    (tree / "site/Demo_It-1.0.dist-info").mkdir(parents=True)
+    (tree / "site/Demo_It-1.0.dist-info/METADATA").write_text("Name: Demo_It\nVersion: 1.0\nLicense: MIT\n")
+    notices.add(system, tree, ["libc6", "libgcc-s1", "zlib1g", "outside", "not-there"])
+    assert sorted(path.name for path in (tree / "licenses").iterdir()) == ["libc6", "zlib1g"]
+    assert notices.licences(tree) == {"libc6": ("LGPL-2.1-or-later",), "demo-it": ("MIT",)}
+
+
+DEP5 = """\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+License: LGPL-2.1+
+"""

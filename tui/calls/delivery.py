@@ -7,8 +7,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from appliance.operations import deliver, propose, verification
-from appliance.operations.deliver import Texts, Topic
+from appliance.operations import deliver, look, propose, verification
+from appliance.operations.look import Texts, Topic
 from appliance.trust import floors, store
 from appliance.trust import policy as policies
 from tui.session import Delivery
@@ -79,7 +79,7 @@ def _judging(engine: Engine, path: Path, anchors: tuple[str, ...]) -> Trust:
 def manuals(engine: Engine, delivery: Delivery) -> tuple[TextFile, ...]:
     """The texts below ``docs/`` in the delivery."""
     with opened(engine, delivery) as bundle:
-        shown = deliver.show(bundle, Topic.DOCS)
+        shown = look.show(bundle, Topic.DOCS)
     return shown.files if isinstance(shown, Texts) else ()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime import elf, programs, wheels
+from appliance.bundle.pyruntime import elf, notices, programs, wheels
 from appliance.bundle.pyruntime.layout import LOADER_FACTS, PYTHON, SITE
 from appliance.bundle.pyruntime.lock import Kind
 from appliance.bundle.pyruntime.selection import LOADED_BY_NAME, keeps_site
@@ -79,6 +79,7 @@ def assemble(selection: Selection, pins: Lock, packages: Packages, *, tree: Path
             if pin.kind is Kind.WHEEL:
                 _add_wheel(packages.checked(pin), tree)
         _add_libraries(system, tree)
+        notices.add(system, tree, (pin.name for pin in pins.pins if pin.kind is Kind.DEB))
     _refuse_odd_names(tree)
     _compile_tree(tree, compiler or Compiler(tree))
 

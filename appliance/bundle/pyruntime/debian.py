@@ -23,6 +23,17 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _ARCHIVES = {"debian": "http://deb.debian.org/debian", "debian-security": "http://deb.debian.org/debian-security"}
 _SUITES = (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("debian-security", f"{SUITE}-security"))
 
+_BINARY_TARGET = """\
+Acquire::IndexTargets::deb::Packages {
+  MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages"; flatMetaKey "Packages";
+  ShortDescription "Packages"; Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages"; Optional "0";
+};"""
+_SOURCE_TARGET = """\
+Acquire::IndexTargets::deb-src::Sources {
+  MetaKey "$(COMPONENT)/source/Sources"; flatMetaKey "Sources";
+  ShortDescription "Sources"; Description "$(RELEASE)/$(COMPONENT) Sources"; Optional "0";
+};"""
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:
@@ -61,17 +72,50 @@ class Archive:
         return programs.run((program, "-c", str(self.root / "apt.conf"), "-qq", *arguments), folder=folder)
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """apt, told to look at the source packages of our release. Make it with `open_sources`."""
+
+    root: Path
+
+    def fetch(self, name: str, version: str, folder: Path) -> None:
+        """Get the files of a source package into `folder`, which is new; `ApplianceError` when the archive lacks it."""
+        folder.mkdir()
+        apt = ("apt-get", "-c", str(self.root / "apt.conf"), "-qq")
+        programs.run((*apt, "update"))
+        done = programs.attempt(
+            (*apt, "source", "--download-only", "--only-source", f"{name}={version}"), folder=folder
+        )
+        if done.returncode != 0:
+            said = next((line for line in done.stderr.splitlines() if line.startswith("E: ")), "apt said nothing")
+            raise ApplianceError(
+                f"the archive does not give the source package {name} {version}: {said.removeprefix('E: ')}",
+                hint="run scripts/lock, so that what travels is what the archive has; older ones: snapshot.debian.org",
+            )
+
+
+def open_sources(cache: Path) -> Sources:
+    """Prepare the private root for source packages under `cache`."""
+    root = cache / f"apt-{SUITE}-source"
+    _prepare(root, "deb-src", _SOURCE_TARGET, "amd64")
+    return Sources(root)
+
+
 def open_archive(arch: str, cache: Path) -> Archive:
     """Prepare the private root of `arch` (as the kernel names it) under `cache`."""
+    root = cache / f"apt-{SUITE}-{arch}"
+    _prepare(root, "deb", _BINARY_TARGET, ARCHITECTURES[arch])
+    return Archive(arch, root)
+
+
+def _prepare(root: Path, kind: str, target: str, debian_arch: str) -> None:
     if not KEYRING.is_file():
         raise ApplianceError(f"{KEYRING} is missing", hint="apt install debian-archive-keyring")
-    root = cache / f"apt-{SUITE}-{arch}"
     for folder in ("lists/partial", "cache/archives/partial"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     write_text(root / "status", "")
-    write_text(root / "sources.list", _sources(_mirrors()))
-    write_text(root / "apt.conf", _configuration(root, ARCHITECTURES[arch]))
-    return Archive(arch, root)
+    write_text(root / "sources.list", _sources(_mirrors(), kind))
+    write_text(root / "apt.conf", _configuration(root, debian_arch, target))
 
 
 def _mirrors() -> dict[str, str]:
@@ -85,19 +129,16 @@ def _mirrors() -> dict[str, str]:
     return mirrors
 
 
-def _sources(mirrors: dict[str, str]) -> str:
-    return "".join(f"deb [signed-by={KEYRING}] {mirrors[archive]} {suite} main\n" for archive, suite in _SUITES)
+def _sources(mirrors: dict[str, str], kind: str) -> str:
+    return "".join(f"{kind} [signed-by={KEYRING}] {mirrors[archive]} {suite} main\n" for archive, suite in _SUITES)
 
 
-def _configuration(root: Path, debian_arch: str) -> str:
+def _configuration(root: Path, debian_arch: str, target: str) -> str:
     return f"""\
 #clear APT::Update;
 #clear Acquire::IndexTargets;
 #clear APT::Architectures;
-Acquire::IndexTargets::deb::Packages {{
-  MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages"; flatMetaKey "Packages";
-  ShortDescription "Packages"; Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages"; Optional "0";
-}};
+{target}
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Retries "3";

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime import archive, shelf
+from appliance.bundle.pyruntime import archive, notices, shelf
 from appliance.bundle.pyruntime.archive import Packed
 from appliance.bundle.pyruntime.layout import BOOT, PYTHON
+from appliance.bundle.pyruntime.lock import normalised
 from appliance.bundle.pyruntime.ours import our_files
 from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.pyruntime.thirdparty import Tree, Workshop, open_workshop
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeInput:
-    """A package that went in: `digest` of its file, `source`: Debian source package and version, or wheel name."""
+    """A package that went in: `digest` of its file, `source`: Debian source package and version, or wheel name.
+
+    `licences` are those that its copyright file or metadata names, as far as they are known.
+    """
 
     name: str
     version: str
     digest: Digest
     source: str
+    licences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,11 @@ def _provide(workshop: Workshop, kind: RuntimeKind, arch: str) -> Runtime:
             packed = archive.pack(archive.collect(tree.folder, overlay), out)
         _remember(out, packed)
     shelf.used(out.parent)
-    inputs = tuple(RuntimeInput(pin.name, pin.version, Digest(pin.sha256), pin.source) for pin in tree.pins.pins)
+    licences = notices.licences(tree.folder)
+    inputs = tuple(
+        RuntimeInput(pin.name, pin.version, Digest(pin.sha256), pin.source, licences.get(normalised(pin.name), ()))
+        for pin in tree.pins.pins
+    )
     return Runtime(
         arch, kind, out, packed.digest, packed.size, packed.file_list, packed.unpacked_bytes, inputs, tree.drift
     )

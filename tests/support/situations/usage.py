@@ -28,6 +28,11 @@ def wrong_choice(place: Place) -> Words:
     return place.plan(place.on("one"), "--become", "doas")
 
 
+def nothing_to_compare(place: Place) -> Words:
+    bundle = place.delivery.bundle
+    return ("show", bundle, "docs", "--against", bundle, "--trust", place.delivery.root)
+
+
 def set_without_value(place: Place) -> Words:
     return place.plan(place.on("one"), "--set", "level")
 
