@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from appliance.errors import RecipeError
+from appliance.operations import sites
 from appliance.operations.survey import survey
 from appliance.plan.runtime import SiteHost
 from appliance.recipe import addresses as ranges
@@ -92,8 +91,4 @@ def _resolved(word: str) -> str:
     """A name as its address; what is no name stays as it is."""
     if "/" in word or not any(letter.isalpha() for letter in word) or ":" in word:
         return word
-    try:
-        found = socket.getaddrinfo(word, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise RecipeError(f"{word!r} is not an address, and no name that has one", hint="write IP addresses") from error
-    return str(found[0][4][0])
+    return sites.address_of(word)
