@@ -26,8 +26,8 @@ def expand_pattern(text: str, *, where: str) -> tuple[tuple[str, str], ...]:
     names = ["".join(each) for each in itertools.islice(itertools.product(*parts), MAX_ADDRESSES + 1)]
     if len(names) > MAX_ADDRESSES:
         raise RecipeError(f"{text!r} makes more than {MAX_ADDRESSES} hosts", where=where, hint="name a smaller range")
-    if bad := next((each for each in names if not each or set(each) & set("[] =")), None):
-        raise RecipeError(f"{bad!r} is not a host's name", where=where, hint=_HINT)
+    if bad := [each for each in names if not each or set(each) & set("[] =")]:
+        raise RecipeError(f"{bad[0]!r} is not a host's name", where=where, hint=_HINT)
     return tuple((each, port) for each in names)
 
 
