@@ -12,7 +12,7 @@ from appliance.recipe.yamltext import TEXT_BYTES
 if TYPE_CHECKING:
     from appliance.recipe.importing.hostlist import HostList
 
-_CLUSTERFILE = re.compile(r"^(apiVersion|kind):", re.MULTILINE)
+_CLUSTERFILE = re.compile(r"""(?:^|[{,]\s*)["']?(?:apiVersion|kind)["']?\s*:""", re.MULTILINE)
 _YAML = re.compile(r"^(---|[\w.-]+:\s*(#.*)?$|all:)", re.MULTILINE)
 
 
