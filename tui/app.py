@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from appliance.operations.propose import INSTALL
 from tui import texts
 from tui.screens.cluster import ClusterPage
 from tui.screens.help import HelpPage
@@ -123,7 +124,7 @@ class Guide(App[int]):
         """What the palette offers: light and dark, help, the steps that can be gone to, leaving."""
         yield SystemCommand(texts.PALETTE_THEME, texts.PALETTE_THEME_HELP, self._other_theme)
         yield SystemCommand(texts.PALETTE_CLUSTERS, texts.PALETTE_CLUSTERS_HELP, self.show_clusters)
-        for step, title in texts.STEPS.items():
+        for step, title in zip(Step, texts.STEPS, strict=True):
             if step < self._step and step is not Step.RUN:
                 yield SystemCommand(
                     texts.PALETTE_STEP.format(title=title), texts.PALETTE_STEP_HELP, lambda step=step: self.go(step)
@@ -135,7 +136,7 @@ class Guide(App[int]):
 
     def _is_other_operation(self) -> bool:
         proposed = self.session.proposed
-        return proposed is not None and proposed.proposal.operation != texts.INSTALL
+        return proposed is not None and proposed.proposal.operation != INSTALL
 
     # The end
 

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from support.piloting import settle, until
 from support.screentext import text_of
 
 from appliance.clock import SystemClock
@@ -179,7 +180,7 @@ async def test_the_screen_of_a_run_is_drawn_seldom_however_much_happens(make_sit
     async with guide.run_test() as pilot:
         page = Counting(run)
         await guide.push_screen(page)
-        while page._report is None:
-            await pilot.pause(0.01)
+        await until(pilot, lambda: page._report is not None)
+        await settle(pilot)
         assert "done, 100 of 100 hosts" in text_of(guide)
     assert len(heard) < EVENTS / 50  # ten a second at most, and replaying them takes seconds, not minutes

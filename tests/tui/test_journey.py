@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.guidesite import stamp_of
-from support.piloting import press, settle, type_in
+from support.piloting import press, settle, type_in, until
 from support.screentext import compare, text_of
 from textual.widgets import Input
 
@@ -53,6 +53,11 @@ async def to_plan(pilot: Pilot[int]) -> None:
     await press(pilot, "ctrl+n", "tab", "tab", "tab", "tab", "tab")
     await type_in(pilot, "abcdefgh")
     await press(pilot, "ctrl+n", "ctrl+n")
+
+
+def followed(guide: Guide) -> bool:
+    """Whether a run is on the screen, and its journal was heard of."""
+    return isinstance(guide.screen, RunPage) and guide.screen._view is not None
 
 
 def only_run(site: GuideSite, cluster: str = "demo") -> str:
@@ -277,10 +282,9 @@ async def test_a_run_is_told_what_the_keys_say(make_site: MakeSite) -> None:
     async with guide.run_test() as pilot:
         await to_plan(pilot)
         await pilot.press("g", "right", "enter")
-        while not isinstance(guide.screen, RunPage) or not guide.screen._view:
-            await pilot.pause(0.02)
+        await until(pilot, lambda: followed(guide))
         await pilot.press("x")
-        await pilot.pause()
+        await settle(pilot, at_work=True)
         compare(guide, "run-stop")
         await pilot.press("right", "enter")
         await settle(pilot)
@@ -294,15 +298,13 @@ async def test_a_run_goes_on_without_the_guide_and_is_found_again(make_site: Mak
     async with guide.run_test() as pilot:
         await to_plan(pilot)
         await pilot.press("g", "right", "enter")
-        while not isinstance(guide.screen, RunPage) or not guide.screen._view:
-            await pilot.pause(0.02)
+        await until(pilot, lambda: followed(guide))
     again = Guide(site.engine)
     async with again.run_test() as pilot:
         await settle(pilot)
         assert "A run goes on" in text_of(again)
         await pilot.press("enter")
-        while not isinstance(again.screen, RunPage) or not again.screen._view:
-            await pilot.pause(0.02)
+        await until(pilot, lambda: followed(again))
         await pilot.press("p")
         await settle(pilot)
         assert "done, 3 of 3 hosts" in text_of(again)

@@ -12,8 +12,8 @@ from textual.widgets import DataTable, Input, Label, Static
 
 from appliance.errors import RecipeError
 from appliance.operations.propose import check_roles
+from tui import helps, texts, wording
 from tui import session as sessions
-from tui import texts
 from tui.calls import description, hosts
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
@@ -39,9 +39,9 @@ _COLORS = {Entry.UNTRIED: "", Entry.TRYING: "", Entry.ENTERED: "success", Entry.
 class HostsPage(Page):
     """The second step."""
 
-    TITLE_TEXT = texts.HOSTS_TITLE
+    TITLE_TEXT = wording.step_title(Step.HOSTS)
     LEAD = texts.HOSTS_LEAD
-    HELP_TEXT = texts.HOSTS_HELP
+    HELP_TEXT = helps.HOSTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("k", "keys", texts.KEY_KEYS),
         Binding("a", "access", texts.KEY_ACCESS),
@@ -153,7 +153,7 @@ class HostsPage(Page):
                 )
 
         choices = (("compare", texts.KEYS_NO), ("believe", texts.KEYS_YES))
-        self.app.push_screen(Choose(texts.KEYS_TITLE, texts.keys_text(new), choices), answered)
+        self.app.push_screen(Choose(texts.KEYS_TITLE, wording.keys_text(new), choices), answered)
 
     def _pinned(self, addresses: list[str]) -> None:
         self.session = sessions.with_pinned(self.session, addresses)
@@ -214,7 +214,7 @@ class HostsPage(Page):
     def _entered(self, answers: dict[str, Any]) -> None:
         self._hear_answers(answers)
         refused = [m for m in self.session.machines if m.entry is Entry.REFUSED]
-        self.notice.say(texts.entered(len(answers) - len(refused), refused))
+        self.notice.say(wording.entered(len(answers) - len(refused), refused))
 
     def _not_entered(self, error: ApplianceError) -> None:
         self.session = sessions.untried(self.session)
@@ -314,7 +314,7 @@ class HostsPage(Page):
         return self._selected or ({key} if key else set())
 
     def _shown(self) -> list[Machine]:
-        machines = [m for m in self.session.machines if self._filter in texts.of_machine(m).lower()]
+        machines = [m for m in self.session.machines if self._filter in wording.of_machine(m).lower()]
         match _SORTS[self._sort]:
             case "address":
                 machines.sort(key=lambda m: sessions.in_order(m.address))
@@ -347,7 +347,7 @@ class HostsPage(Page):
                 Cell(name),
                 Cell(key, "" if machine.pinned else "warning"),
                 Cell(_SIGNS[machine.entry], _COLORS[machine.entry]),
-                Cell(texts.hardware(facts) if facts else texts.clean(machine.problem)),
+                Cell(wording.hardware(facts) if facts else wording.clean(machine.problem)),
             ),
         )
 
@@ -355,5 +355,5 @@ class HostsPage(Page):
     def _detail(self) -> None:
         key = self.query_one(Grid).key
         machine = next((m for m in self.session.machines if m.address == key), None)
-        text = texts.machine_detail(machine) if machine else texts.HOSTS_EMPTY
+        text = wording.machine_detail(machine) if machine else texts.HOSTS_EMPTY
         self.query_one("#detail-text", Static).update(text)

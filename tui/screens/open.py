@@ -12,7 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui import texts
+from tui import helps, texts, wording
 from tui.calls import delivery as deliveries
 from tui.calls import description, runs
 from tui.screens.page import Page
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class OpenPage(Page):
     """The first step."""
 
-    TITLE_TEXT = texts.OPEN_TITLE
+    TITLE_TEXT = wording.step_title(Step.OPEN)
     LEAD = texts.OPEN_LEAD
-    HELP_TEXT = texts.OPEN_HELP
+    HELP_TEXT = helps.OPEN
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "verify", texts.KEY_VERIFY, priority=True),
         Binding("c", "clusters", texts.KEY_CLUSTERS),
@@ -73,7 +73,7 @@ class OpenPage(Page):
         anchors = tuple(self.query_one("#trust", Input).value.replace(",", " ").split())
         bundle = Path(path).expanduser()
         believed = tuple(anchor if ":" in anchor else str(Path(anchor).expanduser()) for anchor in anchors)
-        self.query_one("#verdict-text", Static).update(texts.verifying(bundle.name))
+        self.query_one("#verdict-text", Static).update(wording.verifying(bundle.name))
         self.query_one("#licence").display = False
         self.work(
             "verify",
@@ -120,7 +120,7 @@ class OpenPage(Page):
     def _found(self, found: tuple[Found, ...]) -> None:
         bundles = self.query_one("#bundles", OptionList)
         bundles.clear_options()
-        bundles.add_options([Option(texts.found_bundle(one.path, one.size), id=str(one.path)) for one in found])
+        bundles.add_options([Option(wording.found_bundle(one.path, one.size), id=str(one.path)) for one in found])
         if not found:
             bundles.add_option(Option(texts.OPEN_NONE, disabled=True))
             self.query_one("#path").focus()
@@ -155,11 +155,11 @@ class OpenPage(Page):
 
     def _show(self, delivery: Delivery) -> None:
         if delivery.report:
-            self.query_one("#verdict-text", Static).update(texts.verdict(delivery))
+            self.query_one("#verdict-text", Static).update(wording.verdict(delivery))
         licence = self.query_one("#licence", Checkbox)
         licence.display = bool(delivery.spec and delivery.spec.license)
         if delivery.spec:
-            licence.label = texts.OPEN_LICENCE.format(licence=texts.clean(delivery.spec.license))
+            licence.label = texts.OPEN_LICENCE.format(licence=wording.clean(delivery.spec.license))
             licence.value = delivery.accepted
 
     def _resume(self, draft: Session | None) -> None:

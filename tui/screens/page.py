@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from tui import texts
+from tui import texts, wording
 from tui.bridge import Changed, Job, News
 from tui.calls import description
 from tui.widgets.lines import Heading, Notice
@@ -162,7 +162,7 @@ class Page(Screen[None]):
 
     def _head(self) -> None:
         for heading in self.query(Heading):
-            heading.show(self.TITLE_TEXT, texts.about(self.session))
+            heading.show(self.TITLE_TEXT, wording.about(self.session))
 
     @on(Changed)
     def _changed(self, message: Changed) -> None:

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static, TabbedContent, TabPane, Tree
 
-from tui import texts
+from tui import helps, telling, texts, wording
 from tui.calls import description, proposals, runs
 from tui.screens.page import Page
 from tui.session import Step, with_checks
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class PlanPage(Page):
     """The fifth step; also for what is proposed from the cluster's screen, then with a proposal in the session."""
 
-    TITLE_TEXT = texts.PLAN_TITLE
+    TITLE_TEXT = wording.step_title(Step.PLAN)
     LEAD = texts.PLAN_LEAD
-    HELP_TEXT = texts.PLAN_HELP
+    HELP_TEXT = helps.PLAN
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "carry_out", texts.KEY_GO),
         Binding("s", "save", texts.KEY_SAVE),
@@ -105,7 +105,7 @@ class PlanPage(Page):
         if proposed.empty:
             self.notice.say(texts.PLAN_EMPTY)
             return
-        text, name = texts.confirm_plan(proposed), proposed.cluster.name
+        text, name = telling.confirm_plan(proposed), proposed.cluster.name
         if proposed.proposal.plan.destructive:
             self.app.push_screen(TypeName(texts.CONFIRM_LOSS, text, name), self._confirmed)
         else:
@@ -146,24 +146,24 @@ class PlanPage(Page):
 
     def _show(self, proposed: Proposed) -> None:
         _fill(self.query_one("#tree", Tree), proposed.proposal.plan)
-        self.query_one("#changes-text", Static).update(texts.changes(proposed.proposal))
+        self.query_one("#changes-text", Static).update(telling.changes(proposed.proposal))
         self.query_one("#clusterfile-text", Static).update(description.clusterfile_text(proposed))
         if proposed.empty:
             self.notice.say(texts.PLAN_EMPTY)
         else:
-            self.query_one("#lead", Static).update(texts.plan_lead(proposed))
+            self.query_one("#lead", Static).update(telling.plan_lead(proposed))
 
 
 def _fill(tree: Tree[None], plan: Plan) -> None:
     """Stages, in them steps by title, in these the hosts."""
     tree.clear()
     for number, stage in enumerate(plan.stages, 1):
-        branch = tree.root.add(texts.stage_label(number, stage), expand=stage.destructive or len(plan.stages) == 1)
+        branch = tree.root.add(telling.stage_label(number, stage), expand=stage.destructive or len(plan.stages) == 1)
         titles: dict[str, list[str]] = {}
         for step in stage.steps:
             titles.setdefault(step.title, []).append(step.host)
         for title, hosts in titles.items():
-            twig = branch.add(texts.step_label(title, hosts))
+            twig = branch.add(telling.step_label(title, hosts))
             for host in hosts:
-                twig.add_leaf(Text(texts.clean(host)))
+                twig.add_leaf(Text(wording.clean(host)))
     tree.root.expand()
