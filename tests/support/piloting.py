@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
 
-_PATIENCE = 120.0
+_PATIENCE = 60.0
 _ROUNDS = 2
 """How often in a row all must be found at rest: a thread may be about to post what it found."""
 
@@ -46,15 +46,19 @@ def _resting(app: App[int], *, at_work: bool) -> bool:
 
 
 def _pumps(app: App[int]) -> Iterator[MessagePump]:
+    """The app, and what is in front: what lies behind does nothing before it is seen again."""
     yield app
-    for screen in app.screen_stack:
-        yield screen
-        yield from screen.walk_children()
+    yield app.screen
+    yield from app.screen.walk_children()
+
+
+_PUT_OFF = ("_next_callbacks", "_require_update_dimensions", "_updated_cells")
+"""What widgets and tables keep for when they have nothing else to do."""
 
 
 def _idle(pump: MessagePump) -> bool:
-    """Whether nobody has anything to tell it."""
-    return pump._message_queue.empty() and not pump._next_callbacks
+    """Whether nobody has anything to tell it, and it has put nothing off."""
+    return pump._message_queue.empty() and not any(getattr(pump, name, None) for name in _PUT_OFF)
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
