@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.content import Content
 
 from appliance.events import Outcome
+from appliance.recipe.quantities import size_text
 from appliance.report.text import duration, plain
 from tui import texts
 from tui.wording import clean, counted
@@ -15,6 +16,7 @@ from tui.wording import clean, counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from appliance.execute.lease import Owner
     from appliance.operations.propose import Proposed
     from appliance.plan.steps import Plan, Proposal, Stage
     from appliance.report.view import HostView, RunView
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _OUTPUT_LINES = 6
+_NAMED = 5
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
@@ -40,7 +43,29 @@ def plan_lead(proposed: Proposed) -> str:
     """What the plan is, above it."""
     plan, operation = proposed.proposal.plan, proposed.proposal.operation
     said = texts.PLAN_ABOUT.format(operation=operation, cluster=proposed.cluster.name, counted=_plan_counted(plan))
-    return said + texts.PLAN_LOST * plan.destructive
+    lead, cost = said + texts.PLAN_LOST * plan.destructive, proposed.forecast
+    if not cost.sent:
+        return lead
+    sizes = {"sent": cost.sent, "each": cost.sent_each, "written": cost.written_each}
+    shown = {name: size_text(size) for name, size in sizes.items()}
+    return f"{lead}\n" + texts.PLAN_COST.format(hosts=counted(cost.hosts, texts.HOSTS), **shown)
+
+
+def leased(holders: Sequence[tuple[str, Owner]], cluster: str) -> str:
+    """Who has leased hosts, since when and for what; and what it takes to go on."""
+    lines = []
+    for owner in dict.fromkeys(owner for _, owner in holders):
+        names = [host for host, holder in holders if holder == owner]
+        said = texts.LEASED.format(
+            operator=owner.operator,
+            hosts=counted(len(names), texts.HOSTS),
+            run=owner.run,
+            cluster=owner.cluster,
+            since=owner.started,
+            names=", ".join(names[:_NAMED]) + " …" * (len(names) > _NAMED),
+        )
+        lines.append(clean(said))
+    return "\n".join([*lines, texts.LEASED_TYPE.format(cluster=cluster)])
 
 
 def confirm_plan(proposed: Proposed) -> str:

@@ -157,7 +157,10 @@ SORTED = {
 }
 ACCESS_TITLE = "How hosts are entered"
 ACCESS_ALL = "For all hosts. Keys are tried first; passwords stay in memory."
-ACCESS_SOME = "For the {count} selected hosts: user, port and key; passwords count for all and stay in memory."
+ACCESS_OTHERS = "For all hosts that have no way of their own. Keys are tried first; passwords stay in memory."
+ACCESS_SOME = "Only for what is selected: {hosts}. A password left empty is that of all. They stay in memory."
+ACCESS_OWN = "entered in a way of its own: user {user}, port {port}, {secrets}"
+ACCESS_SECRETS = {True: "own passwords", False: "the passwords of all"}
 ACCESS_USER = "User"
 ACCESS_PORT = "Port"
 ACCESS_KEY = "Private key"
@@ -217,6 +220,13 @@ CONFIRM_TITLE = "Carry it out?"
 CONFIRM_NO = "No"
 CONFIRM_YES = "Yes, do it"
 CONFIRM_LOSS = "Something is lost by this and cannot be brought back"
+PLAN_COST = "At most {sent} sent to {hosts}, {each} to one, which writes {written}. Time: shown once it runs."
+LEASED_TITLE = "Another run has leased hosts"
+LEASED = "{operator} has leased {hosts} for run {run} of cluster {cluster} since {since}: {names}."
+LEASED_TYPE = (
+    "Ask whether that run is dead. To take the hosts over ends what it does there, in the middle of a step.\n"
+    "Type the cluster's name, {cluster}, to do it; Escape does nothing."
+)
 CONFIRM_ABOUT = "{operation} of cluster {cluster}: {counted}."
 CONFIRM_LOST = "LOST by it: {stages}."
 CONFIRM_TYPE = "Type the cluster's name, {cluster}, to do it; Escape does nothing."

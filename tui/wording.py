@@ -144,13 +144,17 @@ def hardware(facts: Facts) -> str:
     return clean(said + (texts.STAMPED.format(cluster=stamp.cluster) if stamp else ""))
 
 
-def machine_detail(machine: Machine) -> str:
-    """What there is to say of the machine with the cursor."""
+def machine_detail(machine: Machine, *, own: bool) -> str:
+    """What there is to say of the machine with the cursor; `own`: passwords were given for it alone."""
     lines = []
     if machine.problem:
         lines.append(f"{machine.address}: {clean(machine.problem)}")
     if machine.hint:
         lines.append(f"{texts.NEXT} {clean(machine.hint)}")
+    ssh = machine.ssh
+    if own or ssh.user or ssh.port or ssh.key:
+        secrets = texts.ACCESS_SECRETS[own or bool(ssh.password_secret or ssh.become_password_secret)]
+        lines.append(texts.ACCESS_OWN.format(user=ssh.user or "-", port=ssh.port or 22, secrets=secrets))
     if facts := machine.facts:
         said = texts.MACHINE.format(
             name=facts.hostname,

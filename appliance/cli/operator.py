@@ -14,6 +14,7 @@ from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.proposals import (
     changes_lines,
     checks_document,
+    forecast_line,
     passed_lines,
     plan_lines,
     problem_lines,
@@ -117,7 +118,8 @@ def plan(
         files.write_bytes(save, plan_to_json(proposal.plan), mode=0o600)
         session.output.say(f"wrote {save}; carry it out by adding to the apply command: --plan {save}")
     session.output.result(
-        proposal_document(proposal), lambda: "\n".join([*changes_lines(proposal), "", *plan_lines(proposal.plan)])
+        proposal_document(proposed),
+        lambda: "\n".join([*changes_lines(proposal), "", *plan_lines(proposal.plan), forecast_line(proposed.forecast)]),
     )
 
 

@@ -23,6 +23,7 @@ from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
+from appliance.plan.forecast import Forecast, forecast
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
@@ -75,7 +76,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts.
+    """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts,
+    and what it sends and writes at most.
 
     `cluster` is what is remembered of the Clusterfile: no secret stands in it.
     """
@@ -86,6 +88,7 @@ class Proposed:
     cluster: Cluster
     surveyed: datetime
     leases: tuple[tuple[str, Owner], ...] = ()
+    forecast: Forecast = Forecast()
 
     @property
     def empty(self) -> bool:
@@ -126,7 +129,8 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         site = _with_secrets(site, runtime, target)
         proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
-    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found))
+    expected = forecast(site, proposal.plan)
+    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found), expected)
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import on
@@ -13,6 +14,7 @@ from textual.widgets import Footer, Static
 from tui import texts, wording
 from tui.bridge import Changed, Job, News
 from tui.calls import description
+from tui.widgets.dialogs import AskText
 from tui.widgets.lines import Heading, Notice
 
 if TYPE_CHECKING:
@@ -127,6 +129,16 @@ class Page(Screen[None]):
     def busy(self, name: str) -> bool:
         """Whether something runs under this name."""
         return name in self._jobs
+
+    def save(self, title: str, text: str, name: str, write: Callable[[Path], None]) -> None:
+        """Ask where to, offering `name`; then `write` there, aside."""
+
+        def answered(path: str | None) -> None:
+            if path:
+                to = Path(path)
+                self.work("save", lambda _: write(to), done=lambda _: self.notice.say(texts.SAVED.format(path=path)))
+
+        self.app.push_screen(AskText(title, text, name), answered)
 
     def fail(self, error: ApplianceError) -> None:
         """Say what went wrong."""

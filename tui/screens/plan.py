@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -15,12 +14,13 @@ from tui import helps, telling, texts, wording
 from tui.calls import description, proposals, runs
 from tui.screens.page import Page
 from tui.session import Step, with_checks
-from tui.widgets.dialogs import AskText, Choose, TypeName
+from tui.widgets.dialogs import Choose, TypeName
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from appliance.errors import ApplianceError
+    from appliance.execute.lease import Owner
     from appliance.operations.propose import Proposed
     from appliance.plan.steps import Plan
     from appliance.state import RunDir
@@ -76,21 +76,9 @@ class PlanPage(Page):
 
     def action_save(self) -> None:
         """Save the Clusterfile where the operator wants it."""
-        proposed = self.session.proposed
-        if proposed is None:
-            return
-
-        def answered(path: str | None) -> None:
-            if path:
-                target = Path(path)
-                self.work(
-                    "save",
-                    lambda _: description.save_clusterfile(proposed, target),
-                    done=lambda _: self.notice.say(texts.SAVED.format(path=path)),
-                )
-
-        name = f"{proposed.cluster.name}.yaml"
-        self.app.push_screen(AskText(texts.SAVE_TITLE, texts.SAVE_TEXT, name), answered)
+        if proposed := self.session.proposed:
+            name = f"{proposed.cluster.name}.yaml"
+            self.save(texts.SAVE_TITLE, texts.SAVE_TEXT, name, lambda to: description.save_clusterfile(proposed, to))
 
     def action_forward(self) -> None:
         """Carry it out, if that is meant."""
@@ -132,9 +120,33 @@ class PlanPage(Page):
         if proposed is None:
             return
         wanted = proposed.cluster.name if proposed.proposal.plan.destructive else "yes"
-        if answer != wanted:
+        if answer == wanted:
+            self.work("start", lambda _: runs.holders(self.engine, session, proposed), done=self._free)
+
+    def _free(self, holders: tuple[tuple[str, Owner], ...]) -> None:
+        """Start, unless another run has leased hosts: to end what it does there takes the cluster's name."""
+        proposed = self.session.proposed
+        if proposed is None:
             return
-        self.work("start", lambda job: runs.start(self.engine, session, proposed, sink=job.sink), done=self._started)
+        if not holders:
+            self._start(take_over=False)
+            return
+        name = proposed.cluster.name
+
+        def answered(typed: str | None) -> None:
+            if typed == name:
+                self._start(take_over=True)
+
+        self.app.push_screen(TypeName(texts.LEASED_TITLE, telling.leased(holders, name), name), answered)
+
+    def _start(self, *, take_over: bool) -> None:
+        session, proposed = self.session, self.session.proposed
+        if proposed:
+            self.work(
+                "start",
+                lambda job: runs.start(self.engine, session, proposed, take_over=take_over, sink=job.sink),
+                done=self._started,
+            )
 
     def _started(self, run: RunDir) -> None:
         self.session = replace(self.session, run=run)

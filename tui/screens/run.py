@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -16,7 +15,7 @@ from tui import helps, telling, texts, wording
 from tui.calls import runs
 from tui.screens.page import Page
 from tui.session import Step
-from tui.widgets.dialogs import AskText, Choose, Reading
+from tui.widgets.dialogs import Choose, Reading
 from tui.widgets.grid import Cell, Grid, Row
 from tui.widgets.lines import bar
 
@@ -133,21 +132,9 @@ class RunPage(Page):
 
     def action_save(self) -> None:
         """Save the report as a page."""
-        report = self._report
-        if report is None:
-            return
-
-        def answered(path: str | None) -> None:
-            if path:
-                target = Path(path)
-                self.work(
-                    "save",
-                    lambda _: runs.save_report(report, target),
-                    done=lambda _: self.notice.say(texts.SAVED.format(path=path)),
-                )
-
-        name = f"{self._run.path.parent.parent.name}-{self._run.name}.html"
-        self.app.push_screen(AskText(texts.REPORT_TITLE, texts.REPORT_SAVE, name), answered)
+        if report := self._report:
+            name = f"{self._run.path.parent.parent.name}-{self._run.name}.html"
+            self.save(texts.REPORT_TITLE, texts.REPORT_SAVE, name, lambda to: runs.save_report(report, to))
 
     def action_clusters(self) -> None:
         """Look at the cluster."""
