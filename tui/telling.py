@@ -46,9 +46,9 @@ def plan_lead(proposed: Proposed) -> str:
     lead, cost = said + texts.PLAN_LOST * plan.destructive, proposed.forecast
     if not cost.sent:
         return lead
-    sizes = {"sent": cost.sent, "each": cost.sent_each, "written": cost.written_each}
-    shown = {name: size_text(size) for name, size in sizes.items()}
-    return f"{lead}\n" + texts.PLAN_COST.format(hosts=counted(cost.hosts, texts.HOSTS), **shown)
+    sent, written = size_text(cost.sent), size_text(cost.written_each)
+    hosts = counted(cost.hosts, texts.HOSTS)
+    return f"{lead}\n{texts.PLAN_COST.format(sent=sent, hosts=hosts, written=written)}"
 
 
 def leased(holders: Sequence[tuple[str, Owner]], cluster: str) -> str:

@@ -76,10 +76,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts,
-    and what it sends and writes at most.
+    """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts.
 
-    `cluster` is what is remembered of the Clusterfile: no secret stands in it.
+    `cluster` is what is remembered of the Clusterfile: no secret stands in it. `forecast`: what is sent and written.
     """
 
     proposal: Proposal
@@ -88,7 +87,7 @@ class Proposed:
     cluster: Cluster
     surveyed: datetime
     leases: tuple[tuple[str, Owner], ...] = ()
-    forecast: Forecast = Forecast()
+    forecast: Forecast = field(default_factory=Forecast)
 
     @property
     def empty(self) -> bool:
