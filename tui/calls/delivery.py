@@ -47,7 +47,7 @@ def find_bundles(engine: Engine) -> tuple[Found, ...]:
 
 def trust(engine: Engine, anchors: tuple[str, ...]) -> Trust:
     """The site's store, and what `anchors` add to it."""
-    return store.load_store(engine.trust_store).with_anchors(policies.from_arguments(anchors))
+    return store.load_store(engine.trust_store or policies.STORE).with_anchors(policies.from_arguments(anchors))
 
 
 def verify(engine: Engine, path: Path, anchors: tuple[str, ...], *, sink: Sink) -> Delivery:

@@ -60,7 +60,7 @@ def holders(engine: Engine, session: Session, proposed: Proposed) -> tuple[tuple
 def start(engine: Engine, session: Session, proposed: Proposed, *, take_over: bool = False, sink: Sink) -> RunDir:
     """Start the run, in a process of its own; `take_over`: end what other runs do on its hosts."""
     target = engine.target(proposed.cluster, session.access)
-    terms = Terms(program=engine.program, take_over=take_over)
+    terms = Terms(program=engine.program or carry_out.own_program(engine.own), take_over=take_over)
     needs_bundle = proposed.proposal.operation == propose.INSTALL
     with opened(engine, session.verified) if needs_bundle else contextlib.nullcontext() as bundle:
         run = carry_out.start(proposed, target, engine.home, bundle=bundle, terms=terms, sink=sink)

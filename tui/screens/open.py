@@ -12,9 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui import helps, texts, wording
-from tui.calls import delivery as deliveries
-from tui.calls import description, runs
+from tui import calls, helps, texts, wording
 from tui.screens.page import Page
 from tui.session import Delivery, Session, Step, with_delivery
 from tui.widgets.dialogs import Choose
@@ -60,9 +58,9 @@ class OpenPage(Page):
             self.query_one("#path", Input).value = str(known.path)
             self.query_one("#trust", Input).value = " ".join(known.anchors)
             self._show(known)
-        self.work("find", lambda _: deliveries.find_bundles(self.engine), done=self._found)
+        self.work("find", lambda _: calls.delivery.find_bundles(self.engine), done=self._found)
         if known is None:
-            self.work("living", lambda _: runs.living_run(self.engine), done=self._living)
+            self.work("living", lambda _: calls.runs.living_run(self.engine), done=self._living)
 
     def action_verify(self) -> None:
         """Verify what the fields name."""
@@ -77,7 +75,7 @@ class OpenPage(Page):
         self.query_one("#licence").display = False
         self.work(
             "verify",
-            lambda job: deliveries.verify(self.engine, bundle, believed, sink=job.sink),
+            lambda job: calls.delivery.verify(self.engine, bundle, believed, sink=job.sink),
             done=self._verified,
             failed=self._refused,
         )
@@ -146,7 +144,7 @@ class OpenPage(Page):
             return
         self.query_one("#verdict").focus()
         if not self.session.machines:
-            self.work("draft", lambda _: description.draft(self.engine, self.session), done=self._resume)
+            self.work("draft", lambda _: calls.description.draft(self.engine, self.session), done=self._resume)
 
     def _refused(self, error: ApplianceError) -> None:
         self.session = replace(self.session, delivery=None)

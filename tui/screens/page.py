@@ -11,9 +11,8 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from tui import texts, wording
+from tui import calls, texts, wording
 from tui.bridge import Changed, Job, News
-from tui.calls import description
 from tui.widgets.dialogs import AskText
 from tui.widgets.lines import Heading, Notice
 
@@ -161,7 +160,9 @@ class Page(Screen[None]):
         self.begin()
         session = self.session
         if session.machines and session.run is None and session.delivery and session.delivery.spec:
-            self.work("draft", lambda _: description.keep_draft(self.engine, session), done=lambda _: None, quiet=True)
+            self.work(
+                "draft", lambda _: calls.description.keep_draft(self.engine, session), done=lambda _: None, quiet=True
+            )
 
     def on_unmount(self) -> None:
         """Let go of what runs for this screen."""
