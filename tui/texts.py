@@ -131,7 +131,7 @@ SIGNED_AT = ", {time:%Y-%m-%d %H:%M} UTC by its own word"
 
 HOSTS_LEAD = "Find hosts, compare their keys, enter them, give roles. Nothing is changed."
 HOSTS_FIND = "Find hosts"
-HOSTS_FIND_HINT = "10.0.0.11-13, 10.0.1.0/24, names, or a Clusterfile"
+HOSTS_FIND_HINT = "10.0.0.11-13, 10.0.1.0/24, names, or a file of hosts"
 HOSTS_HEADS = (" ", "address", "role", "name", "key", "entry", "what it is")
 HOSTS_EMPTY = "No host yet. Type addresses above and press Enter: all that answer by SSH are listed."
 HOSTS_NOBODY = "Nobody answers by SSH there."
