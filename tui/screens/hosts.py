@@ -74,7 +74,7 @@ class HostsPage(Page):
         text = event.value.strip()
         if not text:
             return
-        if text.endswith((".yaml", ".yml")) or Path(text).expanduser().is_file():
+        if text.endswith((".yaml", ".yml", ".ini", ".csv")) or Path(text).expanduser().is_file():
             path = Path(text)
             session = self.session
             self.work("import", lambda _: description.imported(self.engine, session, path), done=self._imported)
