@@ -29,6 +29,8 @@ class Outcome(enum.StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    REFUSED = "refused"
+    """Of a run: it may not begin, another has leased a host or what is on one forbids it. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def mark(outcome: Outcome) -> str:
             return "✓"
         case Outcome.SKIPPED:
             return "·"
-        case Outcome.FAILED | Outcome.CANCELLED:
+        case Outcome.FAILED | Outcome.CANCELLED | Outcome.REFUSED:
             return "✗"
         case _:
             assert_never(outcome)

@@ -94,7 +94,7 @@ def carry(
 ) -> None:
     """Show the proposal, have it confirmed, start the run, watch it to its end, and print the report.
 
-    Raises `RunFailed` or `Cancelled` when it did not come through.
+    Raises `RunFailed`, `Cancelled` or `StateError` when it did not come through.
     """
     from appliance.cli.follow import report_text, watch  # noqa: PLC0415  (rich is slow to import)
     from appliance.report.document import to_document  # noqa: PLC0415

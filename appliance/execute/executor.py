@@ -102,8 +102,7 @@ class Executor:
         self._saying.sink(self._outline())
         outcome = Outcome.FAILED
         try:
-            if self._enter():
-                outcome = self._stages()
+            outcome = self._stages() if self._enter() else Outcome.REFUSED
         finally:
             self._each([lane.leave for lane in self._lanes.values()])
             result = RunResult(outcome, self._saying.monotonic() - started, self._failed())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from appliance import events, files, state
 from appliance.bundle.pyruntime import layout
 from appliance.digest import Digest
-from appliance.errors import ApplianceError, BundleError, Cancelled, PlanError, RunFailed
+from appliance.errors import ApplianceError, BundleError, Cancelled, PlanError, RunFailed, StateError
 from appliance.events import Outcome
 from appliance.execute import journal, lease, order, worker
 from appliance.execute.order import RunSecrets
@@ -171,9 +171,19 @@ def _report(view: RunView, run: RunDir) -> Report:
 
 
 def require_done(report: Report) -> None:
-    """Raise `RunFailed` (holding the report) unless all hosts came through, `Cancelled` if the run was stopped."""
+    """Raise unless all hosts came through: `RunFailed` (holding the report), `Cancelled` if the run was stopped.
+
+    `StateError` if it was refused on a host, as by the lease of a run that began at the same moment.
+    """
     if report.outcome is Outcome.OK:
         return
+    if report.outcome is Outcome.REFUSED:
+        why = "; ".join(f"{host.name}: {host.detail}" for host in report.failed if host.detail)
+        hints = (host.hint for host in report.failed if host.hint)
+        raise StateError(
+            f"{report.operation} of {report.cluster} did not begin: {why}",
+            hint=next(hints, "run the same command again"),
+        )
     if report.outcome is Outcome.CANCELLED:
         raise Cancelled(f"{report.operation} of {report.cluster} was stopped", hint="the same command goes on with it")
     if report.outcome is None:

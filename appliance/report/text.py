@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 
-_SIGNS = {Outcome.OK: "ok", Outcome.SKIPPED: "ok", Outcome.FAILED: "FAILED", Outcome.CANCELLED: "stopped"}
+_SIGNS = {
+    Outcome.OK: "ok",
+    Outcome.SKIPPED: "ok",
+    Outcome.FAILED: "FAILED",
+    Outcome.CANCELLED: "stopped",
+    Outcome.REFUSED: "refused",
+}
 _ENDS = {
     Outcome.OK: "done",
     Outcome.SKIPPED: "nothing to do",
     Outcome.FAILED: "FAILED",
     Outcome.CANCELLED: "stopped before its end",
+    Outcome.REFUSED: "refused, nothing was changed",
     None: "not finished",
 }
 

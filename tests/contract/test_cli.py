@@ -36,7 +36,7 @@ roles:
   db: {min: 1}
 """
 ESCAPE = "\x1b"
-PATIENCE = 60.0  # seconds for a word or the end
+PATIENCE = 300.0  # seconds for a word or the end: a machine that stood still for a while is no fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +347,7 @@ def _chunks(descriptor: int) -> Iterator[bytes]:
 def test_ctrl_c_ends_it_with_130_and_one_word(desk: Desk) -> None:
     line = words(desk, "plan BUNDLE TRUSTED -f nosuch.yaml --ask-ssh-password")
     status, said = on_terminal(desk.call, *line, typed=("SSH password", "\x03"))
-    assert status == 130
+    assert status == 130, said
     assert "cancelled" in said
     assert "Traceback" not in said
 

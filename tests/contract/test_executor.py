@@ -248,7 +248,7 @@ def test_an_unreachable_host_fails_before_anything_changes_anywhere(scene: Scene
 def test_another_operators_lease_forbids_the_run_even_on_a_host_that_is_not_needed(scene: Scene) -> None:
     lease.take(scene.room("b").transport(), OTHER, clock=scene.clock)
     result = scene.run(stage("one", do("a", "1"), do("b", "1"), needs=("a",)))
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is Outcome.REFUSED
     assert result.failed[0][0] == "b"
     assert "bob@laptop for run run-9" in result.failed[0][1]
     assert scene.did("a") == []

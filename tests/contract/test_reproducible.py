@@ -130,10 +130,13 @@ def test_two_packagers_make_the_same_layers_image_and_bundle(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_two_packagers_make_the_same_python_too(tmp_path: Path) -> None:
-    """The second has nothing in its cache: Debian's packages and the wheels are fetched and assembled again."""
+    """The second has nothing in its cache: Debian's packages and the wheels are fetched and assembled again.
+
+    The first has packages only, so that both ask what there is now: the archive may have moved on since the lock.
+    """
     one, two = two_packagers(tmp_path)
-    one.cache.parent.mkdir(parents=True)
-    one.cache.symlink_to(user_cache())
+    (one.cache / "pyruntime").mkdir(parents=True)
+    (one.cache / "pyruntime/packages").symlink_to(user_cache() / "pyruntime/packages")
     compare(one, two)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.errors import StateError
 from appliance.events import (
     Event,
     Outcome,
@@ -24,6 +25,7 @@ from appliance.events import (
     StepStarted,
     TaskStarted,
 )
+from appliance.operations.carry_out import require_done
 from appliance.report.document import to_document
 from appliance.report.html import to_html
 from appliance.report.result import report_of
@@ -167,6 +169,21 @@ def test_a_run_without_an_end_is_told_as_such() -> None:
     text = to_text(report_of(view(*MIDDLE)))
     assert text.startswith("apply of site-a: not finished, 0 of 2 hosts in 7.0 s\n")
     assert "not begun" in text
+
+
+def test_a_run_that_was_refused_ends_as_state_of_others_and_says_who() -> None:
+    why = "leased by eva@desk for run r1"
+    refused = (
+        StepStarted(-1, "etcd-2", "etcd-2/connect", "Connect"),
+        StepFinished(-1, "etcd-2", "etcd-2/connect", Outcome.FAILED, 0.1, why, "wait for that run"),
+        RunFinished(Outcome.REFUSED, 0.2, (("etcd-2", why),)),
+    )
+    report = report_of(view(START, *refused))
+    assert to_text(report).startswith("apply of site-a: refused, nothing was changed, 0 of 2 hosts")
+    with pytest.raises(StateError) as caught:
+        require_done(report)
+    assert caught.value.message == f"apply of site-a did not begin: etcd-2: {why}"
+    assert caught.value.hint == "wait for that run"
 
 
 def test_the_report_as_json_can_be_read_by_machines() -> None:
