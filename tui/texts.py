@@ -134,6 +134,7 @@ HOSTS_FIND = "Find hosts"
 HOSTS_FIND_HINT = "10.0.0.11-13, 10.0.1.0/24, names, or a file of hosts"
 HOSTS_HEADS = (" ", "address", "role", "name", "key", "entry", "what it is")
 HOSTS_EMPTY = "No host yet. Type addresses above and press Enter: all that answer by SSH are listed."
+IMPORTED_TITLE = "Read, with this to know (Escape goes on)"
 HOSTS_NOBODY = "Nobody answers by SSH there."
 HOSTS_NO_ROLE = "no host has a role"
 HOSTS_NO_ROLE_HINT = "r changes the role of a host, p proposes roles for all"

@@ -18,7 +18,7 @@ from tui.calls import description, hosts
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
 from tui.session import Entry, Step
-from tui.widgets.dialogs import AskText, Choose
+from tui.widgets.dialogs import AskText, Choose, Reading
 from tui.widgets.machines import Machines
 
 if TYPE_CHECKING:
@@ -120,7 +120,12 @@ class HostsPage(Page):
         self.query_one("#hosts").focus()
         self._show()
         if warnings:
-            self.notice.say("\n".join(warnings[:3]))
+            said = Reading(texts.IMPORTED_TITLE, "\n".join(map(wording.clean, warnings)))
+            self.app.push_screen(said, lambda _: self._scan_unknown())
+        else:
+            self._scan_unknown()
+
+    def _scan_unknown(self) -> None:
         if missing := [machine.address for machine in self.session.machines if not machine.pinned]:
             self._scan(",".join(missing))
 
@@ -152,7 +157,8 @@ class HostsPage(Page):
 
     def _enter_or_ask(self, addresses: list[str]) -> None:
         """Enter these hosts; ask how, if nobody has said."""
-        if self.session.access.user or self.session.written.ssh.user:
+        everyones = self.session.access.user or self.session.written.ssh.user
+        if everyones or all(m.ssh.user for m in self.session.machines if m.address in addresses):
             self._enter(addresses)
         else:
             self.action_access()
