@@ -9,6 +9,7 @@ import click
 from appliance import files
 from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.anchors import bundle_argument, trust_options
+from appliance.cli.development import bundle_or_image
 from appliance.cli.hostgroups import inventory_option, listed_groups, named_groups
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.proposals import (
@@ -196,6 +197,9 @@ def run(
 ) -> None:
     """Install BUNDLE on the named hosts: writes the Clusterfile, then does what `apply` does.
 
+    In place of a bundle it may be an image of the local store, such as etcd-cluster:1.0.0: that is bundled on the way,
+    signed by a development key of this machine.
+
     Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops
     """
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
@@ -203,7 +207,7 @@ def run(
     if bool(named) == bool(inventory):
         said = "hosts are named twice: with --inventory, and beside it" if named else "no host is named"
         raise click.UsageError(said, ctx=click.get_current_context())
-    with opened(session, bundle, trust) as verified:
+    with opened(session, *bundle_or_image(session, bundle, trust)) as verified:
         spec, called = propose.description(verified), name or verified.manifest.name
         groups = listed_groups(session, inventory, spec, cluster=called) if inventory else named
         ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
