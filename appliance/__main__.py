@@ -34,12 +34,11 @@ def main(args: list[str] | None = None, bundle: Path | None = None) -> int:
 
 def _guide(home: Home, own: Path | None, given: Path | None) -> int:
     """Run the guide on the terminal."""
-    from appliance.operations.carry_out import own_program  # noqa: PLC0415  (as above)
-    from tui.engine import Engine  # noqa: PLC0415
+    from tui.engine import Engine  # noqa: PLC0415  (as above)
     from tui.terminal import start  # noqa: PLC0415
 
     beside = (own.absolute().parent,) if own else (Path.cwd(),)
-    return start(Engine(home, own=own, given=given, program=own_program(own), beside=beside))
+    return start(Engine(home, own=own, given=given, beside=beside))
 
 
 if __name__ == "__main__":

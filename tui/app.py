@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -11,34 +13,20 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
-from tui import texts
-from tui.screens.cluster import ClusterPage
-from tui.screens.help import HelpPage
-from tui.screens.hosts import HostsPage
+from tui import calls, texts
 from tui.screens.open import OpenPage
-from tui.screens.plan import PlanPage
-from tui.screens.preflight import PreflightPage
-from tui.screens.run import RunPage
-from tui.screens.settings import SettingsPage
 from tui.session import Session, Step
 from tui.widgets.dialogs import Choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
     from textual.screen import Screen
 
     from appliance.state import RunDir
     from tui.engine import Engine
     from tui.screens.page import Page
-
-_PAGES = {
-    Step.OPEN: OpenPage,
-    Step.HOSTS: HostsPage,
-    Step.SETTINGS: SettingsPage,
-    Step.PREFLIGHT: PreflightPage,
-    Step.PLAN: PlanPage,
-}
 
 
 class Guide(App[int]):
@@ -69,6 +57,12 @@ class Guide(App[int]):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test's business
                 loop.add_signal_handler(number, self._ended)
         self.push_screen(OpenPage())
+        self.call_after_refresh(threading.Thread(target=lambda: self._pages, name="guide-pages", daemon=True).start)
+
+    @property
+    def _pages(self) -> ModuleType:
+        """The other screens' module."""
+        return importlib.import_module("tui.pages")
 
     # Going about
 
@@ -76,34 +70,35 @@ class Guide(App[int]):
         """Show the screen of a step."""
         self._step = step
         run = self.session.run
-        page: Page = RunPage(run) if step is Step.RUN and run else _PAGES[step]()
+        page: Page = self._pages.RunPage(run) if step is Step.RUN and run else self._pages.STEPS[step]()
         self.switch_screen(page)
 
     def go_back(self) -> None:
         """Show the step before this one; from what is beside the steps, the one that it was left from."""
         screen = self.screen
-        if isinstance(screen, ClusterPage):
+        if isinstance(screen, self._pages.ClusterPage):
             self.go(self._came_from)
-        elif isinstance(screen, PlanPage) and self._is_other_operation():
+        elif isinstance(screen, self._pages.PlanPage) and self._is_other_operation():
             self.show_clusters()
         else:
             self.go(Step(max(Step.OPEN, self._step - 1)))
 
     def show_clusters(self) -> None:
         """Show what this machine has installed."""
-        if not isinstance(self.screen, ClusterPage | RunPage) and not self._is_other_operation():
+        beside = (self._pages.ClusterPage, self._pages.RunPage)
+        if not isinstance(self.screen, beside) and not self._is_other_operation():
             self._came_from = self._step
         if self._is_other_operation():
             self.session = replace(self.session, proposed=None)  # it was looked at, or is a run by now
-        self.switch_screen(ClusterPage())
+        self.switch_screen(self._pages.ClusterPage())
 
     def show_run(self, run: RunDir) -> None:
         """Show a run, whether it goes on or is over."""
-        self.switch_screen(RunPage(run))
+        self.switch_screen(self._pages.RunPage(run))
 
     def show_help(self, title: str, text: str) -> None:
         """Show what a screen's keys do, and the delivery's own manuals."""
-        self.push_screen(HelpPage(title, text))
+        self.push_screen(self._pages.HelpPage(title, text))
 
     def ask_to_quit(self) -> None:
         """Leave, if that is meant."""
@@ -123,7 +118,7 @@ class Guide(App[int]):
         """What the palette offers: light and dark, help, the steps that can be gone to, leaving."""
         yield SystemCommand(texts.PALETTE_THEME, texts.PALETTE_THEME_HELP, self._other_theme)
         yield SystemCommand(texts.PALETTE_CLUSTERS, texts.PALETTE_CLUSTERS_HELP, self.show_clusters)
-        for step, title in texts.STEPS.items():
+        for step, title in zip(Step, texts.STEPS, strict=True):
             if step < self._step and step is not Step.RUN:
                 yield SystemCommand(
                     texts.PALETTE_STEP.format(title=title), texts.PALETTE_STEP_HELP, lambda step=step: self.go(step)
@@ -135,7 +130,7 @@ class Guide(App[int]):
 
     def _is_other_operation(self) -> bool:
         proposed = self.session.proposed
-        return proposed is not None and proposed.proposal.operation != texts.INSTALL
+        return proposed is not None and proposed.proposal.operation != calls.proposals.INSTALL
 
     # The end
 

@@ -14,9 +14,10 @@ from appliance.inventory.hosts import Access, Host, written_hosts
 from appliance.inventory.preflight import failures_first
 from appliance.inventory.roles import propose_roles
 from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
+from appliance.recipe.importing.hostlist import by_role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from appliance.errors import TransportError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.operations.propose import Proposed
     from appliance.operations.verification import VerifyReport
     from appliance.recipe.bundlefile import BundleSpec
+    from appliance.recipe.importing.hostlist import ListedHost
     from appliance.state import RunDir
     from appliance.transport.ssh.hostkeys import HostKey
 
@@ -205,24 +207,44 @@ def with_parameters(session: Session, values: Mapping[str, object]) -> Session:
 
 
 def with_access(session: Session, access: Access, addresses: Collection[str] = ()) -> Session:
-    """`session` whose hosts are entered so: all, or user, port and key only for those at `addresses`."""
+    """`session` whose hosts are entered so: those at `addresses`, or all that have no way of their own."""
     ssh = SshSettings(user=access.user, port=access.port, key=str(access.key or ""))
     if addresses:
-        kept = replace(
-            session.access,
-            password=access.password or session.access.password,
-            become_password=access.become_password or session.access.become_password,
-            key_passphrase=access.key_passphrase or session.access.key_passphrase,
-        )
-        changed = _each(session, addresses, lambda machine: replace(machine, ssh=ssh, entry=Entry.UNTRIED))
-        return _anew(replace(changed, access=kept))
-    old = session.written.ssh
+        own = {**session.access.own, **dict.fromkeys(addresses, access)}
+        changed = _each(session, addresses, lambda machine: replace(machine, ssh=ssh, entry=Entry.UNTRIED, problem=""))
+        return _anew(replace(changed, access=replace(session.access, own=own)))
+    access, old = replace(access, own=session.access.own), session.written.ssh
     secrets = SshSettings(
         password_secret=old.password_secret, become_password_secret=old.become_password_secret, become=old.become
     )
     ssh = replace(secrets, user=ssh.user, port=ssh.port, key=ssh.key)
     machines = tuple(replace(machine, entry=Entry.UNTRIED, problem="") for machine in session.machines)
     return _anew(replace(session, access=access, written=replace(session.written, ssh=ssh), machines=machines))
+
+
+def way_in(session: Session, addresses: Collection[str]) -> tuple[Access, SshSettings]:
+    """How the first of these machines is entered, or, without any, all; for a form to begin with."""
+    first = next((machine for machine in session.machines if machine.address in addresses), None)
+    if first is None:
+        return session.access, session.written.ssh
+    own = session.access.own.get(first.address, Access())
+    common, ssh = session.access, session.written.ssh
+    user = first.ssh.user or common.user or ssh.user
+    key = first.ssh.key or str(common.key or ssh.key or "")
+    return replace(own, user="", port=0, key=None), replace(first.ssh, user=user, port=session.port(first), key=key)
+
+
+def with_hosts(session: Session, hosts: Sequence[ListedHost]) -> Session:
+    """`session` with the hosts of a list, in the roles of the bundle that their groups mean; others stay."""
+    roles = [role.name for role in session.spec.roles]
+    groups, others = by_role(hosts, roles)
+    known = {machine.address: machine for machine in session.machines}
+    for group in (*groups, *(HostGroup((host.address,), (), host.labels, host.ssh) for host in others)):
+        for address in group.addresses:
+            machine = known.get(address, Machine(address))
+            known[address] = replace(machine, roles=group.roles, labels=group.labels, ssh=group.ssh)
+    order = dict.fromkeys([*(machine.address for machine in session.machines), *(host.address for host in hosts)])
+    return _anew(replace(session, machines=tuple(known[address] for address in order)))
 
 
 def with_scanned(session: Session, found: Iterable[Seen]) -> Session:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError
 from appliance.report.text import plain
-from tui import texts
-from tui.calls import runs
+from tui import calls, texts
 
 if TYPE_CHECKING:
     from tui.engine import Engine
@@ -108,7 +107,7 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 def _say_crash(engine: Engine, crash: Exception) -> None:
     if os.environ.get("APPLIANCE_DEBUG"):
         raise crash
-    journal = runs.last_journal(engine)
+    journal = calls.runs.last_journal(engine)
     where = texts.CRASHED_JOURNAL.format(journal=journal) if journal else ""
     said = texts.CRASHED.format(error=plain(f"{type(crash).__name__}: {crash}"), where=where)
     _last_word(said)

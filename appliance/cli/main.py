@@ -53,7 +53,7 @@ _SECTIONS = {
     },
     _OPERATOR: {
         "tui": ("guide", "tui", "Be guided through a delivery."),
-        "scan": ("operator", "scan", "Find SSH hosts in address ranges."),
+        "scan": ("scan", "scan", "Find SSH hosts: ranges, or a list."),
         "preflight": ("operator", "preflight", "Check whether the hosts are fit."),
         "plan": ("operator", "plan", "Say what apply would do; change nothing."),
         "apply": ("operator", "apply", "Make the site what Clusterfile and image say."),

@@ -1,4 +1,4 @@
-"""For the operator: `scan`, `preflight`, `plan`, `apply`, `run`, `reset`."""
+"""For the operator: `preflight`, `plan`, `apply`, `run`, `reset`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from appliance import files
 from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.anchors import bundle_argument, trust_options
 from appliance.cli.development import bundle_or_image
+from appliance.cli.hostgroups import inventory_option, listed_groups, named_groups
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.proposals import (
     changes_lines,
     checks_document,
+    forecast_line,
     passed_lines,
     plan_lines,
     problem_lines,
@@ -21,18 +23,15 @@ from appliance.cli.proposals import (
 )
 from appliance.cli.settings import Settings, settings_options
 from appliance.cli.targets import carry, opened, read_clusterfile, show_checks, target_of, terms_of, wanted_cluster
-from appliance.cli.text import table
 from appliance.cli.ways import WayOptions, way_options
 from appliance.errors import PreflightFailed, StateError
-from appliance.inventory import scan as scanning
 from appliance.inventory.preflight import Verdict
 from appliance.operations import propose
 from appliance.plan.document import LIMIT, plan_digest, plan_from_json, plan_to_json
-from appliance.recipe import addresses, clusterfile
-from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
+from appliance.recipe.clusterfile import Cluster, SshSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from appliance.bundle.verify import VerifiedBundle
@@ -46,9 +45,9 @@ _NOT_FIT = 4
 
 
 def _clusterfile_option(command: Callable[P, R]) -> Callable[P, R]:
-    command = click.option("-f", "--file", type=FILE, required=True, metavar="CLUSTERFILE", help="the Clusterfile")(
-        command
-    )
+    command = click.option(
+        "-f", "--file", type=FILE, required=True, metavar="CLUSTERFILE", help="the Clusterfile, ours or sealer's"
+    )(command)
     return settings_options(command)
 
 
@@ -58,49 +57,6 @@ def _terms_options(command: Callable[P, R]) -> Callable[P, R]:
         command
     )
     return click.option("--take-over", is_flag=True, help="take hosts over that another run has leased")(command)
-
-
-@click.command(cls=Command)
-@click.argument("ranges", nargs=-1, required=True, metavar="RANGE...")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), metavar="N", default=22, show_default=True, help="where sshd listens"
-)
-@click.option(
-    "--timeout", type=click.FloatRange(min=0.1), metavar="N", default=3.0, show_default=True, help="seconds a host"
-)
-@click.option("--write-inventory", type=FILE, metavar="FILE", help="write a Clusterfile with the hosts found")
-@click.option("--role", metavar="ROLE", default="worker", show_default=True, help="their role in that file")
-@pass_session
-@common
-def scan(
-    session: Session, *, ranges: tuple[str, ...], port: int, timeout: float, write_inventory: Path | None, role: str
-) -> None:
-    """Find SSH hosts in RANGEs, with the fingerprints of their keys.
-
-    Example: appliance scan 10.0.0.11-10.0.0.40 10.0.1.0/24
-    """
-    wanted = addresses.expand(list(ranges), where="RANGE")
-    found = scanning.scan(wanted, port=port, timeout=timeout, sink=session.output.sink())
-    if write_inventory:
-        group = HostGroup(tuple(host.address for host in found), (role,))
-        cluster = Cluster("site", ssh=SshSettings(port=port if port != 22 else 0), hosts=(group,))  # noqa: PLR2004
-        files.write_text(write_inventory, clusterfile.dump(cluster), replace=False)
-        session.output.say(f"wrote {write_inventory}")
-    rows = [(host.address, key.kind, key.fingerprint) for host in found for key in host.keys]
-    session.output.result(
-        {
-            "hosts": [
-                {
-                    "address": host.address,
-                    "port": host.port,
-                    "banner": host.banner,
-                    "keys": [{"type": key.kind, "fingerprint": key.fingerprint} for key in host.keys],
-                }
-                for host in found
-            ]
-        },
-        "\n".join([*table(rows), f"{len(found)} of {len(wanted)} addresses answer"]),
-    )
 
 
 @click.command(cls=Command)
@@ -164,7 +120,8 @@ def plan(
         files.write_bytes(save, plan_to_json(proposal.plan), mode=0o600)
         session.output.say(f"wrote {save}; carry it out by adding to the apply command: --plan {save}")
     session.output.result(
-        proposal_document(proposal), lambda: "\n".join([*changes_lines(proposal), "", *plan_lines(proposal.plan)])
+        proposal_document(proposed),
+        lambda: "\n".join([*changes_lines(proposal), "", *plan_lines(proposal.plan), forecast_line(proposed.forecast)]),
     )
 
 
@@ -208,6 +165,7 @@ def apply(
 @click.command(cls=Command)
 @bundle_argument
 @click.option("--hosts", "words", multiple=True, metavar="ROLE=ADDRESSES", help="hosts of a role; repeatable")
+@inventory_option
 @click.option("--control-plane", "-m", "--masters", "masters", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--worker", "-n", "--nodes", "nodes", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--name", metavar="NAME", default="", help="the cluster's name (the bundle's)")
@@ -223,6 +181,7 @@ def run(
     *,
     bundle: Path,
     words: tuple[str, ...],
+    inventory: Path | None,
     masters: str | None,
     nodes: str | None,
     name: str,
@@ -242,16 +201,21 @@ def run(
     Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops
     """
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
-    groups = _groups([*words, *short])
+    named = named_groups([*words, *short])
+    if bool(named) == bool(inventory):
+        said = "hosts are named twice: with --inventory, and beside it" if named else "no host is named"
+        raise click.UsageError(said, ctx=click.get_current_context())
     with opened(session, *bundle_or_image(session, bundle, trust)) as verified:
+        spec, called = propose.description(verified), name or verified.manifest.name
+        groups = listed_groups(session, inventory, spec, cluster=called) if inventory else named
         ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
         cluster = Cluster(
-            name or verified.manifest.name,
+            called,
             image=f"{verified.manifest.name}:{verified.manifest.version}",
             ssh=ssh,
             hosts=groups,
         )
-        target = target_of(session, way.over(settings.over(cluster, propose.description(verified))), access)
+        target = target_of(session, way.over(settings.over(cluster, spec)), access)
         proposed = _install(session, verified, target)
         terms = terms_of(session, at_once=at_once, take_over=take_over)
         carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
@@ -315,20 +279,3 @@ def _install(session: Session, bundle: VerifiedBundle, target: Target) -> Propos
 def _require_saved(path: Path, proposed: Proposed) -> None:
     saved = plan_from_json(files.read_bounded(path, LIMIT))
     propose.require_unchanged(plan_digest(saved), proposed.proposal)
-
-
-def _groups(words: Iterable[str]) -> tuple[HostGroup, ...]:
-    """``ROLE=ADDRESSES``, repeated, as groups: an address under several roles is one host that has them all."""
-    roles: dict[str, list[str]] = {}
-    for word in words:
-        role, found, given = word.partition("=")
-        if not found or not role or not given:
-            raise click.UsageError(f"--hosts {word}: write ROLE=ADDRESSES, such as etcd=10.0.0.11-10.0.0.13")
-        for address in addresses.expand(given.split(","), where=f"--hosts {word}"):
-            roles.setdefault(address, []).append(role)
-    if not roles:
-        raise click.UsageError("no host is named", ctx=click.get_current_context())
-    together: dict[tuple[str, ...], list[str]] = {}
-    for address, names in roles.items():
-        together.setdefault(tuple(dict.fromkeys(names)), []).append(address)
-    return tuple(HostGroup(tuple(members), names) for names, members in together.items())

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from appliance.cli.text import plural, printable, table, wrapped
 from appliance.inventory.preflight import Verdict
 from appliance.plan.document import plan_to_json
+from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from appliance.inventory.preflight import CheckResult
+    from appliance.operations.propose import Proposed
+    from appliance.plan.forecast import Forecast
     from appliance.plan.steps import Plan, Proposal
 
 _WORDS = {Verdict.PASS: "ok", Verdict.WARN: "WARN", Verdict.FAIL: "FAIL"}
@@ -61,8 +64,20 @@ def problem_lines(checks: Sequence[CheckResult]) -> list[str]:
     return [*lines, f"{plural(len(checks), 'check')}: {failed} failed, {warned}"]
 
 
-def proposal_document(proposal: Proposal) -> dict[str, Any]:
+def forecast_line(forecast: Forecast) -> str:
+    """What a plan sends and writes at most; how long that takes shows when the lines are used."""
+    if not forecast.sent:
+        return "no image is sent"
+    each, written = size_text(forecast.sent_each), size_text(forecast.written_each)
+    return (
+        f"at most {size_text(forecast.sent)} are sent to {plural(forecast.hosts, 'host')}, {each} to one, which writes"
+        f" {written}; how long that takes depends on lines that were not measured"
+    )
+
+
+def proposal_document(proposed: Proposed) -> dict[str, Any]:
     """A proposal for machines; ``plan`` is the plan's own document."""
+    proposal, forecast = proposed.proposal, proposed.forecast
     return {
         "operation": proposal.operation,
         "empty": proposal.plan.empty,
@@ -71,6 +86,12 @@ def proposal_document(proposal: Proposal) -> dict[str, Any]:
         "changes": [{"verb": c.verb, "host": c.host, "what": c.what} for c in proposal.changes],
         "checks": checks_document(proposal.checks),
         "notices": list(proposal.notices),
+        "forecast": {
+            "bytes_sent": forecast.sent,
+            "bytes_sent_to_one": forecast.sent_each,
+            "bytes_written_by_one": forecast.written_each,
+            "seconds": None,
+        },
         "plan": json.loads(plan_to_json(proposal.plan)),
     }
 

@@ -9,6 +9,7 @@ from appliance.cli import prompts
 from appliance.cli.access import AccessOptions, believed_keys, confirm_keys
 from appliance.cli.proposals import (
     changes_lines,
+    forecast_line,
     passed_lines,
     plan_lines,
     problem_lines,
@@ -102,11 +103,11 @@ def carry(
     carry_out.require_free(proposed, target, session.home, take_over=terms.take_over)
     if proposed.empty:
         session.output.result(
-            {**proposal_document(proposal), "run": None}, f"nothing to do: {target.cluster.name} is as it should be"
+            {**proposal_document(proposed), "run": None}, f"nothing to do: {target.cluster.name} is as it should be"
         )
         return
     shown = plan_lines(proposal.plan) if session.output.verbose else [steps_line(proposal.plan)]
-    session.output.say("\n".join([*changes_lines(proposal), "", *shown]))
+    session.output.say("\n".join([*changes_lines(proposal), "", *shown, forecast_line(proposed.forecast)]))
     if proposal.plan.destructive:
         prompts.confirm(
             f"Something is lost by this. {proposal.operation} {target.cluster.name}?",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,8 @@ class Host:
 class Access:
     """How the operator enters hosts, as said on the command line; passwords in memory only, never in a repr.
 
-    What it says goes before the Clusterfile's ``spec.ssh``, and after what a group of hosts says for itself.
+    What it says goes before the Clusterfile's ``spec.ssh``, and after what a group of hosts says for itself. `own` has,
+    by address, the passwords and the passphrase of hosts that have others than the rest.
     """
 
     user: str = ""
@@ -44,6 +45,17 @@ class Access:
     key_passphrase: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     become_password: str | None = field(default=None, repr=False)
+    own: Mapping[str, Access] = field(default_factory=dict, repr=False)
+
+    def at(self, address: str) -> Access:
+        """What counts at an address: its own secrets, where it has some, before those of all."""
+        own = self.own.get(address, self)
+        return replace(
+            self,
+            key_passphrase=own.key_passphrase or self.key_passphrase,
+            password=own.password or self.password,
+            become_password=own.become_password or self.become_password,
+        )
 
 
 def written_hosts(cluster: Cluster, access: Access, *, secret: Callable[[str], str]) -> tuple[Host, ...]:
@@ -57,7 +69,8 @@ def written_hosts(cluster: Cluster, access: Access, *, secret: Callable[[str], s
         for address in group.addresses:
             role = group.roles[0]
             counts[role] += 1
-            endpoint = _endpoint(address, group=group.ssh, cluster=cluster.ssh, access=access, secret=secret)
+            own = access.at(address)
+            endpoint = _endpoint(address, group=group.ssh, cluster=cluster.ssh, access=own, secret=secret)
             hosts.append(Host(f"{role}-{counts[role]}", endpoint, group.roles, group.labels))
     return tuple(hosts)
 

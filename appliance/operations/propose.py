@@ -24,6 +24,7 @@ from appliance.operations.parameters import Parameters, settle, without_secrets
 from appliance.operations.reach import reach
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
+from appliance.plan.forecast import Forecast, forecast
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
@@ -78,7 +79,7 @@ class Target:
 class Proposed:
     """A proposal, with what carrying it out takes besides: hosts, the bundle's description, leases found on hosts.
 
-    `cluster` is what is remembered of the Clusterfile: no secret stands in it.
+    `cluster` is what is remembered of the Clusterfile: no secret stands in it. `forecast`: what is sent and written.
     """
 
     proposal: Proposal
@@ -87,6 +88,7 @@ class Proposed:
     cluster: Cluster
     surveyed: datetime
     leases: tuple[tuple[str, Owner], ...] = ()
+    forecast: Forecast = field(default_factory=Forecast)
 
     @property
     def empty(self) -> bool:
@@ -128,7 +130,8 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         site = _with_secrets(site, runtime, target)
         proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
-    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found))
+    expected = forecast(site, proposal.plan)
+    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found), expected)
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:

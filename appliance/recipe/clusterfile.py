@@ -109,7 +109,7 @@ def _check_kind(document: Document) -> None:
         raise document.error((), "a Clusterfile has fields", hint="start with apiVersion: appliance/v1")
     version, kind = document.value.get("apiVersion"), document.value.get("kind")
     if version is not None and version != API_VERSION:
-        hint = f"write apiVersion: {API_VERSION}; Clusterfiles of sealer are not read yet"
+        hint = f"write apiVersion: {API_VERSION}; a Clusterfile of sealer's has a document of kind: Cluster"
         raise document.error(("apiVersion",), f"{version!r} is not a known version", hint=hint)
     if kind is not None and kind != "Cluster":
         raise document.error(("kind",), f"{kind!r} is not a known kind", hint="write kind: Cluster")

@@ -19,6 +19,7 @@ BENCHMARKS = (
     "bundle",
     "verify",
     "start",
+    "guide",
     "memory",
     "distribute",
     "reapply",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.result import Result, Target, at_most
+from bench.result import Result, at_most
 from bench.sides import Series, Side, interleaved
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def measure(material: Material) -> Result:
         (
             at_most(".run, cold: first output ≤ 2 s", cold, 2, "s"),
             at_most(".run, warm: first output ≤ 0.7 s", warm, 0.7, "s"),
-            Target("first frame of the TUI", "there is none yet", None),
             at_most("appliance --help ≤ 1.5 × import click", ours.seconds / click.seconds, 1.5),
             at_most("… in processor time", ours.cpu_seconds / click.cpu_seconds, 1.5),
         ),

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from support.sshd import HOST_KEY_TYPES, Sshd, free_port, sshd
 
+from appliance.cli import main
 from appliance.errors import Unreachable
 from appliance.events import Event, Outcome, TaskFinished, TaskProgress
 from appliance.inventory.scan import scan
+from appliance.recipe import clusterfile
+from appliance.recipe.clusterfile import HostGroup, SshSettings
 from appliance.transport.ssh.handshake import fetch_host_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +68,18 @@ def test_an_address_is_asked_once_and_nonsense_not_at_all(server: Sshd) -> None:
 def test_keys_of_a_port_where_nothing_listens_cannot_be_fetched() -> None:
     with pytest.raises(Unreachable, match="nothing listens on this port"):
         fetch_host_keys("127.0.0.1", free_port(), timeout=2)
+
+
+def test_the_hosts_of_an_inventory_become_a_clusterfile_of_those_that_answer(server: Sshd, tmp_path: Path) -> None:
+    inventory, made = tmp_path / "hosts.ini", tmp_path / "cluster.yaml"
+    way = f"ansible_port={server.port} ansible_user=ops ansible_password=hunter2"
+    lines = ("[etcd]", f"alive ansible_host=127.0.0.1 {way}")
+    inventory.write_text("\n".join((*lines, "silent ansible_host=127.0.0.1 ansible_port=1")))
+    (tmp_path / "group_vars").mkdir()
+    words = ["--home", str(tmp_path / "home"), "scan", "--inventory", str(inventory), "--write-inventory", str(made)]
+    assert main.run(words, bundle=None) == 2  # both are at one address
+    inventory.write_text("\n".join((*lines, "silent ansible_host=127.0.0.9 ansible_port=1")))
+    assert main.run(words, bundle=None) == 0
+    written = clusterfile.load(made.read_text(), source="").cluster
+    assert written.hosts == (HostGroup(("127.0.0.1",), ("etcd",), ssh=SshSettings("ops", server.port)),)
+    assert "hunter2" not in made.read_text()

@@ -48,7 +48,9 @@ class Terminal:
         self.tmux("set-option", "-g", "remain-on-exit", "on")
 
     def stop(self) -> None:
+        """End it; the next one has a socket of its own, as this server may take a moment to be gone."""
         self.tmux("kill-server")
+        self.socket = self.socket.with_name(f"{self.socket.name}-next")
 
     def until(self, pattern: str, seconds: float = 120.0) -> None:
         """Wait until the screen shows `pattern`."""

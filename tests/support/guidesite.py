@@ -87,13 +87,14 @@ class Noon(SystemClock):
 
 @dataclass(slots=True)
 class FakeHost:
-    """A host: what it says of itself, which password it wants, and what is installed; `gone`: nobody answers."""
+    """A host: what it says of itself, which password it wants, what is installed, who leases it; `gone`: no answer."""
 
     address: str
     memory: int = 4 << 30
     password: str = ""
     ports: tuple[int, ...] = (22,)
     stamp: str = ""
+    lease: str = ""
     gone: bool = False
     entered: int = 0
 
@@ -113,6 +114,8 @@ class FakeHost:
         lines = lines.replace("24684084 kB", f"{self.memory >> 10} kB")
         head, _, rest = lines.partition("@tcp\n")
         lines = f"{head}@tcp\n{listening}@inet{rest.partition('@inet')[2]}"
+        if self.lease:
+            lines = lines.replace("@lease", f"@lease\n {self.lease}", 1)
         stamp = "".join(f"\n {line}" for line in self.stamp.splitlines())
         return lines.replace("@end", f"@stamp{stamp}\n@end") if self.stamp else lines
 

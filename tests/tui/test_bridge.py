@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.piloting import settle, until
 from support.screentext import text_of
 
 from appliance.clock import SystemClock
@@ -29,10 +30,9 @@ from appliance.execute.journal import Journal
 from tui.app import Guide
 from tui.bridge import Changed, Job, fold
 from tui.screens.run import RunPage
+from tui.widgets.grid import Grid
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.guidesite import MakeSite
 
     from appliance.events import Event
@@ -162,7 +162,9 @@ def journal_events(hosts: int) -> list[Event]:
     return [*events, RunFinished(Outcome.OK, 9.0)]
 
 
-async def test_the_screen_of_a_run_is_drawn_seldom_however_much_happens(make_site: MakeSite, tmp_path: Path) -> None:
+async def test_the_screen_of_a_run_is_drawn_seldom_however_much_happens(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = make_site()
     run = site.engine.folder("site").new_run("apply", now=site.engine.clock.now())
     with Journal(run.journal) as journal:
@@ -171,15 +173,29 @@ async def test_the_screen_of_a_run_is_drawn_seldom_however_much_happens(make_sit
             stream(event)
     heard: list[Changed] = []
 
+    drawn: list[int] = []  # how many cells changed, between one message and the next
+    rebuilt: list[object] = []
+    update, rebuild = Grid.update_cell_at, Grid._rebuild
+    monkeypatch.setattr(Grid, "_rebuild", lambda grid, *rows: (rebuilt.append(grid), rebuild(grid, *rows)))
+
+    def touch(grid: Grid, *cell: Any, **more: Any) -> None:
+        drawn[-1] += 1
+        update(grid, *cell, **more)
+
+    monkeypatch.setattr(Grid, "update_cell_at", touch)
+
     class Counting(RunPage):
         def on_changed(self, message: Changed) -> None:
             heard.append(message)
+            drawn.append(0)
 
     guide = Guide(site.engine)
     async with guide.run_test() as pilot:
         page = Counting(run)
         await guide.push_screen(page)
-        while page._report is None:
-            await pilot.pause(0.01)
+        await until(pilot, lambda: page._report is not None)
+        await settle(pilot)
         assert "done, 100 of 100 hosts" in text_of(guide)
-    assert len(heard) < EVENTS / 50  # ten a second at most, and replaying them takes seconds, not minutes
+    assert len(rebuilt) <= 2  # the table is made once, and once more for the terminal's width
+    assert max(drawn) <= 3 * 100  # of each host no more than its bar, its number and what it does
+    assert len(heard) < EVENTS / 50

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.guidesite import stamp_of
-from support.piloting import press, settle, type_in
+from support.piloting import press, settle, type_in, until
 from support.screentext import compare, text_of
 from textual.widgets import Input
 
+from appliance.execute import order
+from appliance.execute.lease import Owner
 from appliance.operations.carry_out import report
 from appliance.recipe import clusterfile
 from tui.app import Guide
@@ -21,9 +23,12 @@ from tui.screens.preflight import PreflightPage
 from tui.screens.run import RunPage
 from tui.screens.settings import SettingsPage
 from tui.session import Entry
-from tui.widgets.dialogs import TypeName
+from tui.widgets.dialogs import Reading, TypeName
+from tui.widgets.grid import Grid
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.guidesite import GuideSite, MakeSite
     from textual.pilot import Pilot
 
@@ -53,6 +58,11 @@ async def to_plan(pilot: Pilot[int]) -> None:
     await press(pilot, "ctrl+n", "tab", "tab", "tab", "tab", "tab")
     await type_in(pilot, "abcdefgh")
     await press(pilot, "ctrl+n", "ctrl+n")
+
+
+def followed(guide: Guide) -> bool:
+    """Whether a run is on the screen, and its journal was heard of."""
+    return isinstance(guide.screen, RunPage) and guide.screen._view is not None
 
 
 def only_run(site: GuideSite, cluster: str = "demo") -> str:
@@ -154,6 +164,75 @@ async def test_passwords_are_tried_at_once_and_written_nowhere(make_site: MakeSi
     kept = [path for path in site.folder.rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if PASSWORD.encode() in path.read_bytes()]
+
+
+async def test_groups_of_hosts_have_passwords_of_their_own(make_site: MakeSite) -> None:
+    site = make_site()
+    site.fleet.hosts["10.0.0.11"].password = PASSWORD
+    site.fleet.hosts["10.0.0.13"].password = "another"
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        for row, password in ((0, PASSWORD), (2, "another")):
+            guide.screen.query_one(Grid).move_cursor(row=row)
+            await press(pilot, "space", "a")
+            assert "Only for what is selected: 1 host" in text_of(guide)
+            await press(pilot, "tab", "tab", "tab", "tab")
+            await type_in(pilot, password)
+            await press(pilot, "enter", "asterisk", "asterisk")  # all, and nobody
+        assert {machine.entry for machine in guide.session.machines} == {Entry.ENTERED}
+        await press(pilot, "ctrl+n", "ctrl+n")
+        assert "fit: " in text_of(guide)
+    own = {address: access.password for address, access in guide.session.access.own.items()}
+    assert own == {"10.0.0.11": PASSWORD, "10.0.0.13": "another"}
+
+
+async def test_an_inventory_is_found_believed_and_entered_as_it_says(make_site: MakeSite, tmp_path: Path) -> None:
+    site = make_site(hosts=4)
+    site.fleet.hosts["10.0.0.12"].password = PASSWORD
+    inventory = tmp_path / "hosts.ini"
+    lines = ("[stores]", "one ansible_host=10.0.0.11", f"two ansible_host=10.0.0.12 ansible_password={PASSWORD}")
+    more = ("[client]", "10.0.0.13 ansible_port=22", "[spare]", "10.0.0.14 rack=7", "[all:vars]", "ansible_user=ops")
+    inventory.write_text("\n".join((*lines, *more)))
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        guide.screen.query_one("#find", Input).value = str(inventory)
+        await press(pilot, "enter")
+        assert isinstance(guide.screen, Reading)
+        assert "hosts.ini:7: the variable rack is not used here" in guide.screen._text
+        await press(pilot, "escape")
+        assert [machine.roles for machine in guide.session.machines] == [("store",), ("store",), ("client",), ()]
+        await press(pilot, "right", "enter")  # whom to enter as stands in the file: nobody is asked
+        assert {machine.entry for machine in guide.session.machines} == {Entry.ENTERED}
+        await press(pilot, "ctrl+n", "end")
+        await type_in(pilot, "-b")  # what was kept for the cluster is known under its new name, too
+        await press(pilot, "ctrl+n")
+        assert "fit: " in text_of(guide)
+    assert site.engine.vault("demo-b").get("inventory-password-1") == PASSWORD.encode()
+
+
+async def test_a_lease_of_somebody_elses_is_taken_over_by_the_clusters_name_alone(make_site: MakeSite) -> None:
+    site = make_site()
+    owner = Owner("20261031T080000.000Z-apply", "bob@desk", "other", "2026-10-31T08:00:00Z", "elsewhere")
+    site.fleet.hosts["10.0.0.12"].lease = owner.to_json()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await press(pilot, "g", "right", "enter")
+        compare(guide, "plan-leased")
+        await press(pilot, "escape")
+        assert isinstance(guide.screen, PlanPage)
+        assert not site.engine.folder("demo").list_runs()
+        await press(pilot, "g", "right", "enter")
+        await type_in(pilot, "demo")
+        await press(pilot, "enter")
+        assert isinstance(guide.screen, RunPage)
+    (run, *_) = site.engine.folder("demo").list_runs()
+    assert order.read_order(run.path / "run.json").take_over
 
 
 async def test_roles_are_changed_with_one_key_for_all_that_are_selected(make_site: MakeSite) -> None:
@@ -277,10 +356,9 @@ async def test_a_run_is_told_what_the_keys_say(make_site: MakeSite) -> None:
     async with guide.run_test() as pilot:
         await to_plan(pilot)
         await pilot.press("g", "right", "enter")
-        while not isinstance(guide.screen, RunPage) or not guide.screen._view:
-            await pilot.pause(0.02)
+        await until(pilot, lambda: followed(guide))
         await pilot.press("x")
-        await pilot.pause()
+        await settle(pilot, at_work=True)
         compare(guide, "run-stop")
         await pilot.press("right", "enter")
         await settle(pilot)
@@ -294,15 +372,13 @@ async def test_a_run_goes_on_without_the_guide_and_is_found_again(make_site: Mak
     async with guide.run_test() as pilot:
         await to_plan(pilot)
         await pilot.press("g", "right", "enter")
-        while not isinstance(guide.screen, RunPage) or not guide.screen._view:
-            await pilot.pause(0.02)
+        await until(pilot, lambda: followed(guide))
     again = Guide(site.engine)
     async with again.run_test() as pilot:
         await settle(pilot)
         assert "A run goes on" in text_of(again)
         await pilot.press("enter")
-        while not isinstance(again.screen, RunPage) or not again.screen._view:
-            await pilot.pause(0.02)
+        await until(pilot, lambda: followed(again))
         await pilot.press("p")
         await settle(pilot)
         assert "done, 3 of 3 hosts" in text_of(again)

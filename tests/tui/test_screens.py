@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.piloting import press, settle
+from support.piloting import press, settle, until
 from support.screentext import compare, text_of
 from textual.binding import Binding
 
 from appliance.execute import worker
-from tui import texts
+from tui import wording
 from tui.app import Guide
 from tui.screens.cluster import ClusterPage
 from tui.screens.help import HelpPage
@@ -63,6 +63,11 @@ async def test_a_recorded_run_that_is_over(make_site: MakeSite, size: tuple[int,
         assert "etcd-2" in text_of(guide)
 
 
+def _heard(page: RunPage) -> int:
+    """How many events of its run a screen knows."""
+    return page._view.number if page._view else 0
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_recorded_run_in_its_middle(make_site: MakeSite, size: tuple[int, int]) -> None:
     site = make_site()
@@ -70,12 +75,8 @@ async def test_a_recorded_run_in_its_middle(make_site: MakeSite, size: tuple[int
     async with guide.run_test(size=size) as pilot:
         await settle(pilot)
         guide.show_run(recorded_run(site, lines=60, alive=True))
-        await pilot.pause()
-        page = guide.screen
-        assert isinstance(page, RunPage)
-        while page._view is None or page._view.number < 60:
-            await pilot.pause(0.01)
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(guide.screen, RunPage) and _heard(guide.screen) == 60)
+        await settle(pilot, at_work=True)
         compare(guide, "run-underway")
 
 
@@ -174,7 +175,7 @@ def test_every_key_of_a_screen_stands_in_its_help(page: type[OpenPage]) -> None:
     own = [key for key in page.__dict__.get("BINDINGS", ()) if isinstance(key, Binding)]
     for binding in own:
         written = names.get(binding.key, binding.key)
-        whole = texts.help_page("", page.HELP_TEXT)
+        whole = wording.help_page("", page.HELP_TEXT)
         assert re.search(rf"(^|[\s,]){re.escape(written)}[\s,]", whole, re.MULTILINE), (
             f"{binding.key} is not in the help"
         )
@@ -182,5 +183,5 @@ def test_every_key_of_a_screen_stands_in_its_help(page: type[OpenPage]) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_lines_of_keys_in_help_fit_80_columns(page: type[OpenPage]) -> None:
-    lines = [line for line in texts.help_page("", page.HELP_TEXT).splitlines() if line.startswith("  ")]
+    lines = [line for line in wording.help_page("", page.HELP_TEXT).splitlines() if line.startswith("  ")]
     assert max(map(len, lines)) <= 78

@@ -57,9 +57,14 @@ def test_a_clusterfile_goes_in_and_out_as_it_was() -> None:
 
 def test_user_port_and_key_of_some_hosts_are_written_with_them_and_passwords_nowhere() -> None:
     now = session(Machine("10.0.0.1", ("store",)), Machine("10.0.0.2", ("store",)))
-    some = sessions.with_access(now, Access(user="ops", port=2222, password="hunter2"), {"10.0.0.2"})
+    every = sessions.with_access(now, Access(user="root", password="hunter1", become_password="hunter3"))
+    some = sessions.with_access(every, Access(user="ops", port=2222, password="hunter2"), {"10.0.0.2"})
     assert some.cluster.hosts[1].ssh == SshSettings(user="ops", port=2222)
-    assert some.access.password == "hunter2"
+    one, other = some.hosts_to_enter(["10.0.0.1", "10.0.0.2"], secret=str)
+    assert (one.endpoint.credential.password, other.endpoint.credential.password) == ("hunter1", "hunter2")
+    assert other.endpoint.credential.become_password == "hunter3"
+    anew = sessions.with_access(some, Access(user="adm", password="hunter4"))
+    assert [host.endpoint.credential.password for host in anew.hosts_to_enter(["10.0.0.2"], secret=str)] == ["hunter2"]
     assert "hunter2" not in clusterfile.dump(some.cluster)
     assert "hunter2" not in repr(some)
 

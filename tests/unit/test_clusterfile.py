@@ -70,7 +70,7 @@ def test_fields_that_are_not_used_yet_are_named() -> None:
     [
         ("", "", "empty", "apiVersion"),
         ("[]", ":1", "has fields", "apiVersion"),
-        ("apiVersion: sealer.cloud/v2\nkind: Cluster\n", ":1", "'sealer.cloud/v2' is not a known", "not read yet"),
+        ("apiVersion: sealer.cloud/v2\nkind: Cluster\n", ":1", "'sealer.cloud/v2' is not a known", "write apiVersion"),
         ("apiVersion: appliance/v1\nkind: Plugin\n", ":2", "'Plugin'", "kind: Cluster"),
         (FULL + "---\n" + FULL, ":16", "one document yet", ""),
         (HEAD + "  hots: []\n", ":5", "spec.hots: there is no such field", "did you mean 'hosts'?"),

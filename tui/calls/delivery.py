@@ -48,7 +48,9 @@ def find_bundles(engine: Engine) -> tuple[Found, ...]:
 
 def trust(engine: Engine, anchors: tuple[str, ...]) -> Trust:
     """The site's store, what was installed before, and what `anchors` add to it."""
-    site = dataclasses.replace(store.load_store(engine.trust_store), floors=floors.load(engine.home.floors))
+    site = dataclasses.replace(
+        store.load_store(engine.trust_store or policies.STORE), floors=floors.load(engine.home.floors)
+    )
     return site.with_anchors(policies.from_arguments(anchors))
 
 

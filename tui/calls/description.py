@@ -8,7 +8,7 @@ from appliance import files
 from appliance.operations import parameters, sites
 from appliance.recipe import addresses, clusterfile
 from tui.calls.hosts import with_keys
-from tui.session import Session, with_cluster
+from tui.session import Session, with_cluster, with_hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 
 
 def imported(engine: Engine, session: Session, path: Path) -> tuple[Session, tuple[str, ...]]:
-    """`session` with the Clusterfile at `path`, whose passwords go into the vault, and its warnings."""
-    read = sites.read_clusterfile(engine.home, path.expanduser())
-    return with_keys(engine, with_cluster(session, read.cluster)), read.warnings
+    """`session` with what is described at `path`, whose passwords go into the vault; and warnings.
+
+    A Clusterfile, ours or sealer's, is all of a description; an Ansible inventory or a table lists hosts.
+    """
+    found = path.expanduser()
+    if sites.is_clusterfile(found):
+        read = sites.read_clusterfile(engine.home, found)
+        return with_keys(engine, with_cluster(session, read.cluster)), read.warnings
+    listed = sites.read_hosts(found)
+    sites.keep_secrets(engine.home, session.written.name, listed.secrets)
+    return with_keys(engine, with_hosts(session, listed.hosts)), listed.warnings
 
 
 def draft(engine: Engine, session: Session) -> Session | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from appliance.errors import RecipeError
+from appliance.operations import sites
 from appliance.operations.survey import survey
 from appliance.plan.runtime import SiteHost
 from appliance.recipe import addresses as ranges
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from appliance.inventory.facts import Facts
     from appliance.inventory.hosts import Host
     from appliance.inventory.scan import Scanned
+    from appliance.vault import Vault
     from tui.engine import Engine
     from tui.session import Session
 
@@ -32,15 +32,24 @@ def with_keys(engine: Engine, session: Session) -> Session:
 
 
 def renamed(engine: Engine, session: Session, before: str) -> Session:
-    """`session` after its cluster, until now called `before`, got its name: keys that were believed still are."""
+    """`session` after its cluster, until now called `before`, got its name: what was believed and kept still is."""
     if session.written.name != before:
         old, new = engine.host_keys(before), engine.host_keys(session.written.name)
         for machine in session.machines:
             port = session.port(machine)
             if believed := old.pinned(machine.address, port):
                 new.pin(machine.address, port, *believed)
+        _carry_secrets(session, engine.vault(before), engine.vault(session.written.name))
         engine.folder(before).draft.unlink(missing_ok=True)
     return with_keys(engine, session)
+
+
+def _carry_secrets(session: Session, old: Vault, new: Vault) -> None:
+    """Passwords that came with the description are known under the new name, too."""
+    kept = set(old.names())
+    for ssh in (session.written.ssh, *(machine.ssh for machine in session.machines)):
+        for name in {ssh.password_secret, ssh.become_password_secret} & kept:
+            new.put(name, old.get(name))
 
 
 def expand(text: str) -> tuple[str, ...]:
@@ -51,13 +60,18 @@ def expand(text: str) -> tuple[str, ...]:
 
 def scan(engine: Engine, session: Session, text: str, *, hear: Callable[[Seen], None], sink: Sink) -> None:
     """Who answers by SSH at the addresses in `text`, and with which keys; `hear` gets each as it comes."""
-    port = session.access.port or session.written.ssh.port or 22
+    ports = {machine.address: session.port(machine) for machine in session.machines}
+    common = session.access.port or session.written.ssh.port or 22
+    by_port: dict[int, list[str]] = {}
+    for address in expand(text):
+        by_port.setdefault(ports.get(address, common), []).append(address)
     believed = engine.host_keys(session.written.name)
 
     def heard(found: Scanned) -> None:
         hear(Seen(found, bool(set(found.keys) & set(believed.pinned(found.address, found.port)))))
 
-    engine.scan(expand(text), port=port, hear=heard, sink=sink)
+    for port, addresses in by_port.items():
+        engine.scan(addresses, port=port, hear=heard, sink=sink)
 
 
 def pin(engine: Engine, session: Session, addresses: Collection[str]) -> None:
@@ -92,8 +106,4 @@ def _resolved(word: str) -> str:
     """A name as its address; what is no name stays as it is."""
     if "/" in word or not any(letter.isalpha() for letter in word) or ":" in word:
         return word
-    try:
-        found = socket.getaddrinfo(word, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise RecipeError(f"{word!r} is not an address, and no name that has one", hint="write IP addresses") from error
-    return str(found[0][4][0])
+    return sites.address_of(word)

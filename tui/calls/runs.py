@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from appliance.clock import Clock
     from appliance.events import Sink
+    from appliance.execute.lease import Owner
     from appliance.inventory.hosts import Access
     from appliance.operations.inspect import HostStatus
     from appliance.operations.propose import Proposed
@@ -51,10 +52,15 @@ class KnownRun:
     alive: bool
 
 
-def start(engine: Engine, session: Session, proposed: Proposed, *, sink: Sink) -> RunDir:
-    """Start the run, in a process of its own."""
+def holders(engine: Engine, session: Session, proposed: Proposed) -> tuple[tuple[str, Owner], ...]:
+    """Hosts that another run has leased, and who; what a dead run of ours left is not among them."""
+    return carry_out.foreign_leases(proposed, engine.target(proposed.cluster, session.access), engine.home)
+
+
+def start(engine: Engine, session: Session, proposed: Proposed, *, take_over: bool = False, sink: Sink) -> RunDir:
+    """Start the run, in a process of its own; `take_over`: end what other runs do on its hosts."""
     target = engine.target(proposed.cluster, session.access)
-    terms = Terms(program=engine.program)
+    terms = Terms(program=engine.program or carry_out.own_program(engine.own), take_over=take_over)
     needs_bundle = proposed.proposal.operation == propose.INSTALL
     with opened(engine, session.verified) if needs_bundle else contextlib.nullcontext() as bundle:
         run = carry_out.start(proposed, target, engine.home, bundle=bundle, terms=terms, sink=sink)
@@ -103,7 +109,7 @@ def clusters(engine: Engine) -> tuple[KnownCluster, ...]:
 def living_run(engine: Engine) -> RunDir | None:
     """A run that goes on, if one does."""
     runs = (run for name in engine.home.clusters() for run in engine.folder(name).list_runs()[:1])
-    return next((run for run in runs if worker.alive(run)), None)
+    return next((run for run in runs if _known_run(run).alive), None)
 
 
 def last_journal(engine: Engine) -> Path | None:
@@ -119,5 +125,12 @@ def status(engine: Engine, name: str, access: Access, *, sink: Sink) -> tuple[Ho
 
 
 def _known(folder: ClusterDir) -> KnownCluster:
-    runs = tuple(KnownRun(run, carry_out.report(run), worker.alive(run)) for run in folder.list_runs())
+    runs = tuple(_known_run(run) for run in folder.list_runs())
     return KnownCluster(folder.name, folder.clusterfile.exists(), runs)
+
+
+def _known_run(run: RunDir) -> KnownRun:
+    """What is known of a run. One whose end is told is over, though its worker may take a moment to be gone."""
+    alive = worker.alive(run)
+    told = carry_out.report(run)
+    return KnownRun(run, told, alive and told.outcome is None)

@@ -12,7 +12,7 @@ from textual.widgets import DataTable, OptionList, Static
 from textual.widgets.option_list import Option
 
 from appliance.report.text import headline
-from tui import texts
+from tui import helps, telling, texts, wording
 from tui.calls import proposals, runs
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
@@ -36,7 +36,7 @@ class ClusterPage(Page):
 
     TITLE_TEXT = texts.CLUSTER_TITLE
     LEAD = texts.CLUSTER_LEAD
-    HELP_TEXT = texts.CLUSTER_HELP
+    HELP_TEXT = helps.CLUSTER
     LEADS_ON = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_cluster", texts.KEY_NEXT_CLUSTER),
@@ -121,7 +121,7 @@ class ClusterPage(Page):
         """Say what went wrong, and on which hosts."""
         super().fail(error)
         if results := proposals.checks_of(error):
-            self.app.push_screen(Reading(str(error), texts.checks_detail(results).plain))
+            self.app.push_screen(Reading(str(error), wording.checks_detail(results).plain))
 
     @on(OptionList.OptionSelected, "#runs")
     def _watch(self, event: OptionList.OptionSelected) -> None:
@@ -140,14 +140,14 @@ class ClusterPage(Page):
 
     def _show(self) -> None:
         cluster = self._cluster
-        self.query_one("#which", Static).update(texts.which_cluster(cluster, self._at, len(self._clusters)))
+        self.query_one("#which", Static).update(telling.which_cluster(cluster, self._at, len(self._clusters)))
         self.query_one(Grid).show(texts.STATUS_HEADS, [])
         listed = self.query_one("#runs", OptionList)
         listed.clear_options()
         if cluster is None:
             return
         for known in cluster.runs:
-            text = texts.run_line(known.run.name, headline(known.report), alive=known.alive)
+            text = telling.run_line(known.run.name, headline(known.report), alive=known.alive)
             listed.add_option(Option(text, id=known.run.name))
         (self.query_one(Grid) if cluster.applied else listed).focus()
         if cluster.applied:
@@ -155,7 +155,7 @@ class ClusterPage(Page):
 
     def _status(self, hosts: tuple[HostStatus, ...]) -> None:
         self.query_one(Grid).show(texts.STATUS_HEADS, [_row(host) for host in hosts])
-        self.notice.say(texts.well(sum(host.well for host in hosts), len(hosts)))
+        self.notice.say(telling.well(sum(host.well for host in hosts), len(hosts)))
 
     def _reset(self, proposed: Proposed) -> None:
         self.session = replace(self.session, proposed=proposed)

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui import texts
+from tui import texts, wording
 from tui.calls import delivery as deliveries
 from tui.screens.page import Page
 from tui.widgets.dialogs import Reading
@@ -41,7 +41,7 @@ class HelpPage(Page):
     def body(self) -> ComposeResult:
         """The text, and the manuals' names."""
         with VerticalScroll(id="help-scroll"):
-            yield Static(texts.help_page(self._about, self._text), markup=False)
+            yield Static(wording.help_page(self._about, self._text), markup=False)
         yield Static(texts.HELP_MANUALS, classes="caption", id="manuals-caption")
         yield OptionList(id="manuals")
 
@@ -60,11 +60,11 @@ class HelpPage(Page):
     @on(OptionList.OptionSelected, "#manuals")
     def _read(self, event: OptionList.OptionSelected) -> None:
         manual = self._manuals[event.option_index]
-        self.app.push_screen(Reading(manual.path, texts.printable(manual.text)))
+        self.app.push_screen(Reading(manual.path, wording.printable(manual.text)))
 
     def _found(self, manuals: tuple[TextFile, ...]) -> None:
         self._manuals = manuals
         shown = self.query_one("#manuals", OptionList)
-        shown.add_options([Option(texts.clean(manual.path)) for manual in manuals])
+        shown.add_options([Option(wording.clean(manual.path)) for manual in manuals])
         shown.highlighted = 0 if manuals else None
         shown.display = self.query_one("#manuals-caption").display = bool(manuals)

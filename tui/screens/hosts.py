@@ -12,14 +12,14 @@ from textual.widgets import DataTable, Input, Label, Static
 
 from appliance.errors import RecipeError
 from appliance.operations.propose import check_roles
+from tui import helps, texts, wording
 from tui import session as sessions
-from tui import texts
 from tui.calls import description, hosts
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
 from tui.session import Entry, Step
-from tui.widgets.dialogs import AskText, Choose
-from tui.widgets.grid import Cell, Grid, Row
+from tui.widgets.dialogs import AskText, Choose, Reading
+from tui.widgets.machines import Machines
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,19 +29,15 @@ if TYPE_CHECKING:
     from appliance.errors import ApplianceError
     from appliance.inventory.hosts import Access
     from tui.bridge import Job
-    from tui.session import Machine, Seen, Session
-
-_SORTS = ("", "address", "role", "entry", "size")
-_SIGNS = {Entry.UNTRIED: "", Entry.TRYING: "…", Entry.ENTERED: "ok", Entry.REFUSED: "FAIL"}
-_COLORS = {Entry.UNTRIED: "", Entry.TRYING: "", Entry.ENTERED: "success", Entry.REFUSED: "error"}
+    from tui.session import Seen, Session
 
 
 class HostsPage(Page):
     """The second step."""
 
-    TITLE_TEXT = texts.HOSTS_TITLE
+    TITLE_TEXT = wording.step_title(Step.HOSTS)
     LEAD = texts.HOSTS_LEAD
-    HELP_TEXT = texts.HOSTS_HELP
+    HELP_TEXT = helps.HOSTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("k", "keys", texts.KEY_KEYS),
         Binding("a", "access", texts.KEY_ACCESS),
@@ -57,18 +53,12 @@ class HostsPage(Page):
         Binding("o", "find", texts.KEY_FIND, show=False),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._selected: set[str] = set()
-        self._sort = 0
-        self._filter = ""
-
     def body(self) -> ComposeResult:
         """A field for addresses, the table, and what there is to say of the host with the cursor."""
         with Horizontal(classes="field"):
             yield Label(texts.HOSTS_FIND)
             yield Input(id="find", placeholder=texts.HOSTS_FIND_HINT, compact=True)
-        yield Grid(id="hosts", most=30)
+        yield Machines(id="hosts")
         with VerticalScroll(id="detail", can_focus=False):
             yield Static(id="detail-text", markup=False)
 
@@ -84,7 +74,7 @@ class HostsPage(Page):
         text = event.value.strip()
         if not text:
             return
-        if text.endswith((".yaml", ".yml")) or Path(text).expanduser().is_file():
+        if text.endswith((".yaml", ".yml", ".ini", ".csv")) or Path(text).expanduser().is_file():
             path = Path(text)
             session = self.session
             self.work("import", lambda _: description.imported(self.engine, session, path), done=self._imported)
@@ -130,7 +120,12 @@ class HostsPage(Page):
         self.query_one("#hosts").focus()
         self._show()
         if warnings:
-            self.notice.say("\n".join(warnings[:3]))
+            said = Reading(texts.IMPORTED_TITLE, "\n".join(map(wording.clean, warnings)))
+            self.app.push_screen(said, lambda _: self._scan_unknown())
+        else:
+            self._scan_unknown()
+
+    def _scan_unknown(self) -> None:
         if missing := [machine.address for machine in self.session.machines if not machine.pinned]:
             self._scan(",".join(missing))
 
@@ -153,7 +148,7 @@ class HostsPage(Page):
                 )
 
         choices = (("compare", texts.KEYS_NO), ("believe", texts.KEYS_YES))
-        self.app.push_screen(Choose(texts.KEYS_TITLE, texts.keys_text(new), choices), answered)
+        self.app.push_screen(Choose(texts.KEYS_TITLE, wording.keys_text(new), choices), answered)
 
     def _pinned(self, addresses: list[str]) -> None:
         self.session = sessions.with_pinned(self.session, addresses)
@@ -162,26 +157,29 @@ class HostsPage(Page):
 
     def _enter_or_ask(self, addresses: list[str]) -> None:
         """Enter these hosts; ask how, if nobody has said."""
-        if self.session.access.user or self.session.written.ssh.user:
+        everyones = self.session.access.user or self.session.written.ssh.user
+        if everyones or all(m.ssh.user for m in self.session.machines if m.address in addresses):
             self._enter(addresses)
         else:
             self.action_access()
 
     def action_access(self) -> None:
         """Say how hosts are entered; then enter them."""
-        chosen = frozenset(self._selected)
+        chosen = self._table.selected
 
         def answered(access: Access | None) -> None:
             if access is not None:
                 self.session = sessions.with_access(self.session, access, chosen)
                 self._enter(chosen or [machine.address for machine in self.session.machines])
 
-        some = texts.ACCESS_SOME.format(count=len(chosen)) if chosen else texts.ACCESS_ALL
-        self.app.push_screen(AskAccess(some, self.session.access, self.session.written.ssh), answered)
+        about = texts.ACCESS_OTHERS if self.session.access.own else texts.ACCESS_ALL
+        if chosen:
+            about = texts.ACCESS_SOME.format(hosts=wording.counted(len(chosen), texts.HOSTS))
+        self.app.push_screen(AskAccess(about, *sessions.way_in(self.session, chosen)), answered)
 
     def action_enter(self) -> None:
         """Enter the selected hosts, or all."""
-        self._enter(self._selected or [machine.address for machine in self.session.machines])
+        self._enter(self._table.selected or [machine.address for machine in self.session.machines])
 
     def _enter(self, addresses: Collection[str]) -> None:
         wanted = [m.address for m in self.session.machines if m.address in addresses and m.pinned]
@@ -214,7 +212,7 @@ class HostsPage(Page):
     def _entered(self, answers: dict[str, Any]) -> None:
         self._hear_answers(answers)
         refused = [m for m in self.session.machines if m.entry is Entry.REFUSED]
-        self.notice.say(texts.entered(len(answers) - len(refused), refused))
+        self.notice.say(wording.entered(len(answers) - len(refused), refused))
 
     def _not_entered(self, error: ApplianceError) -> None:
         self.session = sessions.untried(self.session)
@@ -225,7 +223,7 @@ class HostsPage(Page):
 
     def action_role(self) -> None:
         """The next role for the selected hosts, or the one with the cursor."""
-        self.session = sessions.with_next_role(self.session, self._meant())
+        self.session = sessions.with_next_role(self.session, self._table.meant)
         self._show()
 
     def action_propose(self) -> None:
@@ -235,21 +233,17 @@ class HostsPage(Page):
 
     def action_select(self) -> None:
         """Select the host with the cursor, or no longer; go to the next."""
-        grid = self.query_one(Grid)
-        if grid.key:
-            self._selected ^= {grid.key}
-            self._show()
-            grid.action_cursor_down()
+        self._table.toggle()
+        self._show()
 
     def action_select_all(self) -> None:
         """Select all that are shown, or none."""
-        shown = {machine.address for machine in self._shown()}
-        self._selected = set() if shown <= self._selected else shown
+        self._table.toggle_all(self.session)
         self._show()
 
     def action_labels(self) -> None:
         """Labels for the selected hosts, or the one with the cursor."""
-        meant = self._meant()
+        meant = self._table.meant
         machine = next((m for m in self.session.machines if m.address in meant), None)
         if machine is None:
             return
@@ -265,14 +259,12 @@ class HostsPage(Page):
 
     def action_remove(self) -> None:
         """Take the selected hosts, or the one with the cursor, off the list."""
-        self.session = sessions.without(self.session, self._meant())
-        self._selected.clear()
+        self.session = sessions.without(self.session, self._table.meant)
         self._show()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        self._sort = (self._sort + 1) % len(_SORTS)
-        self.notice.say(texts.SORTED[_SORTS[self._sort]])
+        self.notice.say(texts.SORTED[self._table.sort_next()])
         self._show()
 
     def action_filter(self) -> None:
@@ -280,10 +272,10 @@ class HostsPage(Page):
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self._filter = text.strip().lower()
+                self._table.filter = text.strip().lower()
                 self._show()
 
-        self.app.push_screen(AskText(texts.FILTER_TITLE, texts.FILTER_TEXT, self._filter), answered)
+        self.app.push_screen(AskText(texts.FILTER_TITLE, texts.FILTER_TEXT, self._table.filter), answered)
 
     def action_find(self) -> None:
         """Go to the field for addresses."""
@@ -309,51 +301,17 @@ class HostsPage(Page):
             return
         self.guide.go(Step.SETTINGS)
 
-    def _meant(self) -> set[str]:
-        key = self.query_one(Grid).key
-        return self._selected or ({key} if key else set())
-
-    def _shown(self) -> list[Machine]:
-        machines = [m for m in self.session.machines if self._filter in texts.of_machine(m).lower()]
-        match _SORTS[self._sort]:
-            case "address":
-                machines.sort(key=lambda m: sessions.in_order(m.address))
-            case "role":
-                machines.sort(key=lambda m: m.roles)
-            case "entry":
-                machines.sort(key=lambda m: (m.entry is not Entry.REFUSED, m.entry is not Entry.UNTRIED))
-            case "size":
-                machines.sort(key=lambda m: (m.facts.cpus, m.facts.memory) if m.facts else (0, 0), reverse=True)
-            case _:
-                pass
-        return machines
+    @property
+    def _table(self) -> Machines:
+        return self.query_one(Machines)
 
     def _show(self) -> None:
-        self._selected &= {machine.address for machine in self.session.machines}
-        names = self.session.names
-        rows = [self._row(machine, names.get(machine.address, "")) for machine in self._shown()]
-        self.query_one(Grid).show(texts.HOSTS_HEADS, rows)
+        self._table.show_session(self.session)
         self._detail()
-
-    def _row(self, machine: Machine, name: str) -> Row:
-        key = texts.KEY_PINNED if machine.pinned else (texts.KEY_NEW if machine.keys else "")
-        facts = machine.facts
-        return Row(
-            machine.address,
-            (
-                Cell("*" if machine.address in self._selected else " "),
-                Cell(machine.address),
-                Cell(", ".join(machine.roles) or "-"),
-                Cell(name),
-                Cell(key, "" if machine.pinned else "warning"),
-                Cell(_SIGNS[machine.entry], _COLORS[machine.entry]),
-                Cell(texts.hardware(facts) if facts else texts.clean(machine.problem)),
-            ),
-        )
 
     @on(DataTable.RowHighlighted, "#hosts")
     def _detail(self) -> None:
-        key = self.query_one(Grid).key
+        key = self._table.key
         machine = next((m for m in self.session.machines if m.address == key), None)
-        text = texts.machine_detail(machine) if machine else texts.HOSTS_EMPTY
+        text = wording.machine_detail(machine, own=key in self.session.access.own) if machine else texts.HOSTS_EMPTY
         self.query_one("#detail-text", Static).update(text)

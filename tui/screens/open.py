@@ -12,9 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui import texts
-from tui.calls import delivery as deliveries
-from tui.calls import description, runs
+from tui import calls, helps, texts, wording
 from tui.screens.page import Page
 from tui.session import Delivery, Session, Step, with_delivery
 from tui.widgets.dialogs import Choose
@@ -31,9 +29,9 @@ if TYPE_CHECKING:
 class OpenPage(Page):
     """The first step."""
 
-    TITLE_TEXT = texts.OPEN_TITLE
+    TITLE_TEXT = wording.step_title(Step.OPEN)
     LEAD = texts.OPEN_LEAD
-    HELP_TEXT = texts.OPEN_HELP
+    HELP_TEXT = helps.OPEN
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "verify", texts.KEY_VERIFY, priority=True),
         Binding("c", "clusters", texts.KEY_CLUSTERS),
@@ -60,9 +58,9 @@ class OpenPage(Page):
             self.query_one("#path", Input).value = str(known.path)
             self.query_one("#trust", Input).value = " ".join(known.anchors)
             self._show(known)
-        self.work("find", lambda _: deliveries.find_bundles(self.engine), done=self._found)
+        self.work("find", lambda _: calls.delivery.find_bundles(self.engine), done=self._found)
         if known is None:
-            self.work("living", lambda _: runs.living_run(self.engine), done=self._living)
+            self.work("living", lambda _: calls.runs.living_run(self.engine), done=self._living)
 
     def action_verify(self) -> None:
         """Verify what the fields name."""
@@ -73,11 +71,11 @@ class OpenPage(Page):
         anchors = tuple(self.query_one("#trust", Input).value.replace(",", " ").split())
         bundle = Path(path).expanduser()
         believed = tuple(anchor if ":" in anchor else str(Path(anchor).expanduser()) for anchor in anchors)
-        self.query_one("#verdict-text", Static).update(texts.verifying(bundle.name))
+        self.query_one("#verdict-text", Static).update(wording.verifying(bundle.name))
         self.query_one("#licence").display = False
         self.work(
             "verify",
-            lambda job: deliveries.verify(self.engine, bundle, believed, sink=job.sink),
+            lambda job: calls.delivery.verify(self.engine, bundle, believed, sink=job.sink),
             done=self._verified,
             failed=self._refused,
         )
@@ -120,7 +118,7 @@ class OpenPage(Page):
     def _found(self, found: tuple[Found, ...]) -> None:
         bundles = self.query_one("#bundles", OptionList)
         bundles.clear_options()
-        bundles.add_options([Option(texts.found_bundle(one.path, one.size), id=str(one.path)) for one in found])
+        bundles.add_options([Option(wording.found_bundle(one.path, one.size), id=str(one.path)) for one in found])
         if not found:
             bundles.add_option(Option(texts.OPEN_NONE, disabled=True))
             self.query_one("#path").focus()
@@ -146,7 +144,7 @@ class OpenPage(Page):
             return
         self.query_one("#verdict").focus()
         if not self.session.machines:
-            self.work("draft", lambda _: description.draft(self.engine, self.session), done=self._resume)
+            self.work("draft", lambda _: calls.description.draft(self.engine, self.session), done=self._resume)
 
     def _refused(self, error: ApplianceError) -> None:
         self.session = replace(self.session, delivery=None)
@@ -155,11 +153,11 @@ class OpenPage(Page):
 
     def _show(self, delivery: Delivery) -> None:
         if delivery.report:
-            self.query_one("#verdict-text", Static).update(texts.verdict(delivery))
+            self.query_one("#verdict-text", Static).update(wording.verdict(delivery))
         licence = self.query_one("#licence", Checkbox)
         licence.display = bool(delivery.spec and delivery.spec.license)
         if delivery.spec:
-            licence.label = texts.OPEN_LICENCE.format(licence=texts.clean(delivery.spec.license))
+            licence.label = texts.OPEN_LICENCE.format(licence=wording.clean(delivery.spec.license))
             licence.value = delivery.accepted
 
     def _resume(self, draft: Session | None) -> None:

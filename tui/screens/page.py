@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import on
@@ -10,9 +11,9 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from tui import texts
+from tui import calls, texts, wording
 from tui.bridge import Changed, Job, News
-from tui.calls import description
+from tui.widgets.dialogs import AskText
 from tui.widgets.lines import Heading, Notice
 
 if TYPE_CHECKING:
@@ -128,6 +129,16 @@ class Page(Screen[None]):
         """Whether something runs under this name."""
         return name in self._jobs
 
+    def save(self, title: str, text: str, name: str, write: Callable[[Path], None]) -> None:
+        """Ask where to, offering `name`; then `write` there, aside."""
+
+        def answered(path: str | None) -> None:
+            if path:
+                to = Path(path)
+                self.work("save", lambda _: write(to), done=lambda _: self.notice.say(texts.SAVED.format(path=path)))
+
+        self.app.push_screen(AskText(title, text, name), answered)
+
     def fail(self, error: ApplianceError) -> None:
         """Say what went wrong."""
         self.notice.fail(error)
@@ -149,7 +160,9 @@ class Page(Screen[None]):
         self.begin()
         session = self.session
         if session.machines and session.run is None and session.delivery and session.delivery.spec:
-            self.work("draft", lambda _: description.keep_draft(self.engine, session), done=lambda _: None, quiet=True)
+            self.work(
+                "draft", lambda _: calls.description.keep_draft(self.engine, session), done=lambda _: None, quiet=True
+            )
 
     def on_unmount(self) -> None:
         """Let go of what runs for this screen."""
@@ -162,7 +175,7 @@ class Page(Screen[None]):
 
     def _head(self) -> None:
         for heading in self.query(Heading):
-            heading.show(self.TITLE_TEXT, texts.about(self.session))
+            heading.show(self.TITLE_TEXT, wording.about(self.session))
 
     @on(Changed)
     def _changed(self, message: Changed) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -11,16 +10,17 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static, TabbedContent, TabPane, Tree
 
-from tui import texts
+from tui import helps, telling, texts, wording
 from tui.calls import description, proposals, runs
 from tui.screens.page import Page
 from tui.session import Step, with_checks
-from tui.widgets.dialogs import AskText, Choose, TypeName
+from tui.widgets.dialogs import Choose, TypeName
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from appliance.errors import ApplianceError
+    from appliance.execute.lease import Owner
     from appliance.operations.propose import Proposed
     from appliance.plan.steps import Plan
     from appliance.state import RunDir
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class PlanPage(Page):
     """The fifth step; also for what is proposed from the cluster's screen, then with a proposal in the session."""
 
-    TITLE_TEXT = texts.PLAN_TITLE
+    TITLE_TEXT = wording.step_title(Step.PLAN)
     LEAD = texts.PLAN_LEAD
-    HELP_TEXT = texts.PLAN_HELP
+    HELP_TEXT = helps.PLAN
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "carry_out", texts.KEY_GO),
         Binding("s", "save", texts.KEY_SAVE),
@@ -76,21 +76,9 @@ class PlanPage(Page):
 
     def action_save(self) -> None:
         """Save the Clusterfile where the operator wants it."""
-        proposed = self.session.proposed
-        if proposed is None:
-            return
-
-        def answered(path: str | None) -> None:
-            if path:
-                target = Path(path)
-                self.work(
-                    "save",
-                    lambda _: description.save_clusterfile(proposed, target),
-                    done=lambda _: self.notice.say(texts.SAVED.format(path=path)),
-                )
-
-        name = f"{proposed.cluster.name}.yaml"
-        self.app.push_screen(AskText(texts.SAVE_TITLE, texts.SAVE_TEXT, name), answered)
+        if proposed := self.session.proposed:
+            name = f"{proposed.cluster.name}.yaml"
+            self.save(texts.SAVE_TITLE, texts.SAVE_TEXT, name, lambda to: description.save_clusterfile(proposed, to))
 
     def action_forward(self) -> None:
         """Carry it out, if that is meant."""
@@ -105,7 +93,7 @@ class PlanPage(Page):
         if proposed.empty:
             self.notice.say(texts.PLAN_EMPTY)
             return
-        text, name = texts.confirm_plan(proposed), proposed.cluster.name
+        text, name = telling.confirm_plan(proposed), proposed.cluster.name
         if proposed.proposal.plan.destructive:
             self.app.push_screen(TypeName(texts.CONFIRM_LOSS, text, name), self._confirmed)
         else:
@@ -132,9 +120,33 @@ class PlanPage(Page):
         if proposed is None:
             return
         wanted = proposed.cluster.name if proposed.proposal.plan.destructive else "yes"
-        if answer != wanted:
+        if answer == wanted:
+            self.work("start", lambda _: runs.holders(self.engine, session, proposed), done=self._free)
+
+    def _free(self, holders: tuple[tuple[str, Owner], ...]) -> None:
+        """Start, unless another run has leased hosts: to end what it does there takes the cluster's name."""
+        proposed = self.session.proposed
+        if proposed is None:
             return
-        self.work("start", lambda job: runs.start(self.engine, session, proposed, sink=job.sink), done=self._started)
+        if not holders:
+            self._start(take_over=False)
+            return
+        name = proposed.cluster.name
+
+        def answered(typed: str | None) -> None:
+            if typed == name:
+                self._start(take_over=True)
+
+        self.app.push_screen(TypeName(texts.LEASED_TITLE, telling.leased(holders, name), name), answered)
+
+    def _start(self, *, take_over: bool) -> None:
+        session, proposed = self.session, self.session.proposed
+        if proposed:
+            self.work(
+                "start",
+                lambda job: runs.start(self.engine, session, proposed, take_over=take_over, sink=job.sink),
+                done=self._started,
+            )
 
     def _started(self, run: RunDir) -> None:
         self.session = replace(self.session, run=run)
@@ -146,24 +158,24 @@ class PlanPage(Page):
 
     def _show(self, proposed: Proposed) -> None:
         _fill(self.query_one("#tree", Tree), proposed.proposal.plan)
-        self.query_one("#changes-text", Static).update(texts.changes(proposed.proposal))
+        self.query_one("#changes-text", Static).update(telling.changes(proposed.proposal))
         self.query_one("#clusterfile-text", Static).update(description.clusterfile_text(proposed))
         if proposed.empty:
             self.notice.say(texts.PLAN_EMPTY)
         else:
-            self.query_one("#lead", Static).update(texts.plan_lead(proposed))
+            self.query_one("#lead", Static).update(telling.plan_lead(proposed))
 
 
 def _fill(tree: Tree[None], plan: Plan) -> None:
     """Stages, in them steps by title, in these the hosts."""
     tree.clear()
     for number, stage in enumerate(plan.stages, 1):
-        branch = tree.root.add(texts.stage_label(number, stage), expand=stage.destructive or len(plan.stages) == 1)
+        branch = tree.root.add(telling.stage_label(number, stage), expand=stage.destructive or len(plan.stages) == 1)
         titles: dict[str, list[str]] = {}
         for step in stage.steps:
             titles.setdefault(step.title, []).append(step.host)
         for title, hosts in titles.items():
-            twig = branch.add(texts.step_label(title, hosts))
+            twig = branch.add(telling.step_label(title, hosts))
             for host in hosts:
-                twig.add_leaf(Text(texts.clean(host)))
+                twig.add_leaf(Text(wording.clean(host)))
     tree.root.expand()

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Static
 
 from appliance.inventory.preflight import Verdict, failures_first
-from tui import texts
+from tui import helps, texts, wording
 from tui.calls import proposals
 from tui.screens.page import Page
 from tui.session import Step, with_checks
@@ -35,9 +35,9 @@ def _urgency(host: str, found: Mapping[str, Verdict]) -> tuple[int, bool]:
 class PreflightPage(Page):
     """The fourth step."""
 
-    TITLE_TEXT = texts.PREFLIGHT_TITLE
+    TITLE_TEXT = wording.step_title(Step.PREFLIGHT)
     LEAD = texts.PREFLIGHT_LEAD
-    HELP_TEXT = texts.PREFLIGHT_HELP
+    HELP_TEXT = helps.PREFLIGHT
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "check_one", texts.KEY_CHECK_ONE),
         Binding("a", "check_all", texts.KEY_CHECK_ALL),
@@ -93,7 +93,7 @@ class PreflightPage(Page):
     def _checked(self, results: Sequence[CheckResult]) -> None:
         self.session = with_checks(self.session, results)
         self._show()
-        self.notice.say(texts.checks_counted(self.session.checks))
+        self.notice.say(wording.checks_counted(self.session.checks))
 
     def _show(self) -> None:
         checks = self.session.checks
@@ -109,15 +109,15 @@ class PreflightPage(Page):
             )
             for host, found in sorted(by_host.items(), key=lambda one: _urgency(*one))
         ]
-        heads = [texts.PREFLIGHT_HOST, *(texts.clean(name) for name in names)] if rows else []
+        heads = [texts.PREFLIGHT_HOST, *(wording.clean(name) for name in names)] if rows else []
         self.query_one(Grid).show(heads, rows)
         self._detail()
 
     def _cell(self, verdict: Verdict | None) -> Cell:
-        return Cell(texts.VERDICTS[verdict], _COLORS[verdict]) if verdict else Cell("")
+        return Cell(texts.VERDICTS[verdict.value], _COLORS[verdict]) if verdict else Cell("")
 
     @on(DataTable.RowHighlighted, "#checks")
     def _detail(self) -> None:
         host = self.query_one(Grid).key
         results = [result for result in self.session.checks if (result.host or texts.PREFLIGHT_TOGETHER) == host]
-        self.query_one("#detail-text", Static).update(texts.checks_detail(results))
+        self.query_one("#detail-text", Static).update(wording.checks_detail(results))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -11,11 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Static
 
-from appliance.report.text import to_text
-from tui import texts
+from appliance.report.text import headline, to_text
+from tui import helps, telling, texts, wording
 from tui.calls import runs
 from tui.screens.page import Page
-from tui.widgets.dialogs import AskText, Choose, Reading
+from tui.session import Step
+from tui.widgets.dialogs import Choose, Reading
 from tui.widgets.grid import Cell, Grid, Row
 from tui.widgets.lines import bar
 
@@ -32,9 +32,9 @@ _BAR = 10
 class RunPage(Page):
     """The sixth step; also for any run that goes on or is over. Leaving it does not touch the run."""
 
-    TITLE_TEXT = texts.RUN_TITLE
+    TITLE_TEXT = wording.step_title(Step.RUN)
     LEAD = texts.RUN_LEAD
-    HELP_TEXT = texts.RUN_HELP
+    HELP_TEXT = helps.RUN
     LEADS_ON = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", texts.KEY_PAUSE),
@@ -118,11 +118,11 @@ class RunPage(Page):
         """Read what remote commands wrote on the host with the cursor."""
         host = self.query_one(Grid).key
         if host:
-            title = texts.LOG_TITLE.format(host=texts.clean(host))
+            title = texts.LOG_TITLE.format(host=wording.clean(host))
             self.work(
                 "log",
                 lambda _: runs.log(self._run, host),
-                done=lambda text: self._read(title, texts.printable(text) or texts.LOG_EMPTY),
+                done=lambda text: self._read(title, wording.printable(text) or texts.LOG_EMPTY),
             )
 
     def action_report(self) -> None:
@@ -132,21 +132,9 @@ class RunPage(Page):
 
     def action_save(self) -> None:
         """Save the report as a page."""
-        report = self._report
-        if report is None:
-            return
-
-        def answered(path: str | None) -> None:
-            if path:
-                target = Path(path)
-                self.work(
-                    "save",
-                    lambda _: runs.save_report(report, target),
-                    done=lambda _: self.notice.say(texts.SAVED.format(path=path)),
-                )
-
-        name = f"{self._run.path.parent.parent.name}-{self._run.name}.html"
-        self.app.push_screen(AskText(texts.REPORT_TITLE, texts.REPORT_SAVE, name), answered)
+        if report := self._report:
+            name = f"{self._run.path.parent.parent.name}-{self._run.name}.html"
+            self.save(texts.REPORT_TITLE, texts.REPORT_SAVE, name, lambda to: runs.save_report(report, to))
 
     def action_clusters(self) -> None:
         """Look at the cluster."""
@@ -161,7 +149,7 @@ class RunPage(Page):
 
     def _hear(self, view: RunView) -> None:
         self._view = view
-        self.query_one("#whole", Static).update(texts.whole(view, bar(view.done, view.total, 30)))
+        self.query_one("#whole", Static).update(telling.whole(view, bar(view.done, view.total, 30)))
         failed = tuple(host.name for host in view.hosts if host.failure)
         hosts = sorted(view.hosts, key=lambda host: host.failure is None)
         grid = self.query_one(Grid)
@@ -173,7 +161,7 @@ class RunPage(Page):
 
     def _ended(self, report: Report) -> None:
         self._report = report
-        self.query_one("#lead", Static).update(texts.run_ended(report))
+        self.query_one("#lead", Static).update(headline(report))
         self.refresh_bindings()
         self.guide.bell()
         session, run = self.session, self._run
@@ -188,7 +176,7 @@ class RunPage(Page):
     def _detail(self) -> None:
         host = self.query_one(Grid).key
         if self._view and host:
-            text = texts.lane_detail(self._view.host(host), dict(self._view.failed).get(host, ""))
+            text = telling.lane_detail(self._view.host(host), dict(self._view.failed).get(host, ""))
             self.query_one("#detail-text", Static).update(text)
 
 
@@ -202,6 +190,6 @@ def _row(view: RunView, host: HostView) -> Row:
             Cell(host.name),
             Cell(bar(done, total, _BAR)),
             Cell(f"{done}/{total}"),
-            Cell(texts.doing(host, complete=done == total), color),
+            Cell(telling.doing(host, complete=done == total), color),
         ),
     )

@@ -9,8 +9,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, Select, Static
 
 from appliance.state import require_label
+from tui import helps, texts, wording
 from tui import session as sessions
-from tui import texts
 from tui.calls import description, hosts
 from tui.fields import Field, Kind, fields_of, given
 from tui.screens.page import Page
@@ -29,9 +29,9 @@ _NAME = "cluster-name"
 class SettingsPage(Page):
     """The third step."""
 
-    TITLE_TEXT = texts.SETTINGS_TITLE
+    TITLE_TEXT = wording.step_title(Step.SETTINGS)
     LEAD = texts.SETTINGS_LEAD
-    HELP_TEXT = texts.SETTINGS_HELP
+    HELP_TEXT = helps.SETTINGS
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,9 +51,9 @@ class SettingsPage(Page):
             for field in self._fields:
                 with Vertical(classes="parameter"):
                     with Horizontal(classes="field"):
-                        yield Label(texts.clean(field.title), markup=False)
+                        yield Label(wording.clean(field.title), markup=False)
                         yield _widget(field, parameters.get(field.name))
-                    yield Static(texts.field_hint(field), classes="hint", id=f"{field.id}-hint", markup=False)
+                    yield Static(wording.field_hint(field), classes="hint", id=f"{field.id}-hint", markup=False)
             if not self._fields:
                 yield Static(texts.SETTINGS_NONE, markup=False)
 
@@ -135,11 +135,11 @@ class SettingsPage(Page):
     def _mark(self, error: ApplianceError | None) -> None:
         """Say below its field what is wrong; all others say what they are."""
         wrong = self._field(error) if error else ""
-        hints = {_NAME: texts.SETTINGS_NAME_HINT, **{field.id: texts.field_hint(field) for field in self._fields}}
+        hints = {_NAME: texts.SETTINGS_NAME_HINT, **{field.id: wording.field_hint(field) for field in self._fields}}
         for name, hint in hints.items():
             line = self.query_one(f"#{name}-hint", Static)
             line.set_class(name == wrong, "fault")
-            line.update(texts.fault(error) if error and name == wrong else hint)
+            line.update(wording.fault(error) if error and name == wrong else hint)
 
     def _given(self) -> dict[str, object]:
         return given(self._fields, {field.name: self._value(field) for field in self._fields})
@@ -162,7 +162,7 @@ def _widget(field: Field, value: object) -> Widget:
         case Kind.YES_NO:
             return Tick(texts.YES, value=current in (True, "true", "yes", "on"), id=field.id, compact=True)
         case Kind.CHOICE:
-            options = [(texts.clean(choice), choice) for choice in field.choices]
+            options = [(wording.clean(choice), choice) for choice in field.choices]
             chosen = str(current) if str(current) in field.choices else Select.NULL
             return Select(options, value=chosen, allow_blank=chosen is Select.NULL, id=field.id, compact=True)
         case _:

@@ -42,8 +42,8 @@ def clusterfile_duplicate_key(place: Place) -> Words:
     return place.plan("apiVersion: appliance/v1\nkind: Cluster\nkind: Cluster\n")
 
 
-def clusterfile_of_sealer(place: Place) -> Words:
-    return place.plan("apiVersion: sealer.io/v1\nkind: Cluster\nmetadata: {name: x}\nspec: {}\n")
+def clusterfile_of_another_program(place: Place) -> Words:
+    return place.plan("apiVersion: cluster.x-k8s.io/v1beta1\nkind: Cluster\nmetadata: {name: x}\nspec: {}\n")
 
 
 def unknown_field(place: Place) -> Words:

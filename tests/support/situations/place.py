@@ -102,6 +102,11 @@ class Place:
         given = ("--set-file", f"token={self.write('token', token)}") if token else ()
         return ("plan", self.delivery.bundle, "--trust", self.delivery.root, "-f", path, *given, *more)
 
+    def run(self, inventory: str, text: str, *more: str | Path) -> Words:
+        """Install on the hosts of this list."""
+        given = ("--inventory", self.write(inventory, text))
+        return ("run", self.delivery.bundle, "--trust", self.delivery.root, *given, *more)
+
     def known(self, *more: str | Path) -> Words:
         """That the lab's host keys are believed; and `more`."""
         return ("--host-keys", self.lab.known_hosts, *more)

@@ -1,0 +1,1 @@
+"""Descriptions of sites that were written for other tools: sealer's Clusterfiles, Ansible inventories, tables. Pure."""

@@ -1,0 +1,169 @@
+"""How plans, runs and clusters are told: the guide's texts, filled with what there is to say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.content import Content
+
+from appliance.events import Outcome
+from appliance.recipe.quantities import size_text
+from appliance.report.text import duration, plain
+from tui import texts
+from tui.wording import clean, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from appliance.execute.lease import Owner
+    from appliance.operations.propose import Proposed
+    from appliance.plan.steps import Plan, Proposal, Stage
+    from appliance.report.view import HostView, RunView
+    from tui.calls.runs import KnownCluster
+
+_MIB = 1 << 20
+_OUTPUT_LINES = 6
+_NAMED = 5
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+
+
+# Plan
+
+
+def _plan_counted(plan: Plan) -> str:
+    return texts.PLAN_COUNTED.format(
+        steps=counted(sum(len(stage.steps) for stage in plan.stages), texts.STEPS_COUNTED),
+        stages=counted(len(plan.stages), texts.STAGES),
+        hosts=counted(len({step.host for stage in plan.stages for step in stage.steps}), texts.HOSTS),
+    )
+
+
+def plan_lead(proposed: Proposed) -> str:
+    """What the plan is, above it."""
+    plan, operation = proposed.proposal.plan, proposed.proposal.operation
+    said = texts.PLAN_ABOUT.format(operation=operation, cluster=proposed.cluster.name, counted=_plan_counted(plan))
+    lead, cost = said + texts.PLAN_LOST * plan.destructive, proposed.forecast
+    if not cost.sent:
+        return lead
+    sent, written = size_text(cost.sent), size_text(cost.written_each)
+    hosts = counted(cost.hosts, texts.HOSTS)
+    return f"{lead}\n{texts.PLAN_COST.format(sent=sent, hosts=hosts, written=written)}"
+
+
+def leased(holders: Sequence[tuple[str, Owner]], cluster: str) -> str:
+    """Who has leased hosts, since when and for what; and what it takes to go on."""
+    lines = []
+    for owner in dict.fromkeys(owner for _, owner in holders):
+        names = [host for host, holder in holders if holder == owner]
+        said = texts.LEASED.format(
+            operator=owner.operator,
+            hosts=counted(len(names), texts.HOSTS),
+            run=owner.run,
+            cluster=owner.cluster,
+            since=owner.started,
+            names=", ".join(names[:_NAMED]) + " …" * (len(names) > _NAMED),
+        )
+        lines.append(clean(said))
+    return "\n".join([*lines, texts.LEASED_TYPE.format(cluster=cluster)])
+
+
+def confirm_plan(proposed: Proposed) -> str:
+    """What is asked."""
+    plan, name, operation = proposed.proposal.plan, proposed.cluster.name, proposed.proposal.operation
+    lines = [texts.CONFIRM_ABOUT.format(operation=operation, cluster=name, counted=_plan_counted(plan))]
+    if plan.destructive:
+        lost = ", ".join(stage.title for stage in plan.stages if stage.destructive and stage.steps)
+        lines.append(texts.CONFIRM_LOST.format(stages=clean(lost)))
+        lines.append(texts.CONFIRM_TYPE.format(cluster=name))
+    else:
+        lines.append(texts.CONFIRM_STOPPABLE)
+    return "\n".join(lines)
+
+
+def stage_label(number: int, stage: Stage) -> Text:
+    """A stage in the tree."""
+    hosts = counted(len({step.host for step in stage.steps}), texts.HOSTS)
+    steps = counted(len(stage.steps), texts.STEPS_COUNTED)
+    label = Text(texts.PLAN_STAGE.format(number=number, title=clean(stage.title), steps=steps, hosts=hosts))
+    return label.append(texts.PLAN_STAGE_LOST, "bold") if stage.destructive else label
+
+
+def step_label(title: str, hosts: Sequence[str]) -> Text:
+    """A step in the tree, once for all hosts that do it."""
+    return Text(texts.PLAN_STEP.format(title=clean(title), hosts=counted(len(hosts), texts.HOSTS)))
+
+
+def changes(proposal: Proposal) -> str:
+    """What changes, host by host."""
+    by_host: dict[str, list[str]] = {}
+    for change in proposal.changes:
+        by_host.setdefault(change.host, []).append(f"  {_SIGNS.get(change.verb, '?')} {clean(change.what)}")
+    lines = [line for host, said in by_host.items() for line in (clean(host), *said)]
+    return "\n".join([*lines, *(texts.PLAN_NOTE.format(text=clean(notice)) for notice in proposal.notices)])
+
+
+# Run
+
+
+def whole(view: RunView, drawn: str) -> str:
+    """The whole run in two lines."""
+    at, count = view.stage, len(view.stages)
+    stage = texts.RUN_BEGINNING
+    if at:
+        stage = texts.RUN_STAGE.format(number=at.number + 1, count=count, title=clean(at.title))
+    steps, time = counted(view.total, texts.STEPS_COUNTED), duration(view.seconds)
+    failed = sum(host.failure is not None for host in view.hosts)
+    first = texts.RUN_ABOUT.format(operation=view.operation, cluster=clean(view.cluster), stage=stage)
+    second = texts.RUN_DONE.format(bar=drawn, done=view.done, steps=steps, time=time)
+    return f"{first}\n{second}" + (texts.RUN_FAILED.format(hosts=counted(failed, texts.HOSTS)) if failed else "")
+
+
+def doing(host: HostView, *, complete: bool) -> str:
+    """What a host does, in few words."""
+    if host.failure:
+        form = texts.LANE_FAILED if host.failure.outcome is Outcome.FAILED else texts.LANE_STOPPED
+        return form.format(step=clean(host.failure.title))
+    step = host.current
+    if step is None:
+        return texts.LANE_DONE if complete else texts.LANE_WAITS
+    if not step.total:
+        return clean(step.title)
+    said = texts.LANE_BYTES.format(done=step.done / _MIB, total=step.total / _MIB, rate=step.rate / _MIB)
+    left = step.seconds_left
+    return said + (texts.LANE_LEFT.format(time=duration(left)) if left is not None else "")
+
+
+def lane_detail(host: HostView, why: str) -> Content:
+    """What there is to say of a host: why it failed and what to do, or its last output."""
+    lines: list[Content] = []
+    if failure := host.failure:
+        said = texts.LANE_FAILED_AT.format(step=clean(failure.title), why=clean(failure.detail or why))
+        lines.append(Content.assemble((clean(host.name), "bold"), said))
+        if failure.hint:
+            lines.append(Content(f"{texts.NEXT} {clean(failure.hint)}"))
+    elif host.current:
+        lines.append(Content.assemble((clean(host.name), "bold"), f": {clean(host.current.title)}"))
+    lines += [Content(plain(line)) for line in host.output[-_OUTPUT_LINES:]]
+    return Content("\n").join(lines)
+
+
+# Cluster
+
+
+def which_cluster(cluster: KnownCluster | None, at: int, count: int) -> str:
+    """Which cluster is shown."""
+    if cluster is None:
+        return texts.CLUSTER_NONE
+    more = texts.CLUSTER_OF.format(number=at + 1, count=count) if count > 1 else ""
+    return texts.CLUSTER_SHOWN.format(name=cluster.name) + more + texts.CLUSTER_DESCRIBED * (not cluster.applied)
+
+
+def run_line(name: str, said: str, *, alive: bool) -> Content:
+    """A run in the list."""
+    return Content(clean(f"{name}  {said}{texts.RUN_GOES_ON * alive}"))
+
+
+def well(count: int, hosts: int) -> str:
+    """The cluster's health in one line."""
+    return texts.HOSTS_WELL.format(well=count, hosts=counted(hosts, texts.HOSTS))
