@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, cast
 
 from appliance import events
 from appliance.errors import Unreachable
-from appliance.transport.ssh.handshake import fetch_host_keys
+from appliance.transport.ssh.handshake import Patience, fetch_host_keys, open_socket
+from appliance.transport.ssh.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from appliance.events import Sink
-    from appliance.transport.ssh.hostkeys import HostKey
+    from appliance.transport.base import Endpoint
+    from appliance.transport.ssh.hostkeys import HostKey, HostKeys
 
 _ASK_AT_ONCE = 16
 _SPARE_DESCRIPTORS = 128
@@ -75,7 +77,7 @@ def scan(
 
         def ask(address: str) -> Scanned | None:
             with contextlib.suppress(Unreachable):
-                banner, keys = fetch_host_keys(address, port, timeout=key_timeout)
+                banner, keys = _keys(address, port, Patience(connect=key_timeout))
                 return Scanned(address, port, banner, keys, latencies[address])
             return None
 
@@ -86,6 +88,38 @@ def scan(
                 hear(scanned)
             count(1)
     return tuple(found)
+
+
+def _keys(address: str, port: int, patience: Patience) -> tuple[str, tuple[HostKey, ...]]:
+    def dial() -> socket.socket:
+        return open_socket(address, port, patience=patience)
+
+    return fetch_host_keys(dial, patience=patience, where=f"{address}:{port}")
+
+
+def keys_of(
+    endpoints: Iterable[Endpoint], host_keys: HostKeys, *, timeout: float = 5.0, sink: Sink = events.silent
+) -> tuple[tuple[Endpoint, tuple[HostKey, ...]], ...]:
+    """The keys that hosts prove, each asked over its own way; jump hosts on it are entered, and must be believed.
+
+    A host that does not answer is left out. Raises what entering a jump host raises, but `Unreachable`.
+    """
+    wanted = list(endpoints)
+    way = Way(host_keys, patience=Patience(connect=timeout))
+    with (
+        events.task(sink, "host-keys", "Ask for host keys", total=len(wanted), unit="hosts") as count,
+        ThreadPoolExecutor(max_workers=_ASK_AT_ONCE) as pool,
+    ):
+
+        def ask(endpoint: Endpoint) -> tuple[HostKey, ...]:
+            keys: tuple[HostKey, ...] = ()
+            with contextlib.suppress(Unreachable):
+                keys = way.shown_keys(endpoint)
+            count(1)
+            return keys
+
+        found = tuple(zip(wanted, pool.map(ask, wanted), strict=True))
+    return tuple((endpoint, keys) for endpoint, keys in found if keys)
 
 
 def _allowed(at_once: int) -> int:

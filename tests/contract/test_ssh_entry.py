@@ -18,8 +18,8 @@ from support.sshd import HOST_KEY_TYPES, Sshd, fingerprint, free_port, keygen, s
 
 from appliance.errors import AuthRefused, HostKeyChanged, TransportError, Unreachable
 from appliance.transport.base import Command, Endpoint
+from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKey, HostKeys, accept_new
-from appliance.transport.ssh.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def known(tmp_path: Path, server: Sshd) -> HostKeys:
 
 
 def enter(endpoint: Endpoint, known: HostKeys) -> str:
-    with connect(endpoint, known_hosts=known, timeout=5) as connection:
+    with connector(known, timeout=5)(endpoint) as connection:
         return connection.run(Command(("echo", "in"))).stdout
 
 
@@ -305,7 +305,7 @@ def test_who_says_nothing_is_given_up(known: HostKeys) -> None:
         endpoint = Endpoint("127.0.0.1", server.getsockname()[1], "root")
         with (
             pytest.raises(Unreachable, match=r"handshake within 0\.2 seconds"),
-            connect(endpoint, known_hosts=known, timeout=0.2),
+            connector(known, timeout=0.2)(endpoint),
         ):
             pass
 
