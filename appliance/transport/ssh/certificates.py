@@ -61,8 +61,10 @@ class Certificate:
         after, before = message.get_int64(), message.get_int64()
         critical, _extensions, _reserved = (message.get_string() for _ in range(3))
         authority = message.get_string()
-        body = message.get_so_far()
-        return cls(role == _HOST, principals, after, before, critical, authority, body, message.get_string())
+        body, signature = message.get_so_far(), message.get_string()
+        if len(body) + 4 + len(signature) != len(blob):  # the library reads on past the end
+            raise ValueError("not a certificate: it breaks off, or goes on after its end")
+        return cls(role == _HOST, principals, after, before, critical, authority, body, signature)
 
     def fault(self, address: str, now: datetime) -> str:
         """Why this does not speak for the host at `address`, in words; empty if it does."""

@@ -71,6 +71,11 @@ class Through:
         """See `Link.settimeout`."""
         self._channel.settimeout(seconds)
 
+    @property
+    def _closed(self) -> bool:
+        """What paramiko asks of any link while it waits for its own thread to end."""
+        return self._channel.closed
+
     def close(self) -> None:
         """See `Link.close`."""
         self._channel.close()
