@@ -97,7 +97,8 @@ class SshConfig:
         identities: list[_Setting] = []
         unheeded: list[str] = []
         for setting in self._settings:
-            asked = _Asked(host, _first(found, "hostname"), user or _first(found, "user"))
+            named = _expand(found["hostname"], {"h": host}) if "hostname" in found else host
+            asked = _Asked(host, named.lower(), user or _first(found, "user"))
             if not all(asked.is_in(keyword, words) for keyword, words in setting.blocks):
                 unheeded += [f"{setting.where}: {t}" for k, w in setting.blocks if (t := asked.unheeded(k, w))]
             elif setting.name == "identityfile":
@@ -192,7 +193,7 @@ class _Asked:
 
     def _value(self, criterion: str) -> str | None:
         values = {
-            "host": self.hostname or self.host,
+            "host": self.hostname,
             "originalhost": self.host,
             "user": self.user or getpass.getuser(),
             "localuser": getpass.getuser(),
@@ -202,7 +203,7 @@ class _Asked:
 
 def _matches(patterns: tuple[str, ...], value: str) -> bool:
     def one(pattern: str) -> bool:
-        return fnmatch.fnmatchcase(value.lower(), pattern.lower().replace("[", "[[]"))
+        return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
 
     if any(one(pattern[1:]) for pattern in patterns if pattern.startswith("!")):
         return False

@@ -75,9 +75,10 @@ def test_a_certificate_beside_the_key_lets_a_user_in(
     assert said(server.with_credential(key=key), known) == "in\n"
 
 
+@pytest.mark.usefixtures("agent")
 @pytest.mark.parametrize("kind", HOST_KEY_TYPES)
 def test_a_certificate_in_the_agent_lets_a_user_in(
-    server: Sshd, known: HostKeys, authority: Path, tmp_path: Path, agent: None, kind: str
+    server: Sshd, known: HostKeys, authority: Path, tmp_path: Path, kind: str
 ) -> None:
     key = keygen(tmp_path / "key", kind)
     sign(authority, key, "-n", server.endpoint.user)
@@ -113,7 +114,7 @@ def test_only_the_agents_keys_that_were_named_are_shown(
     assert said(only, known) == "in\n"
     with pytest.raises(AuthRefused) as error:
         said(server.with_credential(key=tmp_path / "none", agent=True, identities_only=True), known)
-    assert "agent" not in error.value.message
+    assert "the agent's" not in error.value.message
 
 
 # --- hosts' ---
