@@ -206,7 +206,10 @@ def with_parameters(session: Session, values: Mapping[str, object]) -> Session:
 
 def with_access(session: Session, access: Access, addresses: Collection[str] = ()) -> Session:
     """`session` whose hosts are entered so: all, or user, port and key only for those at `addresses`."""
-    ssh = SshSettings(user=access.user, port=access.port, key=str(access.key or ""))
+
+    def said(ssh: SshSettings) -> SshSettings:
+        return replace(ssh, user=access.user, port=access.port, key=str(access.key or ""))
+
     if addresses:
         kept = replace(
             session.access,
@@ -214,13 +217,10 @@ def with_access(session: Session, access: Access, addresses: Collection[str] = (
             become_password=access.become_password or session.access.become_password,
             key_passphrase=access.key_passphrase or session.access.key_passphrase,
         )
-        changed = _each(session, addresses, lambda machine: replace(machine, ssh=ssh, entry=Entry.UNTRIED))
+        changed = _each(session, addresses, lambda m: replace(m, ssh=said(m.ssh), entry=Entry.UNTRIED))
         return _anew(replace(changed, access=kept))
-    old = session.written.ssh
-    secrets = SshSettings(
-        password_secret=old.password_secret, become_password_secret=old.become_password_secret, become=old.become
-    )
-    ssh = replace(secrets, user=ssh.user, port=ssh.port, key=ssh.key)
+    ssh = said(session.written.ssh)
+    access = replace(access, config=session.access.config)
     machines = tuple(replace(machine, entry=Entry.UNTRIED, problem="") for machine in session.machines)
     return _anew(replace(session, access=access, written=replace(session.written, ssh=ssh), machines=machines))
 

@@ -242,7 +242,15 @@ def run(
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
     groups = _groups([*words, *short])
     with opened(session, bundle, trust) as verified:
-        ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
+        said = access.access
+        ssh = SshSettings(
+            user=said.user,
+            port=said.port,
+            key=str(said.key or ""),
+            become=said.become.value if said.become else "",
+            jump=said.jump,
+            unsafe_legacy_algorithms=said.unsafe_legacy_algorithms,
+        )
         cluster = Cluster(
             name or verified.manifest.name,
             image=f"{verified.manifest.name}:{verified.manifest.version}",

@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 def test_a_scan_finds_the_hosts_with_all_their_keys_as_openssh_prints_them(server: Sshd) -> None:
     addresses = [str(address) for address in ip_network("127.0.0.0/23").hosts()]
     events: list[Event] = []
-    found = scan(addresses, port=server.port, at_once=100, sink=events.append)
+    found = scan(addresses, port=server.port, at_once=100, key_timeout=60, sink=events.append)
     assert [each.address for each in found] == ["127.0.0.1", "127.0.1.7"]
     for each in found:
         assert each.banner.startswith("SSH-2.0-OpenSSH")
