@@ -153,6 +153,7 @@ def test_a_cut_link_is_noticed_mid_command_and_mid_transfer_and_what_was_there_s
         with pytest.raises(Unreachable, match="the connection broke"):
             connection.run(Command.shell("echo up; sleep 60", timeout=50), output=lambda _: hosts.cut(host))
     hosts.mend(host)
+    hosts.wait(host)
 
     class Cutting(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -163,6 +164,7 @@ def test_a_cut_link_is_noticed_mid_command_and_mid_transfer_and_what_was_there_s
     with connect(endpoint) as connection, pytest.raises(Unreachable, match="the connection broke"):
         connection.put(Cutting(bytes(64 << 20)), "/root/file")
     hosts.mend(host)
+    hosts.wait(host)
     with connect(endpoint) as connection:
         assert connection.get("/root/file", limit=100) == b"old"
 
