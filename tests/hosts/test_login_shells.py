@@ -61,6 +61,7 @@ def house(swept: None) -> Iterator[Lab]:
     with lab_of(HostSpec("house", packages=("csh", "fish", "locales", "tcsh"), users=USERS)) as standing:
         lines = "".join(f"{name} {shell}\n" for name, shell in SHELLS.items())
         hosts.run_inside(standing.hosts[0], ("sh", "-c", SETTINGS), stdin=lines)
+        hosts.wait(standing.hosts[0])
         yield standing
 
 

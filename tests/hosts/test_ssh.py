@@ -143,6 +143,7 @@ def test_a_host_that_goes_down_under_a_command_is_unreachable(make_lab: MakeLab)
         connection.run(Command.shell("echo up; sleep 60"), output=lambda _: hosts.power_off(mine.hosts[0]))
 
 
+@pytest.mark.slow
 def test_a_cut_link_is_noticed_mid_command_and_mid_transfer_and_what_was_there_stays(make_lab: MakeLab) -> None:
     mine = make_lab(HostSpec("one"))
     host = mine.hosts[0]
