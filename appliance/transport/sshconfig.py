@@ -125,7 +125,7 @@ def _resolved(
     hostname = _expand(found["hostname"], {"h": host}) if "hostname" in found else ""
     port = found.get("port")
     if port and not (port.words[0].isdecimal() and 0 < int(port.words[0]) < 65536):  # noqa: PLR2004  (ports)
-        raise RecipeError(f"{port.words[0]!r} is not a port", where=port.where)
+        raise RecipeError(f"{port.words[0]!r} is not a port", where=port.where, hint="a port from 1 to 65535")
     tokens = {
         "d": str(Path.home()),
         "h": hostname or host,
