@@ -233,14 +233,14 @@ def has_blob(folder: Path, digest: Digest, size: int) -> bool:
 
 
 @contextlib.contextmanager
-def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; with ``wait=False`` a lock held elsewhere raises `StateError`."""
+def lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
+    """Hold a lock on `path`, alone unless `shared`; with ``wait=False`` one held elsewhere raises `StateError`."""
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise StateError(f"{path} is in use by another process", hint="wait for it to end") from error
         yield

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from appliance.digest import Digest
     from appliance.image.oci import ImageConfig, Manifest
+    from appliance.image.records import ImageRecord
     from appliance.operations.build import ImageDetail, ImageSummary
     from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 
@@ -43,6 +44,7 @@ def images(session: Session) -> None:
                     "digest": str(image.digest),
                     "platforms": [str(platform) for platform in image.platforms],
                     "size": image.size,
+                    "images": image.images,
                 }
                 for image in found
             ]
@@ -57,11 +59,12 @@ def _image_lines(found: Sequence[ImageSummary]) -> list[str]:
             image.reference.familiar,
             image.digest.short,
             size_text(image.size),
+            str(image.images or ""),
             ", ".join(str(platform) for platform in image.platforms),
         )
         for image in found
     ]
-    return table(rows, heads=("IMAGE", "DIGEST", "SIZE", "PLATFORMS"), right=(2,))
+    return table(rows, heads=("IMAGE", "DIGEST", "SIZE", "CARRIES", "PLATFORMS"), right=(2, 3))
 
 
 @click.command(cls=Command)
@@ -69,7 +72,7 @@ def _image_lines(found: Sequence[ImageSummary]) -> list[str]:
 @pass_session
 @common
 def inspect(session: Session, *, reference: str) -> None:
-    """Show what the image REF holds: platforms, layers and their instructions, settings.
+    """Show what the image REF holds: platforms, layers and their instructions, settings, container images and why.
 
     Example: appliance inspect etcd-cluster:1.0.0
     """
@@ -84,6 +87,7 @@ def inspect(session: Session, *, reference: str) -> None:
                 "platform": str(rootfs.config.platform),
                 "digest": str(rootfs.digest),
                 "layers": layers_document(rootfs.manifest, rootfs.config),
+                "images": images_document(rootfs.config),
                 "config": json.loads(config_to_json(rootfs.config)),
             }
             for rootfs in detail.rootfs
@@ -114,11 +118,44 @@ def layer_cells(digest: Digest, size: int, instruction: str) -> tuple[str, ...]:
     return ("", digest.short, size_text(size), one_line(instruction, _INSTRUCTION_COLUMNS))
 
 
+def images_document(config: ImageConfig) -> list[dict[str, object]]:
+    """The container images that are carried for a rootfs for machines."""
+    return [
+        {
+            "reference": Reference.parse(image.reference).familiar,
+            "digest": str(image.published),
+            "manifest": str(image.digest),
+            "why": list(image.why),
+            "origin": image.origin,
+        }
+        for image in config.images
+    ]
+
+
+def images_lines(config: ImageConfig) -> list[str]:
+    """The container images that are carried for a rootfs for people, each with all of its reasons."""
+    lines = ["  container images were left out when it was built (--no-images)"] if config.images_left_out else []
+    lines += ["  container images"] if config.images else []
+    for image in config.images:
+        lines.append(f"    {Reference.parse(image.reference).familiar}  {image.published}")
+        lines += [f"        {one_line(reason)}" for reason in image.why]
+        lines += [f"        its digest was made here, of the {image.origin}"] if image.origin else []
+    return lines
+
+
+def image_cells(image: ImageRecord) -> tuple[str, ...]:
+    """A carried container image, and the first reason for it, as columns of a table."""
+    more = f" (+{len(image.why) - 1})" if len(image.why) > 1 else ""
+    name = Reference.parse(image.reference).familiar
+    return ("", name, image.published.short, one_line(image.why[0] if image.why else "", _INSTRUCTION_COLUMNS) + more)
+
+
 def _detail_lines(detail: ImageDetail) -> list[str]:
     lines = [detail.reference.familiar, f"  digest      {detail.digest}"]
     for rootfs in detail.rootfs:
         lines += ["", str(rootfs.config.platform), f"  digest      {rootfs.digest}", *_config_lines(rootfs.config)]
         lines += ["  layers", *(f"  {line}" for line in layer_lines(rootfs.manifest, rootfs.config))]
+        lines += images_lines(rootfs.config)
     return lines
 
 

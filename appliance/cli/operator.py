@@ -9,6 +9,7 @@ import click
 from appliance import files
 from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.anchors import bundle_argument, trust_options
+from appliance.cli.development import bundle_or_image
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.proposals import (
     changes_lines,
@@ -237,11 +238,14 @@ def run(
 ) -> None:
     """Install BUNDLE on the named hosts: writes the Clusterfile, then does what `apply` does.
 
+    In place of a bundle it may be an image of the local store, such as etcd-cluster:1.0.0: that is bundled on the way,
+    signed by a development key of this machine.
+
     Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops
     """
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
     groups = _groups([*words, *short])
-    with opened(session, bundle, trust) as verified:
+    with opened(session, *bundle_or_image(session, bundle, trust)) as verified:
         said = access.access
         ssh = SshSettings(
             user=said.user,

@@ -9,10 +9,10 @@ import click
 
 from appliance import state
 from appliance.cli import prompts
-from appliance.cli.images import layer_cells
+from appliance.cli.images import image_cells, layer_cells
 from appliance.cli.options import FILE, FOLDER, Command, Session, common, into_folder, pass_session
-from appliance.cli.registries import Reach, puller, registry_options
-from appliance.cli.text import printable, table
+from appliance.cli.registries import Reach, mirror_option, puller, registry_options, upstream
+from appliance.cli.text import one_line, printable, table
 from appliance.clock import SystemClock
 from appliance.errors import RecipeError
 from appliance.image.oci import Platform
@@ -23,6 +23,7 @@ from appliance.recipe.quantities import size_text
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from appliance.image.carried import Wanted
     from appliance.operations.build import BuildReport
     from appliance.operations.publish import Published
 
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
 @click.option("-f", "--file", type=FILE, help="the Kubefile (CONTEXT/Kubefile)")
 @click.option("--platform", "platforms", metavar="P,…", default="", help="such as linux/amd64 (this machine's)")
 @click.option("--build-arg", "arguments", multiple=True, metavar="K=V", help="the value of an ARG; repeatable")
-@click.option("--no-cache", is_flag=True, help="carry every instruction out anew")
+@click.option("--no-cache", is_flag=True, help="carry every instruction out anew, and ask what tags mean now")
+@click.option("--image-list", type=FILE, metavar="FILE", help="more container images to carry, one a line")
+@click.option("--no-images", is_flag=True, help="carry only the base image's container images, and say so in the image")
+@click.option("--locked", is_flag=True, help="refuse a URL without a checksum that Kubefile.lock does not know")
 @registry_options
+@mirror_option
 @pass_session
 @common
 def build(
@@ -46,11 +51,16 @@ def build(
     platforms: str,
     arguments: tuple[str, ...],
     no_cache: bool,
+    image_list: Path | None,
+    no_images: bool,
+    locked: bool,
     registries: Reach,
 ) -> None:
     """Build a cluster image from the Kubefile in CONTEXT, into the local store.
 
-    A base image that is not there is pulled.
+    A base image that is not there is pulled. The container images that the tree needs (appliance find-images) are
+    carried, for each platform, as their publishers made them: from the archives and layouts in CONTEXT/images, the base
+    image, the registries.
 
     Example: appliance build -t etcd-cluster:1.0.0 bundles/etcd
     """
@@ -66,10 +76,15 @@ def build(
         platforms=tuple(Platform.parse(word) for word in platforms.split(",") if word),
         use_cache=not no_cache,
         mtime=source_date_epoch(),
+        image_list=image_list,
+        leave_images_out=no_images,
+        locked=locked,
     )
     sink = session.output.sink()
-    report = building.build_image(request, pull=puller(session, registries, sink), sink=sink)
-    for warning in report.warnings:
+    report = building.build_image(
+        request, pull=puller(session, registries, sink), upstream=upstream(registries), sink=sink
+    )
+    for warning in (*report.warnings, *map(_guess, report.guesses)):
         session.output.warn(warning)
     session.output.result(
         {
@@ -85,7 +100,14 @@ def build(
                 }
                 for layer in report.layers
             ],
-            "images": [],
+            "images": [
+                {
+                    "reference": Reference.parse(image.reference).familiar,
+                    "digest": str(image.published),
+                    "why": list(image.why),
+                }
+                for image in report.images
+            ],
             "seconds": round(report.seconds, 3),
         },
         lambda: "\n".join(_built_lines(report)),
@@ -97,7 +119,13 @@ def _built_lines(report: BuildReport) -> list[str]:
         (*layer_cells(layer.blob.digest, layer.blob.size, layer.instruction), "cached" if layer.cached else "built")
         for layer in report.layers
     ]
-    return [*table(rows, right=(2,)), f"{report.reference.familiar}  {report.digest}"]
+    images = [image_cells(image) for image in report.images]
+    return [*table(rows, right=(2,)), *table(images), f"{report.reference.familiar}  {report.digest}"]
+
+
+def _guess(image: Wanted) -> str:
+    why = one_line(image.why[0])
+    return f"not carried, as it is only a guess ({why}); to carry it: IMAGE {image.reference.familiar}"
 
 
 def _arguments(words: tuple[str, ...]) -> dict[str, str]:

@@ -16,13 +16,14 @@ from appliance.cli.text import plural
 from appliance.errors import ApplianceError, RecipeError
 from appliance.image.oci import Platform
 from appliance.image.reference import DEFAULT_REGISTRY, Reference
+from appliance.image.registry.mirrors import Mirror
 from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from appliance.events import Sink
-    from appliance.operations.registries import Moved, Registries
+    from appliance.operations.registries import Moved, Registries, Upstream
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,20 +31,34 @@ Reach = Callable[[], "Registries"]
 """How a command comes to its registries, once it needs them."""
 
 
+_option = functools.partial(click.option, cls=Option, section="Registries")
+
+
 def registry_options(command: Callable[P, R]) -> Callable[..., R]:
     """Give a command `registries`: how registries are reached."""
-    option = functools.partial(click.option, cls=Option, section="Registries")
 
-    @option("--plain-http", is_flag=True, help="without TLS: only for a registry on this machine or line")
-    @option("--ca-file", type=FILE, help="the certificate of the authority that vouches for the registry (PEM)")
+    @_option("--plain-http", is_flag=True, help="without TLS: only for a registry on this machine or line")
+    @_option("--ca-file", type=FILE, help="the certificate of the authority that vouches for the registry (PEM)")
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         plain: Any = kwargs.pop("plain_http")
         ca_file: Any = kwargs.pop("ca_file")
-        reach = functools.partial(_registries, plain_http=plain, ca_file=ca_file)
+        mirrors: Any = kwargs.pop("mirrors", ())
+        reach = functools.partial(_registries, plain_http=plain, ca_file=ca_file, mirrors=mirrors)
         return command(*args, registries=reach, **kwargs)  # type: ignore[arg-type]  # added beside its own
 
     return wrapper
+
+
+mirror_option = _option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="HOST=URL",
+    envvar="APPLIANCE_MIRRORS",
+    help="ask there before the registry HOST; repeatable ($APPLIANCE_MIRRORS, with spaces between)",
+)
+"""For commands with `registry_options` that take images from registries."""
 
 
 def puller(session: Session, registries: Reach, sink: Sink) -> Callable[[Reference], object]:
@@ -51,11 +66,16 @@ def puller(session: Session, registries: Reach, sink: Sink) -> Callable[[Referen
     return lambda reference: _operations().pull(session.store, reference, registries(), sink=sink)
 
 
-def _registries(*, plain_http: bool, ca_file: Path | None) -> Registries:
+def upstream(registries: Reach) -> Callable[[], Upstream]:
+    """What opens the registries that container images come from."""
+    return lambda: _operations().Upstream(registries())
+
+
+def _registries(*, plain_http: bool, ca_file: Path | None, mirrors: tuple[str, ...]) -> Registries:
     operations = _operations()
     folder = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
     access = operations.Access(plain_http=plain_http, ca_file=ca_file)
-    found: Registries = operations.Registries(Path(folder), access)
+    found: Registries = operations.Registries(Path(folder), access, mirrors=tuple(map(Mirror.parse, mirrors)))
     return found
 
 
@@ -150,6 +170,7 @@ def push(session: Session, *, reference: str, registries: Reach) -> None:
 @click.argument("reference", metavar="REF")
 @click.option("--platform", "platforms", metavar="P,…", default="", help="such as linux/amd64 (all that there are)")
 @registry_options
+@mirror_option
 @pass_session
 @common
 def pull(session: Session, *, reference: str, platforms: str, registries: Reach) -> None:

@@ -11,7 +11,7 @@ import click
 from appliance import files
 from appliance.bundle.verify import BundleFiles, open_unverified_for_display
 from appliance.cli.anchors import bundle_argument, trust_options
-from appliance.cli.images import layer_lines, layers_document
+from appliance.cli.images import images_document, images_lines, layer_lines, layers_document
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.text import plural, printable, table, wrapped
 from appliance.clock import SystemClock
@@ -180,8 +180,10 @@ def _platform(image: PlatformImage) -> dict[str, Any]:
         "platform": str(image.config.platform),
         "rootfs": str(image.rootfs),
         "layers": layers_document(image.manifest, image.config),
+        "images": images_document(image.config),
     }
 
 
 def _platform_lines(image: PlatformImage) -> list[str]:
-    return [f"{image.config.platform}  {image.rootfs}", *layer_lines(image.manifest, image.config)]
+    layers = layer_lines(image.manifest, image.config)
+    return [f"{image.config.platform}  {image.rootfs}", *layers, *images_lines(image.config)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from appliance.image.trees import Entry
 
 _RECORD_BYTES = 16 << 20
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,18 @@ class LayerMade:
         return cls(
             blob, diff_id, tar_size, folders, tuple(entry.path for entry in entries if entry.kind is Kind.REMOVED)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Files as they stood when a layer was made of them: what `stamps` they had, and which tar they gave.
+
+    Not `settled` are files so young that a write might not show in their stamps.
+    """
+
+    stamps: Digest
+    diff_id: Digest
+    settled: bool
 
 
 def key(*inputs: object) -> Digest:
@@ -76,3 +88,18 @@ class BuildCache:
             "removed": list(made.removed),
         }
         write_bytes(self._folder / name.hex, canonical.dumps(record))
+
+    def seen(self, shape: Digest) -> Seen | None:
+        """How the files of that shape stood when a layer was last made of such."""
+        try:
+            record = canonical.loads(read_bounded(self._folder / shape.hex, _RECORD_BYTES), limit=_RECORD_BYTES)
+            stamps, diff_id = Digest.parse(record["stamps"]), Digest.parse(record["diffId"])
+            return Seen(stamps, diff_id, settled=record["settled"] is True)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def remember(self, shape: Digest, seen: Seen) -> None:
+        """Remember how files stand."""
+        if self.seen(shape) != seen:
+            record = {"stamps": str(seen.stamps), "diffId": str(seen.diff_id), "settled": seen.settled}
+            write_bytes(self._folder / shape.hex, canonical.dumps(record))

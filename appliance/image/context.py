@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from appliance.errors import RecipeError
 from appliance.files import hash_file, read_bounded
 from appliance.image.ignore import Ignore, glob_pattern, has_glob
-from appliance.image.layers import WHITEOUT
+from appliance.image.packing import WHITEOUT
 from appliance.image.tarstream import MAX_DEPTH, is_printable, leaves_tree
 from appliance.image.trees import Entry, Kind
 
@@ -54,14 +54,18 @@ class Picked:
 
 
 class Context:
-    """A folder that a Kubefile takes files from."""
+    """A folder that a Kubefile takes files from: the build context, or, if `exact`, the tree of another stage.
 
-    def __init__(self, root: Path) -> None:
+    What a stage made counts as it is: its modes, and no ``.dockerignore``.
+    """
+
+    def __init__(self, root: Path, *, exact: bool = False) -> None:
         self.root = root.resolve()
+        self._exact = exact
         if not self.root.is_dir():
             raise RecipeError(f"the context {root} is not a folder", hint="name the folder that holds the Kubefile")
         self._ignore = Ignore()
-        if (self.root / IGNORE_FILE).is_file():
+        if not exact and (self.root / IGNORE_FILE).is_file():
             text = read_bounded(self.root / IGNORE_FILE, _IGNORE_BYTES)
             self._ignore = Ignore.parse(text.decode("utf-8", "replace"))
 
@@ -76,10 +80,20 @@ class Context:
             found = (Picked(self.root / name, name),) if os.path.lexists(self.root / name) else ()
         found = tuple(picked for picked in found if picked.name == "." or not self._ignore.covers(picked.name))
         if not found:
-            raise RecipeError(f"there is no {source!r} in the context", hint=self._near(name))
+            where = "that stage" if self._exact else "the context"
+            raise RecipeError(f"there is no {source!r} in {where}", hint=self._near(name))
         for picked in found:
             self._check_inside(picked)
         return found
+
+    def place(self, path: str) -> Path:
+        """Where a source lies that is no pattern; `RecipeError` as of `pick`."""
+        (picked, *_) = self.pick(path)
+        return picked.path.resolve()
+
+    def holds(self, path: str) -> bool:
+        """Whether there is something at a relative path inside, links not followed."""
+        return ".." not in path.split("/") and os.path.lexists(self.root / path)
 
     def _glob(self, name: str) -> Iterator[str]:
         """Paths that match a pattern, a component at a time."""
@@ -98,7 +112,7 @@ class Context:
     def _near(self, name: str) -> str:
         if self._ignore.covers(name):
             return f"{IGNORE_FILE} leaves it out"
-        return f"paths are relative to {self.root}"
+        return "paths are relative to its root" if self._exact else f"paths are relative to {self.root}"
 
     def _check_inside(self, picked: Picked) -> None:
         try:
@@ -132,7 +146,8 @@ class Context:
                 for item in self._walk(child, f"{name}/{child.name}", f"{target}/{child.name}", mode)
             ]
             if inner or not left_out:
-                yield Item(Entry(target, Kind.FOLDER, _DEFAULT_MODE))
+                folder = stat.S_IMODE(status.st_mode) & 0o755 | 0o700 if self._exact else _DEFAULT_MODE
+                yield Item(Entry(target, Kind.FOLDER, folder))
             yield from inner
         elif left_out:
             return
@@ -146,6 +161,8 @@ class Context:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise RecipeError(f"{path} is a device, socket or pipe, which no image holds", hint="leave it out")
+        if mode is None and self._exact:
+            mode = stat.S_IMODE(status.st_mode)
         if mode is None:
             mode = _DEFAULT_MODE if status.st_mode & stat.S_IXUSR else _FILE_MODE
         return Item(Entry(target, Kind.FILE, mode & 0o755, status.st_size), path, stamp(status))
@@ -156,12 +173,18 @@ def stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def with_digests(items: Iterable[Item]) -> tuple[Item, ...]:
-    """The items with the digests of their files, read on all cores; a later one replaces an earlier at its path."""
+def unique(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The items, each path once: a later one replaces an earlier. `RecipeError` for a name that no layer may hold."""
     by_path: dict[str, Item] = {}
     for item in items:
         check_name(item.entry)
         by_path[item.entry.path] = item
+    return tuple(by_path.values())
+
+
+def with_digests(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The items, each path once, with the digests of their files, read on all cores."""
+    by_path = {item.entry.path: item for item in unique(items)}
     wanted = [item for item in by_path.values() if item.file is not None]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         digests = pool.map(lambda item: hash_file(item.file), wanted)

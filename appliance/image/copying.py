@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
 from appliance.image import archives, layers, trees
-from appliance.image.context import Item, stamp, with_digests
-from appliance.image.trees import Kind
+from appliance.image.context import Item, stamp, unique, with_digests
+from appliance.image.trees import Entry, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from appliance.image.context import Context
+
+_FILE_MODE = 0o644
+FOLDERS = frozenset(
+    ("application", "applications", "bin", "charts", "etc", "images", "manifests", "opt", "plugin", "plugins",
+     "registry", "scripts", "services")
+)  # fmt: skip
+"""Folders of a cluster image by convention: a file that is copied to one of these goes into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +33,29 @@ class Target:
     is_folder: bool
 
     def at(self, name: str) -> str:
-        """The path of a source called `name`."""
-        return f"{self.path}/{name}".lstrip("/") if self.is_folder else self.path
+        """The path of a file called `name`."""
+        inside = self.is_folder or (self.path in FOLDERS and name != self.path)
+        return f"{self.path}/{name}".lstrip("/") if inside else self.path
+
+    def whole(self, name: str) -> str:
+        """The path of a file or folder called `name` as sealer before 0.9 has it: below the target, under its name."""
+        return self.path if self.path.rpartition("/")[2] == name else f"{self.path}/{name}".lstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A source that no context holds: a file that was fetched or written for this, and what it is called."""
+
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Files and folders at their places, with digests; and archives, at the folders that they are unpacked into."""
+    """Files and folders at their places; and archives, at the folders that they are unpacked into."""
 
     items: tuple[Item, ...]
     archives: tuple[Item, ...]
-
-    @property
-    def fingerprint(self) -> list[list[object]]:
-        """All that a layer of this depends on, as JSON data."""
-        return [["item", *_fields(i)] for i in self.items] + [["archive", *_fields(i)] for i in self.archives]
 
 
 def image_path(workdir: str, text: str) -> str:
@@ -57,21 +72,44 @@ def target(workdir: str, text: str, folders: Mapping[str, int]) -> Target:
     return Target(path, text.endswith("/") or text in (".", "..") or not path or path in folders)
 
 
-def take(context: Context, names: Sequence[str], into: Target, *, mode: int | None, unpack: bool) -> Taken:
-    """What the sources `names` give; `unpack` takes archives apart. `RecipeError` names the source that cannot be."""
-    picked = [found for name in names for found in context.pick(name)]
-    if len(picked) > 1 and not into.is_folder:
+def take(
+    context: Context,
+    sources: Sequence[str | Given],
+    into: Target,
+    *,
+    mode: int | None,
+    unpack: bool,
+    whole: bool = False,
+) -> Taken:
+    """What `sources` give; `unpack` takes archives apart. `RecipeError` names the source that cannot be.
+
+    With `whole` a source comes under its own name, as sealer before 0.9 has it.
+    """
+    picked = [p for source in sources for p in ([source] if isinstance(source, Given) else context.pick(source))]
+    if len(picked) > 1 and not (into.is_folder or into.path in FOLDERS or whole):
         raise RecipeError("several sources need a folder to go into", hint=f"write the destination as {into.path}/")
     items: list[Item] = []
     tars: list[Item] = []
     for source in picked:
-        if unpack and not source.is_folder and archives.is_archive(source.path):
+        if isinstance(source, Given):
+            items.append(given_item(source, into.at(source.name), mode))
+        elif unpack and not source.is_folder and archives.is_archive(source.path):
             tars += context.items(source, into.path, mode=None)
         elif source.is_folder:
-            items += context.items(source, into.path, mode=mode)
+            bare = not whole or source.name == "."
+            at = into.path if bare else into.whole(source.path.name)
+            held = tuple(context.items(source, at, mode=mode))
+            items += held or ([Item(Entry(at, Kind.FOLDER))] if at else [])
         else:
-            items += context.items(source, into.at(source.path.name), mode=mode)
-    return Taken(with_digests(items), tuple(item for tar in tars for item in with_digests([tar])))
+            name = source.path.name
+            items += context.items(source, into.whole(name) if whole else into.at(name), mode=mode)
+    return Taken(unique(items), tuple(tars))
+
+
+def given_item(given: Given, target: str, mode: int | None) -> Item:
+    """A given file at its place."""
+    status = given.path.stat()
+    return Item(Entry(target, Kind.FILE, (mode or _FILE_MODE) & 0o755, status.st_size), given.path, stamp(status))
 
 
 def unpacked(archive: Item, folder: Path) -> Iterator[Item]:
@@ -84,6 +122,11 @@ def unpacked(archive: Item, folder: Path) -> Iterator[Item]:
         path = folder / "tree" / entry.path
         placed = replace(entry, path=f"{archive.entry.path}/{entry.path}".lstrip("/"))
         yield Item(placed, path, stamp(path.lstat())) if entry.kind is Kind.FILE else Item(placed)
+
+
+def fingerprint(items: Iterable[Item]) -> list[list[object]]:
+    """All that a layer of `items` depends on, as JSON data; reads the files."""
+    return [_fields(item) for item in with_digests(items)]
 
 
 def _fields(item: Item) -> list[object]:

@@ -74,11 +74,10 @@ def differences(store: Store, before: Descriptor, after: Descriptor) -> tuple[Pl
 def _rootfs(store: Store, index: Descriptor) -> dict[Platform, Manifest]:
     """The manifest of each platform's root file system."""
     found = {}
-    for child in oci.index_from_json(store.get(index)).manifests:
-        if child.platform is not None:
-            manifest = oci.manifest_from_json(store.get(child))
-            if manifest.config.media_type == MEDIA_CONFIG:
-                found[child.platform] = manifest
+    for platform, child in oci.index_from_json(store.get(index)).rootfs:
+        manifest = oci.manifest_from_json(store.get(child))
+        if manifest.config.media_type == MEDIA_CONFIG:
+            found[platform] = manifest
     return found
 
 
@@ -113,7 +112,8 @@ def _values(config: ImageConfig) -> dict[str, str]:
     found = {f"env.{name}": value for name, value in config.env.items()}
     found |= {f"label.{name}": value for name, value in config.labels.items()}
     found |= {f"spec.{name}": _text(value) for name, value in document["spec"].items()}
-    return found | {"commands": _text(list(config.commands))}
+    found |= {f"image.{image.reference}": str(image.digest) for image in config.images}
+    return found | {"commands": _text(list(config.commands)), "images": "left out" if config.images_left_out else ""}
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Layers: reproducible tar+zstd out of files, and safe trees out of layers. The only door to zstd.
+"""Layers, read: safe trees out of tar+zstd, and what stands in it. Written they are by `packing`.
 
 Runs on target hosts, too: only the standard library, zstd and the lowest floors. Source: OCI image-spec, layer.md.
 """
@@ -10,57 +10,25 @@ import dataclasses
 import errno
 import hashlib
 import os
-import sys
 import tarfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from appliance.digest import Digest
-from appliance.errors import BundleError, RecipeError
-from appliance.files import COPY_BYTES, HashingWriter
-from appliance.image.tarstream import BLOCK, LIMITS, HashingReader, Limits, Members, Reader, leaves_tree, safe_path
+from appliance.errors import BundleError
+from appliance.files import HashingWriter
+from appliance.image import compression
+from appliance.image.packing import OPAQUE, WHITEOUT
+from appliance.image.tarstream import LIMITS, HashingReader, Limits, Members, Reader, leaves_tree, safe_path
 from appliance.image.trees import Entry, Kind, new_tree, write_mtree
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 TEXT_BYTES = 1 << 20
 TEXTS_BYTES = 64 << 20
-WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
 _UNFIT = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EMLINK)
-_PINNED: Mapping[int, int] = {
-    zstd.CompressionParameter.compression_level: 3,
-    zstd.CompressionParameter.window_log: 21,
-    zstd.CompressionParameter.checksum_flag: 1,
-    zstd.CompressionParameter.nb_workers: 4,
-    zstd.CompressionParameter.job_size: 4 << 20,
-}
-_DECODER: Mapping[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A path that goes into a layer; `file` holds a file's bytes. For whiteouts `entry.path` is the path they hide."""
-
-    entry: Entry
-    file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A layer as written: digest and size in bytes of the blob, the same of its tar."""
-
-    digest: Digest
-    size: int
-    diff_id: Digest
-    tar_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,89 +38,6 @@ class Unpacked:
     diff_id: Digest
     entries: int
     size: int
-
-
-def write_layer(
-    sources: Iterable[Source], out: BinaryIO, *, mtime: int = 0, progress: Callable[[int], None] | None = None
-) -> Layer:
-    """Write `sources` as one layer, in one pass and bounded memory; the same sources give the same bytes anywhere.
-
-    Entries are sorted, owned by root, stamped `mtime` (seconds since 1970), without setuid bits and without writing for
-    others than the owner. `progress` gets the bytes of each piece. Raises `RecipeError` when a file changes meanwhile,
-    `ValueError` for a path that comes twice.
-    """
-    blob = HashingWriter(out)
-    tar = _TarWriter(blob, mtime)
-    last = ""
-    for source in sorted(sources, key=lambda s: _archive_name(s.entry)):
-        name = _archive_name(source.entry)
-        if name == last:
-            raise ValueError(f"{name} comes twice")
-        last = name
-        tar.add(name, source, progress)
-    diff_id = tar.finish()
-    return Layer(blob.digest, blob.size, diff_id, tar.size)
-
-
-def _archive_name(entry: Entry) -> str:
-    if entry.kind is Kind.OPAQUE:
-        return f"{entry.path}/{_OPAQUE}"
-    if entry.kind is Kind.REMOVED:
-        folder, slash, name = entry.path.rpartition("/")
-        return f"{folder}{slash}{WHITEOUT}{name}"
-    return entry.path
-
-
-class _TarWriter:
-    """Tar into zstd into `out`, hashing the tar."""
-
-    def __init__(self, out: HashingWriter, mtime: int) -> None:
-        self._out = out
-        self._mtime = mtime
-        self._hash = hashlib.sha256()
-        self._zstd = zstd.ZstdCompressor(options=_PINNED)
-        self.size = 0
-
-    def add(self, name: str, source: Source, progress: Callable[[int], None] | None) -> None:
-        entry = source.entry
-        info = tarfile.TarInfo(name)
-        info.mtime = self._mtime
-        info.mode = entry.mode & 0o755
-        match entry.kind:
-            case Kind.FOLDER:
-                info.type = tarfile.DIRTYPE
-            case Kind.LINK:
-                info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.target, 0o777
-            case Kind.FILE:
-                info.size = entry.size
-            case Kind.REMOVED | Kind.OPAQUE:
-                info.mode = 0
-        self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
-        if entry.kind is Kind.FILE and source.file is not None:
-            self._copy(source.file, entry.size, progress)
-
-    def _copy(self, path: Path, size: int, progress: Callable[[int], None] | None) -> None:
-        left = size
-        with path.open("rb", buffering=0) as reader:
-            while left and (data := reader.read(min(COPY_BYTES, left))):
-                self._write(data)
-                left -= len(data)
-                if progress:
-                    progress(len(data))
-            if left or reader.read(1):
-                raise RecipeError(f"{path} changed while it was packed", hint="build again when nothing writes to it")
-        self._write(bytes(-size % BLOCK))
-
-    def _write(self, data: bytes) -> None:
-        self._hash.update(data)
-        self.size += len(data)
-        self._out.write(self._zstd.compress(data))
-
-    def finish(self) -> Digest:
-        self._write(bytes(2 * BLOCK))
-        self._write(bytes(-self.size % tarfile.RECORDSIZE))
-        self._out.write(self._zstd.flush())
-        return Digest(self._hash.hexdigest())
 
 
 def unpack(source: Reader, folder: Path, *, diff_id: Digest | None = None, limits: Limits = LIMITS) -> Unpacked:
@@ -184,8 +69,8 @@ def unpack_tar(source: Reader, folder: Path, *, diff_id: Digest | None = None, l
 
 @contextlib.contextmanager
 def decompressed(source: Reader) -> Iterator[Reader]:
-    """What `source`, a zstd stream, holds; a window of more than 8 MiB is refused."""
-    with _broken_archives(), zstd.ZstdFile(cast("BinaryIO", source), options=_DECODER) as plain:
+    """What `source`, a zstd stream, holds; `BundleError` also for what the caller finds damaged in it."""
+    with _broken_archives(), compression.plain(source) as plain:
         yield plain
 
 
@@ -193,7 +78,7 @@ def decompressed(source: Reader) -> Iterator[Reader]:
 def _broken_archives() -> Iterator[None]:
     try:
         yield
-    except (zstd.ZstdError, tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise BundleError(f"the archive is damaged: {error}", hint="take it from a sound source again") from error
     except OSError as error:
         if error.errno not in _UNFIT:
@@ -259,7 +144,7 @@ class _Unpacker:
         self.entries[path] = Entry(path, Kind.FOLDER, mode)
 
     def _whiteout(self, folder: str, name: str) -> None:
-        if name == _OPAQUE:
+        if name == OPAQUE:
             entry = Entry(folder, Kind.OPAQUE, 0)
         elif name.startswith(WHITEOUT * 2) or name.removeprefix(WHITEOUT) in ("", ".", ".."):
             raise BundleError(f"the archive holds a mark that is unknown: {name!r}")
@@ -290,16 +175,19 @@ class _Unpacker:
         self.entries[path] = Entry(path, Kind.FILE, info.mode & 0o755, info.size, out.digest)
 
 
-def read_merged(sources: Iterable[Reader], wanted: Callable[[str], bool]) -> dict[str, tuple[int, bytes]]:
+def read_merged(
+    sources: Iterable[Reader], wanted: Callable[[str], bool], *, small: Callable[[str], bool] = lambda _: True
+) -> dict[str, tuple[int, bytes]]:
     """The files whose path is `wanted` of layers (tar+zstd), lowest first, as if unpacked over each other.
 
-    Path to mode and bytes; a file of more than 1 MiB, or a layer with more than 64 MiB of them, is a `BundleError`.
+    Path to mode and bytes. `BundleError` for a file of more than 1 MiB that must be `small` (any other is passed over),
+    and for a layer with more than 64 MiB of them.
     """
     found: dict[str, tuple[int, bytes]] = {}
     for source in sources:
         texts: dict[str, tuple[int, bytes]] = {}
         covered, folders = set[str](), set[str]()
-        for member in _scan(source, wanted):
+        for member in _scan(source, wanted, small):
             folders.update(_above(member.path), (member.path,) if member.is_folder else ())
             if not member.is_folder:
                 covered.add(member.path)
@@ -326,18 +214,18 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _scan(source: Reader, wanted: Callable[[str], bool]) -> Iterator[_Member]:
+def _scan(source: Reader, wanted: Callable[[str], bool], small: Callable[[str], bool]) -> Iterator[_Member]:
     total = 0
     with decompressed(source) as tar:
         members = Members(tar)
         for info in members:
             path = safe_path(info.name)
             folder, _, name = path.rpartition("/")
-            if name == _OPAQUE:
+            if name == OPAQUE:
                 yield _Member(folder)
             elif name.startswith(WHITEOUT):
                 yield _Member(f"{folder}/{name[4:]}".lstrip("/"))
-            elif info.isreg() and wanted(path):
+            elif info.isreg() and wanted(path) and (info.size <= TEXT_BYTES or small(path)):
                 total += info.size
                 if info.size > TEXT_BYTES:
                     raise BundleError(f"{path} has {info.size} bytes, where a text may have {TEXT_BYTES}")
@@ -357,7 +245,7 @@ def read_entries(source: Reader, *, hashed: bool = False) -> Iterator[Entry]:
         for info in members:
             path = safe_path(info.name)
             folder, _, name = path.rpartition("/")
-            if name == _OPAQUE:
+            if name == OPAQUE:
                 yield Entry(folder, Kind.OPAQUE, 0)
             elif name.startswith(WHITEOUT):
                 yield Entry(f"{folder}/{name[4:]}".lstrip("/"), Kind.REMOVED, 0)

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
-from appliance.recipe import bundlefile
+from appliance.image import materials, records
+from appliance.image.materials import BuildRecord
+from appliance.recipe import apps, bundlefile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from appliance.image.records import ImageRecord
+    from appliance.recipe.apps import App
     from appliance.recipe.bundlefile import BundleSpec
 
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -28,7 +32,10 @@ MANIFESTS = (MEDIA_MANIFEST, MEDIA_DOCKER_MANIFEST)
 MEDIA_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 MEDIA_CONFIG = "application/vnd.appliance.config.v1+json"
 ARTIFACT_CLUSTER_IMAGE = "application/vnd.appliance.cluster-image.v1"
+ARTIFACT_INDEXES = "application/vnd.appliance.indexes.v1"
 ANNOTATION_REFERENCE = "org.opencontainers.image.ref.name"
+CARRIED_REFERENCE = "vnd.appliance.image.reference"
+"""Marks a carried container image in a cluster image's index: its full original reference."""
 TEXT_FOLDERS = ("services/", "etc/", "manifests/")
 DOCUMENT_BYTES = 4 << 20
 _T = TypeVar("_T")
@@ -85,6 +92,12 @@ class Index:
     annotations: Mapping[str, str] = field(default_factory=dict)
     artifact_type: str = ""
 
+    @property
+    def rootfs(self) -> tuple[tuple[Platform, Descriptor], ...]:
+        """A cluster image's own root file systems, without what it carries."""
+        own = (child for child in self.manifests if CARRIED_REFERENCE not in child.annotations)
+        return tuple((child.platform, child) for child in own if child.platform)
+
 
 @dataclass(frozen=True, slots=True)
 class LayerRecord:
@@ -97,7 +110,11 @@ class LayerRecord:
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """``application/vnd.appliance.config.v1+json``: what a rootfs is and how it is run."""
+    """``application/vnd.appliance.config.v1+json``: what a rootfs is and how it is run.
+
+    `images_left_out` says that container images were not looked for when it was built: it may need more than `images`.
+    `commands` are CMD or CMDS, `launch` names those of `apps` that LAUNCH does.
+    """
 
     platform: Platform
     spec: BundleSpec
@@ -106,6 +123,22 @@ class ImageConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    images: tuple[ImageRecord, ...] = ()
+    images_left_out: bool = False
+    apps: tuple[App, ...] = ()
+    launch: tuple[str, ...] = ()
+    kube_version: str = ""
+    build: BuildRecord = field(default_factory=BuildRecord)
+
+    @property
+    def launch_lines(self) -> tuple[str, ...]:
+        """The shell lines that run once the cluster is up, with the image root as working directory."""
+        return apps.launch_lines(self.apps, self.launch, self.commands)
+
+
+def must_be_small(path: str) -> bool:
+    """Whether a plan reads a file of a rootfs whole: what services are made of, and templates."""
+    return path.startswith(TEXT_FOLDERS) and (path.startswith("services/") or path.endswith(".j2"))
 
 
 def manifest_to_json(manifest: Manifest) -> bytes:
@@ -158,10 +191,10 @@ def filter_platforms(index: Index, platforms: Collection[Platform]) -> bytes:
 
     Children without a platform stay. Raises `BundleError` when there is none for one of `platforms`.
     """
-    there = {child.platform for child in index.manifests}
+    there = {platform for platform, _ in index.rootfs}
     for platform in platforms:
         if platform not in there:
-            have = ", ".join(sorted(str(p) for p in there if p))
+            have = ", ".join(sorted(map(str, there)))
             raise BundleError(f"the image was not built for {platform}", hint=f"it is there for {have or 'none'}")
     children = tuple(child for child in index.manifests if child.platform is None or child.platform in platforms)
     return index_to_json(Index(children, index.annotations, index.artifact_type))
@@ -182,6 +215,12 @@ def config_to_json(config: ImageConfig) -> bytes:
             "labels": dict(config.labels),
             "commands": list(config.commands),
             "ignored": list(config.ignored),
+            "images": [records.to_document(image) for image in config.images],
+            "imagesLeftOut": config.images_left_out,
+            "apps": [apps.to_document(app) for app in config.apps],
+            "launch": list(config.launch),
+            "kubeVersion": config.kube_version,
+            "build": materials.to_document(config.build),
         }
     )
 
@@ -259,6 +298,12 @@ def _config(document: Any) -> ImageConfig:
         labels=_texts(document["labels"]),
         commands=_tuple(document["commands"]),
         ignored=_tuple(document["ignored"]),
+        images=tuple(records.from_document(image) for image in document["images"]),
+        images_left_out=document["imagesLeftOut"] is True,
+        apps=tuple(apps.from_document(app) for app in document["apps"]),
+        launch=_tuple(document["launch"]),
+        kube_version=_text(document["kubeVersion"]),
+        build=materials.from_document(document["build"]),
     )
 
 

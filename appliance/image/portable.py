@@ -17,8 +17,7 @@ from appliance.files import HashingWriter, copy, disk_errors, new_file, read_bou
 from appliance.image import oci, transfer
 from appliance.image.archives import open_archive
 from appliance.image.oci import ANNOTATION_REFERENCE, DOCUMENT_BYTES, MEDIA_INDEX, Descriptor, Index
-from appliance.image.reference import Reference
-from appliance.image.sources import Layout
+from appliance.image.sources import Layout, layout_name
 from appliance.image.store import LAYOUT, Store
 from appliance.image.tarstream import BLOCK, HashingReader, Members, safe_path
 from appliance.image.trees import new_tree
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.events import Sink
+    from appliance.image.reference import Reference
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
-_CONTAINERD_NAME = "io.containerd.image.name"
 
 
 def save_archive(store: Store, reference: Reference, target: Path, *, sink: Sink = events.silent) -> int:
@@ -79,7 +78,7 @@ def load(
     layout, is damaged or lacks a part.
     """
     index = _load_folder(path, store, check, sink) if path.is_dir() else _load_archive(path, store, check, sink)
-    return tuple((_name(descriptor), descriptor) for descriptor in index.manifests)
+    return tuple((layout_name(descriptor), descriptor) for descriptor in index.manifests)
 
 
 def _load_folder(path: Path, store: Store, check: Callable[[Descriptor, bytes], None], sink: Sink) -> Index:
@@ -147,15 +146,6 @@ def _header(name: str, size: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size = size
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
-
-
-def _name(descriptor: Descriptor) -> Reference | None:
-    """An image's name in a layout; None where there is none, or a tag only."""
-    for annotation in (_CONTAINERD_NAME, ANNOTATION_REFERENCE):
-        text = descriptor.annotations.get(annotation, "")
-        if ":" in text or "/" in text:
-            return Reference.parse(text)
-    return None
 
 
 def _no_layout(path: Path) -> BundleError:

@@ -150,13 +150,17 @@ class Store:
                 findings.append(f"blob {descriptor.digest.short} is damaged")
         return tuple(dict.fromkeys(findings))
 
-    def prune(self, *, before: datetime) -> Pruned:
+    def use(self) -> contextlib.AbstractContextManager[None]:
+        """While blobs come that no named image has yet; any number of processes may."""
+        return lock(self.root / ".using", shared=True)
+
+    def prune(self, *, before: datetime, alone: bool = False) -> Pruned:
         """Remove blobs that no named image has, and leftovers, written before a time.
 
-        Younger ones may belong to a build that is running.
+        Younger ones may belong to a build that is running; with `alone`, `StateError` while somebody does `use` this.
         """
         removed = size = 0
-        with lock(self._lock_path):
+        with self._unused() if alone else contextlib.nullcontext(), lock(self._lock_path):
             keep = {descriptor.digest.hex for descriptor in self._reachable(_raise).values()}
             for path in (*self._files(self._blobs), *self._files(self.root / "ingest")):
                 status = path.stat()
@@ -164,6 +168,15 @@ class Store:
                     path.unlink()
                     removed, size = removed + 1, size + status.st_size
         return Pruned(removed, size)
+
+    @contextlib.contextmanager
+    def _unused(self) -> Iterator[None]:
+        try:
+            with lock(self.root / ".using", wait=False):
+                yield
+        except StateError as error:
+            hint = "wait for it to end, or leave alone what is younger than a day: without --now"
+            raise StateError(f"a build is using {self.root}", hint=hint) from error
 
     @staticmethod
     def _files(folder: Path) -> tuple[Path, ...]:

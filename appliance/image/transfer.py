@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 _MOST_NESTED = 8
 _T = TypeVar("_T")
+_I = TypeVar("_I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +90,40 @@ def fetch(
         return store.get(descriptor) if store.keep(descriptor) else source.document(descriptor)
 
     tree = walk(root, data, read=read)
-    missing = [blob for blob in tree.blobs if not store.keep(blob)]
-    size = sum(blob.size for blob in missing)
+    brought = bring(((blob, source) for blob in tree.blobs), store=store, title=title, sink=sink)
+    for descriptor, document in tree.documents:
+        store.put_document(document, descriptor.media_type)
+    return Transferred(root, brought.size, there=brought.there)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What came into the store: its bytes; how many blobs were there before."""
+
+    size: int
+    there: int
+
+
+def bring(
+    wanted: Iterable[tuple[Descriptor, Source]], *, store: Store, title: str, sink: Sink = events.silent
+) -> Brought:
+    """Bring blobs into the store that it lacks, each from its source and once, several at a time.
+
+    Raises `TransferFailed` for bytes that have another digest than they were named by.
+    """
+    unique = {blob.digest: (blob, source) for blob, source in wanted}
+    missing = [(blob, source) for blob, source in unique.values() if not store.keep(blob)]
+    size = sum(blob.size for blob, _ in missing)
     with events.task(sink, title, title, total=size) as count:
         counter = _Counter(count)
 
-        def bring(blob: Descriptor) -> None:
+        def one(item: tuple[Descriptor, Source]) -> None:
+            blob, source = item
             with source.blob(blob) as content:
                 store.put(content, blob.digest, size=blob.size, progress=counter)
 
-        _each(missing, bring, counter)
-    for descriptor, document in tree.documents:
-        store.put_document(document, descriptor.media_type)
-    return Transferred(root, size, there=len(tree.blobs) - len(missing))
+        _each(missing, one, counter)
+    return Brought(size, len(unique) - len(missing))
 
 
 def send(
@@ -161,7 +183,7 @@ class _Counter:
         self._stopped = True
 
 
-def _each(items: Iterable[Descriptor], work: Callable[[Descriptor], _T], counter: _Counter) -> list[_T]:
+def _each(items: Iterable[_I], work: Callable[[_I], _T], counter: _Counter) -> list[_T]:
     """What `work` gives for each item, `AT_ONCE` of them at a time; the first failure ends all."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="transfer") as pool:
         futures = [pool.submit(work, item) for item in items]

@@ -5,39 +5,52 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from appliance.recipe.kubefile import assignments
+from appliance.image.emulation import host_platform
+from appliance.recipe.instructions import assignments
 from appliance.recipe.shellwords import expand, split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from appliance.image.oci import Platform
-    from appliance.recipe.kubefile import Instruction
+    from appliance.recipe.instructions import Instruction
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_OF_PLATFORM = re.compile(r"\$(?:\{(ARCH|TARGET(?:ARCH|OS|PLATFORM))\}|(ARCH|TARGET(?:ARCH|OS|PLATFORM))\b)")
 
 
 class Values:
-    """Grows with each ARG and ENV. ENV wins over ARG, both over the platform's names."""
+    """The values of one stage; grows with each ARG and ENV. ENV wins over ARG, both over the platform's names.
 
-    def __init__(self, platform: Platform, given: Mapping[str, str], *, escape: str) -> None:
+    `before` are the values of the ARGs before the first FROM: one counts here only where it is declared again.
+    """
+
+    def __init__(
+        self, platform: Platform, given: Mapping[str, str], *, escape: str, before: Mapping[str, str] | None = None
+    ) -> None:
         self.env: dict[str, str] = {}
+        self.arguments: dict[str, str] = {}
         self.escape = escape
         self._given = given
-        self._arguments: dict[str, str] = {}
-        self._before_from: dict[str, str] = {}
+        self._before = before or {}
+        host = host_platform()
         self._known = {
             "ARCH": platform.architecture,
             "TARGETARCH": platform.architecture,
             "TARGETOS": platform.os,
             "TARGETPLATFORM": str(platform),
+            "TARGETVARIANT": "",
+            "BUILDARCH": host.architecture,
+            "BUILDOS": host.os,
+            "BUILDPLATFORM": str(host),
+            "BUILDVARIANT": "",
         }
 
     @property
     def all(self) -> dict[str, str]:
         """Every name that has a value now."""
-        return {**self._known, **self._arguments, **self.env}
+        return {**self._known, **self.arguments, **self.env}
 
     def expand(self, instruction: Instruction, text: str) -> str:
         """A word with its values in place; `RecipeError` at the instruction for one that cannot be read."""
@@ -46,14 +59,28 @@ class Values:
         except ValueError as error:
             raise instruction.error(str(error), hint="close quotes and braces") from error
 
+    def fill(self, instruction: Instruction, text: str) -> str:
+        """A here-document with its values in place, its quotes as they stand."""
+        try:
+            return expand(text, self.all, escape=self.escape, quotes=False)
+        except ValueError as error:
+            raise instruction.error(str(error), hint="close braces, or quote the here-document's word") from error
+
     def words(self, instruction: Instruction) -> Sequence[str]:
         """The words of an instruction, expanded."""
-        return [self.expand(instruction, word) for word in raw_words(instruction, escape=self.escape)]
+        return [self.expand(instruction, word) for word in instruction.raw_words(escape=self.escape)]
+
+    def pairs(self, instruction: Instruction, written: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Names and values as written, expanded."""
+        return {self.expand(instruction, name): self.expand(instruction, value) for name, value in written}
 
     def assigned(self, instruction: Instruction) -> dict[str, str]:
         """What an ENV or LABEL says."""
-        pairs = assignments(instruction, escape=self.escape)
-        return {self.expand(instruction, name): self.expand(instruction, value) for name, value in pairs}
+        return self.pairs(instruction, assignments(instruction, escape=self.escape))
+
+    def for_site(self, command: str) -> str:
+        """A command that runs at the site: what is known there only stays as written, the platform's names do not."""
+        return _OF_PLATFORM.sub(lambda match: self._known[match[1] or match[2]], command)
 
     def set(self, instruction: Instruction) -> None:
         """Carry out an ENV."""
@@ -68,22 +95,13 @@ class Values:
             name, equals, default = word.partition("=")
             _check_name(instruction, name)
             if name in self._given:
-                self._arguments[name] = self._given[name]
+                self.arguments[name] = self._given[name]
             elif equals:
-                self._arguments[name] = self.expand(instruction, default)
-            elif name in self._before_from:
-                self._arguments[name] = self._before_from[name]
-
-    def begin_stage(self) -> None:
-        """Carry out a FROM: an ARG before it counts after it only where it is declared again."""
-        self._before_from, self._arguments = self._arguments, {}
+                self.arguments[name] = self.expand(instruction, default)
+            elif name in self._before:
+                self.arguments[name] = self._before[name]
 
 
 def _check_name(instruction: Instruction, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise instruction.error(f"{name!r} cannot be a name", hint="expected letters, digits and _")
-
-
-def raw_words(instruction: Instruction, *, escape: str) -> Sequence[str]:
-    """The words of an instruction as written, in either form."""
-    return instruction.words if instruction.words is not None else split_words(instruction.text, escape=escape)

@@ -29,7 +29,6 @@ TEXTS = ("services/", "etc/", "manifests/")
 SCRIPTS = ("scripts/", "services/")
 DOCS = ("docs/",)
 HOST_RUNTIME = "host"
-REFERENCE_ANNOTATION = "vnd.appliance.image.reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,8 @@ def platform_image(bundle: VerifiedBundle | UnverifiedBundle, architecture: str)
     """What the bundle's image is on Linux with `architecture` (``amd64``); `BundleError` when it is not for that."""
     index = oci.index_from_json(bundle.read(bundle.manifest.image))
     platform = oci.Platform("linux", architecture)
-    for child in index.manifests:
-        if child.platform == platform and REFERENCE_ANNOTATION not in child.annotations:
+    for there, child in index.rootfs:
+        if there == platform:
             manifest = oci.manifest_from_json(bundle.read(child.digest))
             return PlatformImage(child.digest, manifest, oci.config_from_json(bundle.read(manifest.config.digest)))
     raise BundleError(
@@ -151,10 +150,10 @@ def _host_runtime(bundle: VerifiedBundle, architecture: str) -> HostRuntime:
 def texts(bundle: VerifiedBundle, image: PlatformImage, *, below: tuple[str, ...] = TEXTS) -> tuple[TextFile, ...]:
     """The image's texts `below` these folders, as its layers leave them; what is not UTF-8 is no text.
 
-    A file there of more than 1 MiB is a `BundleError`.
+    A template or a service's file of more than 1 MiB is a `BundleError`; any other such file is no text.
     """
     sources = (bundle.open(layer.digest) for layer in image.manifest.layers)
-    found = layers.read_merged(sources, lambda path: path.startswith(below))
+    found = layers.read_merged(sources, lambda path: path.startswith(below), small=oci.must_be_small)
     return tuple(
         TextFile(path, text, mode) for path, (mode, data) in sorted(found.items()) if (text := _text(data)) is not None
     )

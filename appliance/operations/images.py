@@ -71,7 +71,7 @@ def untag(store: Path, reference: Reference) -> str:
 def prune(store: Path, *, now: bool = False, clock: Clock | None = None) -> Pruned:
     """Remove what no named image has: all of it with `now`, else what is older than `YOUNG`."""
     at = (clock or SystemClock()).now()
-    return Store(store).prune(before=at if now else at - YOUNG)
+    return Store(store).prune(before=at if now else at - YOUNG, alone=now)
 
 
 def diff(store: Path, before: Reference, after: Reference) -> tuple[PlatformDifference, ...]:

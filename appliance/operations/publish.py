@@ -155,14 +155,14 @@ def file_name(config: ImageConfig, architectures: Sequence[str]) -> str:
 
 def _read_image(store: Store, reference: Reference) -> _Image:
     index = oci.index_from_json(store.get(store.resolve(reference)))
-    platforms = sorted({child.platform for child in index.manifests if child.platform}, key=str)
+    platforms = sorted((platform for platform, _ in index.rootfs), key=str)
     data = oci.filter_platforms(index, platforms)
     blobs: dict[Digest, Descriptor] = {}
     rootfs = []
     for child in index.manifests:
         manifest = oci.manifest_from_json(store.get(child))
         blobs |= {descriptor.digest: descriptor for descriptor in (child, manifest.config, *manifest.layers)}
-        if child.platform and manifest.config.media_type == oci.MEDIA_CONFIG:
+        if manifest.config.media_type == oci.MEDIA_CONFIG and child.platform:
             rootfs.append(_Rootfs(child.platform, manifest, oci.config_from_json(store.get(manifest.config))))
     if not rootfs:
         raise BundleError(f"{reference.familiar} is not a cluster image", hint="build it with: appliance build")

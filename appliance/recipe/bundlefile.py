@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from appliance.recipe.yamltext import Document, FieldPath
 
 _SPEC_BYTES = 1 << 20
+_API_VERSION = re.compile(r"^apiVersion:[ \t]*['\"]?(\S+)", re.MULTILINE)
 _EVERY_HOST = "all"
 
 
@@ -122,6 +124,12 @@ class BundleSpec:
     order: tuple[str, ...] = field(default=())
     minimum_installer: str = ""
     upgrades_from: str = ""
+
+
+def is_ours(text: str) -> bool:
+    """Whether a file that is called bundle.yaml means to be one: manifests of Kubernetes are called so, too."""
+    versions = _API_VERSION.findall(text)
+    return not versions or any(version.startswith("appliance/") for version in versions)
 
 
 def load(text: str, *, source: str) -> BundleSpec:

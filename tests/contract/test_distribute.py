@@ -22,7 +22,7 @@ from appliance.distribute.unicast import Unicast
 from appliance.errors import ApplianceError, BundleError, StateError, TransferFailed, Unreachable
 from appliance.files import put_blob
 from appliance.image.blobs import Blob
-from appliance.image.layers import Source, write_layer
+from appliance.image.packing import Source, write_layer
 from appliance.image.trees import Entry, Kind
 from appliance.transport.base import Command
 

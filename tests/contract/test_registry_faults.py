@@ -13,7 +13,8 @@ from support.registry import PASSWORD, USER, Fault, Line, Registry, TestClock, l
 from appliance.errors import ApplianceError, AuthRefused, TransferFailed, TransportError, Unreachable
 from appliance.image.reference import Reference
 from appliance.image.registry.credentials import Credential
-from appliance.image.registry.session import ATTEMPTS, Access
+from appliance.image.registry.patience import ATTEMPTS
+from appliance.image.registry.session import Access
 from appliance.image.store import Store
 from appliance.operations import registries
 from appliance.operations.registries import Registries

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.keeper import Delivery, deliver
 from support.lab import GUEST, OPS, lab_of
-from support.situations import believing, clusterfiles, entering, keeping, machines, packaging, usage
+from support.situations import believing, clusterfiles, collecting, entering, keeping, machines, packaging, usage
 from support.situations.place import Place, Words
 
 from appliance.cli import main
@@ -41,9 +41,9 @@ _TRACE = "find /etc /opt /var/lib/appliance /run/appliance -xdev -type f -printf
 
 SITUATIONS: dict[str, Callable[[Place], Words]] = {
     name: function
-    for module in (usage, clusterfiles, packaging, believing, entering, machines, keeping)
+    for module in (usage, clusterfiles, packaging, collecting, believing, entering, machines, keeping)
     for name, function in vars(module).items()
-    if inspect.isfunction(function) and function.__module__ == module.__name__
+    if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 }
 
 

@@ -19,8 +19,8 @@ from appliance.bundle import manifest, verify
 from appliance.bundle.layout import MANIFEST_OFFSET, STUB_BYTES
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, VerificationError
-from appliance.image import layers, trees
-from appliance.image.layers import Source
+from appliance.image import layers, packing, trees
+from appliance.image.packing import Source
 from appliance.image.tarstream import BLOCK, Limits
 from appliance.image.trees import Entry, Kind
 from appliance.trust import envelope
@@ -168,7 +168,7 @@ class Targets:
             Source(Entry("gone", Kind.REMOVED)),
         )
         out = io.BytesIO()
-        layers.write_layer(entries, out)
+        packing.write_layer(entries, out)
         with layers.decompressed(io.BytesIO(out.getvalue())) as plain:
             return b"".join(iter(lambda: plain.read(1 << 20), b""))
 

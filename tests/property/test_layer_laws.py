@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import BundleError
-from appliance.image import layers, trees
-from appliance.image.layers import Source
+from appliance.image import layers, packing, trees
+from appliance.image.packing import Source
 from appliance.image.trees import Kind
 
 _names = st.sampled_from(["a", "b", "c d", "é", "n" * 120])
@@ -44,7 +44,7 @@ def test_order_times_and_umask_do_not_change_a_layer(
             sources = _make(Path(folder), files, sorted(files), umask=mask, time=stamp)
             random.shuffle(sources)  # type: ignore[attr-defined]
             out = io.BytesIO()
-            layers.write_layer(sources, out)
+            packing.write_layer(sources, out)
             blobs.add(out.getvalue())
     assert len(blobs) == 1
 

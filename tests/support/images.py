@@ -8,9 +8,9 @@ from appliance.bundle.pyruntime.lock import ARCHITECTURES
 from appliance.bundle.pyruntime.runtime import Runtime, RuntimeInput
 from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.digest import Digest
-from appliance.image import layers, oci
-from appliance.image.layers import Source
+from appliance.image import oci, packing
 from appliance.image.oci import Descriptor, ImageConfig, Index, LayerRecord, Manifest, Platform
+from appliance.image.packing import Source
 from appliance.image.reference import Reference
 from appliance.image.store import write_blob
 from appliance.image.trees import Entry, Kind
@@ -58,7 +58,7 @@ def _child(
     return Descriptor(manifest.media_type, manifest.digest, manifest.size, platform=platform)
 
 
-def _layer(store: Store, folder: Path, contents: Mapping[str, bytes | None]) -> layers.Layer:
+def _layer(store: Store, folder: Path, contents: Mapping[str, bytes | None]) -> packing.Layer:
     sources = []
     for path, data in contents.items():
         file = folder / path
@@ -69,10 +69,10 @@ def _layer(store: Store, folder: Path, contents: Mapping[str, bytes | None]) -> 
         file.write_bytes(data)
         mode = 0o755 if data.startswith(b"#!") else 0o644
         sources.append(Source(Entry(path, Kind.FILE, mode, len(data)), file))
-    written: list[layers.Layer] = []
+    written: list[packing.Layer] = []
 
     def write(out: io.BufferedIOBase) -> tuple[Digest, int]:
-        written.append(layers.write_layer(sources, out))  # type: ignore[arg-type]
+        written.append(packing.write_layer(sources, out))  # type: ignore[arg-type]
         return written[0].digest, written[0].size
 
     write_blob(store, write)  # type: ignore[arg-type]

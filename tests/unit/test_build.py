@@ -5,72 +5,20 @@ import os
 import socket
 import tarfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from backports import zstd
+from support.building import NAME, Bench
 
 from appliance.errors import ApplianceError, RecipeError
-from appliance.events import Event, Outcome, TaskFinished, TaskProgress, TaskStarted
+from appliance.events import Outcome, TaskFinished, TaskProgress, TaskStarted
 from appliance.files import lock
 from appliance.image import layers, trees
 from appliance.image.oci import Platform
 from appliance.image.reference import Reference
-from appliance.image.store import Store
 from appliance.operations.build import BuildReport, BuildRequest, build_image, host_platform, inspect, list_images
-
-NAME = Reference.parse("app:1.0.0")
-
-
-class Bench:
-    """A context to write into, a store and a cache."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.context = root / "context"
-        self.context.mkdir()
-        self.store = Store(root / "store")
-        self.events: list[Event] = []
-
-    def write(self, path: str, data: str | bytes = "x", mode: int = 0o644) -> None:
-        full = self.context / path
-        full.parent.mkdir(parents=True, exist_ok=True)
-        full.write_bytes(data.encode() if isinstance(data, str) else data)
-        full.chmod(mode)
-
-    def build(
-        self,
-        kubefile: str,
-        reference: Reference = NAME,
-        *,
-        arguments: Mapping[str, str] | None = None,
-        platforms: tuple[Platform, ...] = (),
-        use_cache: bool = True,
-        cache: str = "cache",
-    ) -> BuildReport:
-        self.write("Kubefile", kubefile)
-        request = BuildRequest(
-            self.context, reference, self.store.root, self.root / cache,
-            arguments=arguments or {}, platforms=platforms, use_cache=use_cache,
-        )  # fmt: skip
-        return build_image(request, sink=self.events.append)
-
-    def tree(self, reference: Reference = NAME) -> dict[str, str]:
-        """The image's files with their contents, its links with their targets, its folders with ``/``."""
-        (rootfs,) = inspect(self.store.root, reference).rootfs
-        folders = []
-        for number, layer in enumerate(rootfs.manifest.layers):
-            folders.append(self.root / f"unpacked-{number}")
-            with self.store.open(layer.digest) as source:
-                layers.unpack(source, folders[-1], diff_id=rootfs.config.layers[number].diff_id)
-        trees.link_trees(folders, self.root / "tree")
-        return {entry.path: self._content(entry) for entry in trees.scan_tree(self.root / "tree")}
-
-    def _content(self, entry: trees.Entry) -> str:
-        if entry.kind is trees.Kind.FILE:
-            return (self.root / "tree" / entry.path).read_text()
-        return f"-> {entry.target}" if entry.kind is trees.Kind.LINK else "/"
 
 
 @pytest.fixture
@@ -168,7 +116,8 @@ def test_add_unpacks_local_archives(bench: Bench, make: Callable[[], bytes]) -> 
         ("ENV A", 2, "has no value"),
         ("ENV 1A=b", 2, "'1A' cannot be a name"),
         ("ARG =b", 2, "'' cannot be a name"),
-        ("COPY big etc/", 2, "etc/big has 1048577 bytes"),
+        ("COPY big services/", 2, "services/big has 1048577 bytes"),
+        ("COPY big etc/big.j2", 2, "etc/big.j2 has 1048577 bytes"),
         ("COPY deep d", 2, "lies deeper than 200 folders"),
         ("RUN mkdir -p $(printf 'a/%.0s' $(seq 250))", 2, "lies deeper than 200 folders"),
         ("LABEL a=1 b", 2, "not NAME=VALUE"),
@@ -176,11 +125,18 @@ def test_add_unpacks_local_archives(bench: Bench, make: Callable[[], bytes]) -> 
         ("RUN echo why >&2; exit 3", 2, "ended with status 3: why"),
         ("RUN mkfifo pipe", 2, "device, socket or pipe"),
         ("RUN ln -s /etc/passwd x", 2, "leads out of the image"),
-        ("COPY --from=x a b", 2, "not supported yet: COPY --from"),
-        ("ADD https://x/y b", 2, "not supported yet: ADD of a URL"),
-        ("IMAGE nginx", 2, "not supported yet: IMAGE"),
-        ("FROM scratch", 2, "not supported yet: a second FROM"),
-        ("RUN --mount=type=cache,target=/x true", 2, "not supported yet: RUN --mount"),
+        ("COPY --from=x:1 a b", 2, "no image x:1 in the store"),
+        ("COPY --from=3 a b", 2, "there is no stage 3 before this one"),
+        ("COPY https://x/y.git b", 2, "a git repository is not fetched"),
+        ("ADD --checksum=sha256:00 https://localhost/y b", 2, "'sha256:00' is not a checksum"),
+        ("ADD --checksum=sha256:00 a b", 2, "--checksum is for a URL"),
+        ("FROM --platform=linux/arm64 scratch", 2, "this FROM is for linux/arm64, the build for linux/amd64"),
+        ("RUN --mount=type=secret,target=/x true", 2, "type=secret is not given to a RUN"),
+        ("RUN --mount=type=disk,target=/x true", 2, "no mount of type 'disk'"),
+        ("RUN --mount=type=cache true", 2, "a mount needs a target"),
+        ("RUN --mount=type=cache,target=/etc/none/such true", 2, "nothing can be mounted at /etc/none/such"),
+        ("RUN --mount=source=nothing,target=x true", 2, "there is no 'nothing' in the context"),
+        ("RUN --security=insecure true", 2, "always contained"),
     ],
 )
 def test_what_cannot_be_done_is_refused_at_its_line(bench: Bench, kubefile: str, line: int, words: str) -> None:
@@ -419,6 +375,15 @@ def test_bundle_yaml_beside_the_kubefile_stands_in_the_config(bench: Bench) -> N
     assert (config.spec.name, config.spec.version, config.spec.epoch) == ("db", "2.0.0", 4)
     assert config.ignored == ("EXPOSE 80",)
     assert config.labels == {"org.opencontainers.image.authors": "me"}
+
+
+def test_a_manifest_that_is_called_bundle_yaml_describes_nothing(bench: Bench) -> None:
+    bench.write("bundle.yaml", "# crds\n---\napiVersion: apiextensions.k8s.io/v1\nkind: X\n---\napiVersion: v1\n")
+    report = bench.build("FROM scratch\nCOPY . manifests")
+    assert bench.config().spec.name == "app"
+    assert report.warnings == (
+        f"{bench.context}/bundle.yaml: its apiVersion is not appliance/v1, so it does not describe this bundle",
+    )
 
 
 def test_each_platform_has_its_own_rootfs(bench: Bench) -> None:

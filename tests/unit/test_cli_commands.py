@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from support import commandline
+from support import commandline, images
 from support.shell import ROOT
 
+from appliance.cli import main
 from appliance.cli.options import EVERYWHERE
+from appliance.image.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 CONTEXTS = [commandline.root(), *commandline.commands()]
 LEAVES = [context for context in CONTEXTS if not isinstance(context.command, click.Group)]
@@ -69,3 +72,16 @@ def loaded(program: Sequence[str]) -> set[str]:
 )
 def test_the_start_loads_no_library_that_is_slow(program: list[str]) -> None:
     assert loaded(program).isdisjoint(SLOW)
+
+
+@pytest.mark.parametrize("words", [["--store", "{said}", "images"], ["images", "--store", "{said}"]])
+def test_what_an_option_says_counts_before_the_environment(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, environment = tmp_path / "said", tmp_path / "environment"
+    images.put_image(Store(said), tmp_path / "scratch", [{"bin/a": b"a"}])
+    monkeypatch.setenv("APPLIANCE_STORE", str(environment))
+    assert main.run([word.format(said=said) for word in words], bundle=None) == 0
+    assert "demo:1.2.0" in capsys.readouterr().out
+    assert main.run(["images"], bundle=None) == 0
+    assert "no image yet" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from appliance.bundle import manifest
 from appliance.bundle.layout import LIMITS
 from appliance.inventory.facts import NEEDED_COMMANDS
 from appliance.plan.render import Values
-from appliance.recipe import kubefile
+from appliance.recipe import instructions
 from appliance.recipe.schema import load_schema
 from appliance.trust import envelope
 
@@ -139,7 +139,7 @@ def test_the_bounds_of_signatures_are_those_of_the_code() -> None:
 
 
 FIELDS = {
-    "docs/formats/kubefile.md": kubefile._EXPECTED,
+    "docs/formats/kubefile.md": instructions._EXPECTED,
     "docs/formats/bundle-yaml.md": [
         *load_schema("bundle")["properties"],
         *load_schema("bundle")["properties"]["requirements"]["items"]["properties"],

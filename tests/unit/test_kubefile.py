@@ -1,7 +1,8 @@
 import pytest
 
 from appliance.errors import RecipeError
-from appliance.recipe.kubefile import Instruction, Kubefile, parse
+from appliance.recipe.instructions import Instruction
+from appliance.recipe.kubefile import Kubefile, parse
 
 
 def read(text: str) -> Kubefile:
@@ -72,9 +73,19 @@ def test_instructions_after_a_here_document_have_their_lines() -> None:
         ("FROM a b", "Kubefile:1", "FROM takes an image", "expected FROM"),
         ("FROM scratch\nCOPY --form=x a b", "Kubefile:2", "no flag --form", "--from"),
         ("FROM scratch\nRUN <<EOF\na\n", "Kubefile:2", "EOF has no end", "end it with EOF"),
-        ("FROM scratch\nLAUNCH a", "Kubefile:2", "JSON list", "expected LAUNCH"),
-        ('FROM scratch\nLAUNCH ["a"]\nLAUNCH ["b"]', "Kubefile:3", "a second time", "keep one"),
-        ('FROM scratch\nCMD a\nLAUNCH ["b"]', "Kubefile:3", "exclude each other", "keep one"),
+        ("FROM scratch\nLAUNCH a", "Kubefile:2", "there is no app a", "declare it with APP"),
+        ("FROM scratch\nAPP a local://x\nLAUNCH b", "Kubefile:3", "there is no app b", "there are: a"),
+        ('FROM scratch\nAPPCMDS a ["x"]', "Kubefile:2", "there is no app a", "declare it with APP"),
+        ("FROM scratch\nAPPCMDS a x", "Kubefile:2", "APPCMDS takes a name and a JSON list", "expected APPCMDS"),
+        ("FROM scratch\nCMDS x", "Kubefile:2", "CMDS takes a JSON list", "expected CMDS"),
+        ("FROM x\nAPP a local://x\nCNI a local://y", "Kubefile:3", "the app a is here already", "its own name"),
+        ("FROM x\nAPP a", "Kubefile:2", "APP needs 2 words", "expected APP NAME SCHEME://PATH"),
+        ('FROM x\nLAUNCH a\nCMDS ["b"]', "Kubefile:3", "LAUNCH and CMDS exclude each other", "keep one"),
+        ("FROM x\nLAUNCH a\nENV a=b", "Kubefile:2", "LAUNCH is not the last instruction", "move it to the end"),
+        ('FROM x\nCMDS ["a"]\nENV a=b', "Kubefile:2", "CMDS is not the last instruction", "move it to the end"),
+        ("FROM x # the base", "Kubefile:1", "FROM takes an image alone", "a comment on a line of its own"),
+        ('FROM x\nLAUNCH ["a"]\nLAUNCH ["b"]', "Kubefile:3", "a second time", "keep one"),
+        ('FROM x\nCMD a\nLAUNCH ["b"]', "Kubefile:3", "exclude each other", "keep one"),
         ("FROM scratch\nRUN a\0", "Kubefile:2", "holds a NUL", ""),
         ("# escape=x\nFROM scratch", "Kubefile:1", "cannot be the escape character", "expected \\ or `"),
         ("# escape=`\n# escape=`\nFROM scratch", "Kubefile:2", "twice", "keep one"),

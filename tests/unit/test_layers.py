@@ -11,8 +11,8 @@ from backports import zstd
 
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError
-from appliance.image import layers, trees
-from appliance.image.layers import Source
+from appliance.image import compression, layers, packing, trees
+from appliance.image.packing import Source
 from appliance.image.tarstream import Limits
 from appliance.image.trees import Entry, Kind
 
@@ -21,9 +21,9 @@ def sources_of(root: Path) -> list[Source]:
     return [Source(e, root / e.path if e.kind is Kind.FILE else None) for e in trees.scan_tree(root)]
 
 
-def pack(sources: list[Source]) -> tuple[bytes, layers.Layer]:
+def pack(sources: list[Source]) -> tuple[bytes, packing.Layer]:
     out = io.BytesIO()
-    layer = layers.write_layer(sources, out)
+    layer = packing.write_layer(sources, out)
     return out.getvalue(), layer
 
 
@@ -90,8 +90,8 @@ def test_the_bytes_of_a_layer_do_not_depend_on_the_number_of_threads(
     (root / "data").write_bytes(os.urandom(1 << 20) * 12 + bytes(5 << 20))
     digests = set()
     for workers in (1, 2, 7):
-        parameters = dict(layers._PINNED) | {zstd.CompressionParameter.nb_workers: workers}
-        monkeypatch.setattr(layers, "_PINNED", parameters)
+        parameters = dict(compression._PINNED) | {zstd.CompressionParameter.nb_workers: workers}
+        monkeypatch.setattr(compression, "_PINNED", parameters)
         digests.add(pack(sources_of(root))[1].digest)
     assert len(digests) == 1
 
@@ -270,6 +270,7 @@ def test_texts_are_read_without_unpacking_and_big_ones_refused(tmp_path: Path) -
     )
     found = layers.read_merged([io.BytesIO(blob)], lambda path: not path.startswith("bin/"))
     assert found == {"services/a.service": (0o644, b"[Unit]\n"), "etc/x": (0o600, b"")}
+    assert "bin/big" not in layers.read_merged([io.BytesIO(blob)], lambda _: True, small=lambda _: False)
     with pytest.raises(BundleError, match="bin/big"):
         layers.read_merged([io.BytesIO(blob)], lambda _: True)
 

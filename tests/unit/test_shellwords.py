@@ -48,7 +48,7 @@ def test_another_escape_character_leaves_backslashes_alone() -> None:
         ("${X", "modifier"),
         ("${X:-a", "without its }"),
         ("${}", "without a name"),
-        ("${X#a}", "modifier"),
+        ("${X#a", "without its }"),
         ("${NONE:?give it}", "give it"),
     ],
 )

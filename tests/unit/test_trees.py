@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import StateError
-from appliance.image import layers, trees
-from appliance.image.layers import Source
+from appliance.image import layers, packing, trees
+from appliance.image.packing import Source
 from appliance.image.trees import Entry, Kind
 
 
@@ -27,7 +27,7 @@ def layer(tmp_path: Path) -> Path:
 def unpacked(folder: Path, source: Path, *marks: Entry) -> Path:
     out = io.BytesIO()
     entries = [Source(e, source / e.path if e.kind is Kind.FILE else None) for e in trees.scan_tree(source)]
-    layers.write_layer([*entries, *map(Source, marks)], out)
+    packing.write_layer([*entries, *map(Source, marks)], out)
     layers.unpack(io.BytesIO(out.getvalue()), folder)
     return folder
 

@@ -14,7 +14,7 @@ from appliance.recipe import kubefile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from appliance.recipe.kubefile import Instruction
+    from appliance.recipe.instructions import Instruction
 
 _COMMANDS = frozenset(("install", "upgrade", "template"))
 _SETS = ("--set", "--set-string")

@@ -15,7 +15,7 @@ from appliance.digest import Digest
 from appliance.errors import AuthRefused, BundleError, RecipeError, TransferFailed
 from appliance.files import COPY_BYTES
 from appliance.image.oci import DOCUMENT_BYTES, INDEXES, MANIFESTS, Descriptor
-from appliance.image.registry.session import PassingFault, Patience
+from appliance.image.registry.patience import PassingFault, Patience
 from appliance.image.registry.upload import Upload
 from appliance.image.sources import Sent
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from appliance.image.reference import Reference
-    from appliance.image.registry.session import Answer, Session
+    from appliance.image.registry.answers import Answer
+    from appliance.image.registry.session import Session
     from appliance.image.registry.upload import Open
 
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))

@@ -1,30 +1,29 @@
 """`Session`: HTTP with one registry. The door to httpx: its exceptions end here.
 
-Each request shows what the registry asked for (RFC 7617 basic, or distribution's token flow) and only to it; answers
-that pass with time (429, 5xx, a cut line) are a `PassingFault`, which `Patience` waits out.
+Each request shows what the registry asked for (see `Login`) and only to it; answers that pass with time (429, 5xx, a
+cut line) are a `PassingFault`, which `Patience` waits out.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ipaddress
-import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
 from appliance.clock import Clock, SystemClock
-from appliance.errors import ApplianceError, AuthRefused, RecipeError, TransferFailed, TransportError, Unreachable
+from appliance.errors import ApplianceError, RecipeError, TransferFailed, TransportError, Unreachable
 from appliance.image.oci import DOCUMENT_BYTES
 from appliance.image.reference import DEFAULT_REGISTRY
-from appliance.image.registry import challenge
+from appliance.image.registry.answers import Answer, login_needed, said
+from appliance.image.registry.login import Login
+from appliance.image.registry.patience import PassingFault, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
     from appliance.image.registry.credentials import Credential
 
-ATTEMPTS = 6
-_FIRST_WAIT = 0.5
-_LONGEST_WAIT = 30.0
 _CONNECT_SECONDS = 10.0
 _PIECE_BYTES = 256 << 10
 _PASSING = frozenset(
@@ -49,10 +45,8 @@ _PASSING = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     )
 )
-_REFUSED = frozenset((HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
 _DOCKER_HUB = "registry-1.docker.io"
 _CERTIFICATES = Path("/etc/docker/certs.d")
-_CLIENT_ID = "appliance"
 _EVERY: Mapping[str, str] = {"User-Agent": "appliance", "Accept-Encoding": "identity"}
 
 Content = bytes | Callable[[], Iterator[bytes]]
@@ -72,45 +66,6 @@ class Access:
     chunk: int = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer, its body read; names of headers are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    url: str
-
-
-class PassingFault(Exception):
-    """It did not work this time; `error` is what to say when it never does, `after` how long to wait (seconds)."""
-
-    def __init__(self, error: ApplianceError, *, after: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after = after
-
-
-class Patience:
-    """Waits between the attempts of one piece of work, longer each time; after `ATTEMPTS` it is at an end."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._faults = 0
-
-    def wait(self, fault: PassingFault) -> None:
-        """Wait before the next attempt, or raise what the fault stands for."""
-        self._faults += 1
-        if self._faults >= ATTEMPTS:
-            raise fault.error from fault
-        grown = self._clock.jitter(_FIRST_WAIT * 2 ** (self._faults - 1))
-        self._clock.sleep(min(max(grown, fault.after or 0.0), _LONGEST_WAIT))
-
-    def renew(self) -> None:
-        """Count from the start again: it went on."""
-        self._faults = 0
-
-
 class Session:
     """Requests to one registry, from any number of threads. `credential` is what we may show when asked."""
 
@@ -122,9 +77,7 @@ class Session:
         self.clock = clock or SystemClock()
         host = _DOCKER_HUB if registry == DEFAULT_REGISTRY else registry
         self._base = f"{'http' if access.plain_http else 'https'}://{host}"
-        self._credential = credential
-        self._shown: dict[tuple[str, ...], str] = {}
-        self._lock = threading.Lock()
+        self._login = Login(registry, credential, self._exchange, plain=access.plain_http)
         self._answered = False
         self._client = httpx.Client(
             verify=_trust(registry, access),
@@ -185,10 +138,9 @@ class Session:
 
     def refusal(self, answer: Answer, what: str) -> ApplianceError:
         """The error for an answer that is none of those expected; `what` is what was wanted of the registry."""
-        said = _said(answer)
-        message = f"the registry does not {what}: {said}"
+        message = f"the registry does not {what}: {said(answer)}"
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return self._login_needed(message)
+            return login_needed(message, self.registry)
         return TransferFailed(message, where=self.registry, hint="look at the registry's own log")
 
     @contextlib.contextmanager
@@ -202,13 +154,13 @@ class Session:
     ) -> Iterator[httpx.Response]:
         full = str(httpx.URL(self._base).join(url)) if url.startswith("/") else url
         ours = httpx.URL(full).netloc == httpx.URL(self._base).netloc
-        shown = self._shown.get(scopes, "") if ours else ""
+        shown = self._login.shown(scopes) if ours else ""
         with contextlib.ExitStack() as stack:
             response = stack.enter_context(self._try(method, full, {**headers, **_authorization(shown)}, content))
             if response.status_code == HTTPStatus.UNAUTHORIZED and ours:
                 asked = response.headers.get_list("www-authenticate")
                 self._answer(response)
-                shown = self._log_in(", ".join(asked), scopes, refused=shown)
+                shown = self._login.answer(", ".join(asked), scopes, refused=shown)
                 response = stack.enter_context(self._try(method, full, {**headers, **_authorization(shown)}, content))
             yield response
 
@@ -224,7 +176,7 @@ class Session:
             if response.status_code in _PASSING:
                 answer = self._answer(response)
                 error = TransferFailed(
-                    f"the registry does not answer as it should: {_said(answer)}",
+                    f"the registry does not answer as it should: {said(answer)}",
                     where=self.registry,
                     hint="try again later",
                 )
@@ -233,62 +185,9 @@ class Session:
         finally:
             response.close()
 
-    def _log_in(self, asked: str, scopes: tuple[str, ...], *, refused: str) -> str:
-        """What to show from now on; `AuthRefused` when that is what was refused, or we have nothing."""
-        with self._lock:
-            now = self._shown.get(scopes, "")
-            if now and now != refused:
-                return now
-            found = {one.scheme: one.parameters for one in reversed(challenge.parse(asked))}
-            if "bearer" in found:
-                shown = f"Bearer {self._token(found['bearer'], scopes)}"
-            elif "basic" in found and self._credential and self._credential.username:
-                pair = f"{self._credential.username}:{self._credential.secret}"
-                shown = f"Basic {base64.b64encode(pair.encode()).decode()}"
-            else:
-                raise self._login_needed("the registry asks who we are, and we have nothing that it takes")
-            if shown == refused:
-                raise self._login_needed("the registry refuses the user or password")
-            self._shown[scopes] = shown
-            return shown
-
-    def _token(self, parameters: Mapping[str, str], scopes: tuple[str, ...]) -> str:
-        """Distribution's token flow; with an identity token, its OAuth 2 form."""
-        realm = parameters.get("realm", "")
-        if not realm.startswith("https://") and not (realm.startswith("http://") and self._base.startswith("http://")):
-            raise TransportError(
-                f"the registry sends us for a token to {realm[:200]!r}, which has no TLS", where=self.registry
-            )
-        wanted = list(scopes) or parameters.get("scope", "").split()
-        fields = {"service": parameters["service"]} if "service" in parameters else {}
-        secret = self._credential
-        if secret and not secret.username:
-            form = {**fields, "grant_type": "refresh_token", "client_id": _CLIENT_ID, "refresh_token": secret.secret}
-            body = str(httpx.QueryParams({**form, "scope": " ".join(wanted)})).encode()
-            kind = {"Content-Type": "application/x-www-form-urlencoded"}
-            with self._try("POST", realm, kind, body) as response:
-                return self._token_in(self._answer(response))
-        pairs = [*fields.items(), *(("scope", scope) for scope in wanted)]
-        headers: dict[str, str] = {}
-        if secret:
-            pair = base64.b64encode(f"{secret.username}:{secret.secret}".encode()).decode()
-            headers["Authorization"] = f"Basic {pair}"
-        url = str(httpx.URL(realm).copy_merge_params(pairs))  # type: ignore[arg-type]  # pairs repeat "scope"
-        with self._try("GET", url, headers, b"") as response:
-            return self._token_in(self._answer(response))
-
-    def _token_in(self, answer: Answer) -> str:
-        if answer.status in _REFUSED:
-            raise self._login_needed(f"the registry's token server refuses us: {_said(answer)}")
-        with contextlib.suppress(ValueError, KeyError, AttributeError):
-            document = json.loads(answer.body)
-            token = document.get("token") or document["access_token"]
-            if answer.status == HTTPStatus.OK and isinstance(token, str) and token.isprintable():
-                return token
-        raise TransferFailed(f"the registry's token server gives no token: {_said(answer)}", where=self.registry)
-
-    def _login_needed(self, message: str) -> AuthRefused:
-        return AuthRefused(message, where=self.registry, hint=f"log in: appliance login {self.registry}")
+    def _exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        with self._try(method, url, headers, content) as response:
+            return self._answer(response)
 
     def _answer(self, response: httpx.Response) -> Answer:
         body = bytearray()
@@ -375,14 +274,3 @@ def _lower(response: httpx.Response) -> dict[str, str]:
 
 def _seconds(text: str) -> float | None:
     return float(text) if text.isdecimal() else None
-
-
-def _said(answer: Answer) -> str:
-    """What a registry says went wrong (distribution-spec, § Error Codes), or its status."""
-    status = f"status {answer.status}"
-    with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, AttributeError):
-        document: Any = json.loads(answer.body)
-        first = document["errors"][0]
-        words = str(first.get("message") or first.get("code") or "")[:300]
-        return f"{words} ({status})" if words.isprintable() and words else status
-    return status

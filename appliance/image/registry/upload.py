@@ -14,14 +14,15 @@ from urllib.parse import urljoin
 
 from appliance.errors import TransferFailed
 from appliance.files import COPY_BYTES
-from appliance.image.registry.session import PassingFault, Patience
+from appliance.image.registry.patience import PassingFault, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from appliance.files import Source as Bytes
     from appliance.image.oci import Descriptor
-    from appliance.image.registry.session import Answer, Session
+    from appliance.image.registry.answers import Answer
+    from appliance.image.registry.session import Session
 
 Open = Callable[[int], AbstractContextManager["Bytes"]]
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]+)")
