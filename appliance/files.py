@@ -234,10 +234,14 @@ def has_blob(folder: Path, digest: Digest, size: int) -> bool:
 
 @contextlib.contextmanager
 def lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
-    """Hold a lock on `path`, alone unless `shared`; with ``wait=False`` one held elsewhere raises `StateError`."""
+    """Hold a lock on `path`, alone unless `shared`; with ``wait=False`` one held elsewhere raises `StateError`.
+
+    A folder is locked itself; a file is made.
+    """
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        how = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+        descriptor = os.open(path, how | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))

@@ -22,6 +22,7 @@ from appliance.cli.proposals import (
 from appliance.cli.settings import Settings, settings_options
 from appliance.cli.targets import carry, opened, read_clusterfile, show_checks, target_of, terms_of, wanted_cluster
 from appliance.cli.text import table
+from appliance.cli.ways import WayOptions, way_options
 from appliance.errors import PreflightFailed, StateError
 from appliance.inventory import scan as scanning
 from appliance.inventory.preflight import Verdict
@@ -171,13 +172,7 @@ def plan(
 @bundle_argument
 @_clusterfile_option
 @click.option("--plan", "saved", type=FILE, metavar="PLAN", help="carry out this plan, if the site did not change")
-@click.option(
-    "--method",
-    type=click.Choice(["auto", "unicast"]),
-    default="auto",
-    expose_value=False,
-    help="how blobs reach the hosts; both mean over each host's own SSH connection",
-)
+@way_options
 @_terms_options
 @trust_options
 @access_options
@@ -193,6 +188,7 @@ def apply(
     yes: bool,
     at_once: int,
     take_over: bool,
+    way: WayOptions,
     trust: Trust,
     access: AccessOptions,
 ) -> None:
@@ -201,7 +197,7 @@ def apply(
     Example: appliance apply etcd.run -f cluster.yaml --yes
     """
     with opened(session, bundle, trust) as verified:
-        target = target_of(session, wanted_cluster(session, file, settings, verified), access)
+        target = target_of(session, way.over(wanted_cluster(session, file, settings, verified)), access)
         proposed = _install(session, verified, target)
         if saved:
             _require_saved(saved, proposed)
@@ -216,6 +212,7 @@ def apply(
 @click.option("--worker", "-n", "--nodes", "nodes", metavar="ADDRESSES", help="short for a role's hosts")
 @click.option("--name", metavar="NAME", default="", help="the cluster's name (the bundle's)")
 @settings_options
+@way_options
 @_terms_options
 @trust_options
 @access_options
@@ -233,6 +230,7 @@ def run(
     yes: bool,
     at_once: int,
     take_over: bool,
+    way: WayOptions,
     trust: Trust,
     access: AccessOptions,
 ) -> None:
@@ -261,7 +259,7 @@ def run(
             ssh=ssh,
             hosts=groups,
         )
-        target = target_of(session, settings.over(cluster, propose.description(verified)), access)
+        target = target_of(session, way.over(settings.over(cluster, propose.description(verified))), access)
         proposed = _install(session, verified, target)
         terms = terms_of(session, at_once=at_once, take_over=take_over)
         carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)

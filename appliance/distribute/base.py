@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from appliance.errors import StateError
+from appliance.files import read_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,10 @@ def unheard(done: int, total: int) -> None:
     """The default `Progress`."""
 
 
+def unsaid(sentence: str) -> None:
+    """The default for what is said to people."""
+
+
 class BlobSource(Protocol):
     """Where blobs are read on the operator's side."""
 
@@ -36,20 +41,36 @@ class BlobSource(Protocol):
         """The blob's bytes, checked while they are read. Raises `StateError` when there are none, or others."""
         ...
 
+    def read(self, digest: Digest, offset: int, size: int) -> bytes:
+        """Some of the blob's bytes, unchecked: who takes them compares them with what `open` gave before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Who hears how a transfer goes: bytes that the host has confirmed and the total, and sentences for people."""
+
+    progress: Progress = unheard
+    say: Callable[[str], None] = unsaid
+
+
+NOBODY = Hearing()
+
 
 class Distributor(Protocol):
-    """A way to bring blobs to one host."""
+    """A way to bring blobs to hosts; each host's lane calls it with its own line, several at a time."""
 
     def send(
         self,
         transport: Transport,
         blobs: Sequence[Blob],
         *,
+        host: str,
         source: BlobSource,
         runtime: Digest | None,
-        progress: Progress = unheard,
+        hearing: Hearing = NOBODY,
     ) -> None:
-        """Bring those of `blobs` that the host lacks into its store.
+        """Bring those of `blobs` that `host`, to which `transport` is a line, lacks into its store.
 
         `runtime` is the host runtime that receives; None is the plain way, for which a shell suffices. Afterwards each
         blob is on the host, hashed there and synced. Raises `TransferFailed`, `Unreachable`, or what `source` raises.
@@ -65,14 +86,24 @@ class BlobFolder:
 
     def open(self, digest: Digest) -> BinaryIO:
         """See `BlobSource.open`; hashed again, in the one pass that reads it."""
-        path = self.folder / digest.hex
         try:
-            raw = _CheckedFile(path, digest)
+            raw = _CheckedFile(self.folder / digest.hex, digest)
         except FileNotFoundError as error:
-            raise StateError(
-                f"the blob {digest.short} is not in {self.folder}", hint="run the command again with the bundle at hand"
-            ) from error
+            raise self._missing(digest) from error
         return io.BufferedReader(raw, 1 << 20)
+
+    def read(self, digest: Digest, offset: int, size: int) -> bytes:
+        """See `BlobSource.read`."""
+        try:
+            with (self.folder / digest.hex).open("rb", buffering=0) as blob:
+                return read_at(blob.fileno(), offset, size)
+        except FileNotFoundError as error:
+            raise self._missing(digest) from error
+
+    def _missing(self, digest: Digest) -> StateError:
+        return StateError(
+            f"the blob {digest.short} is not in {self.folder}", hint="run the command again with the bundle at hand"
+        )
 
 
 class _CheckedFile(io.RawIOBase):
@@ -100,11 +131,14 @@ class _CheckedFile(io.RawIOBase):
 
     def _compare(self) -> None:
         if self._hash.hexdigest() != self._digest.hex:
-            raise StateError(
-                f"the blob {self._path} is damaged", hint="delete it and run the command again with the bundle at hand"
-            )
+            raise damaged(str(self._path))
 
     def close(self) -> None:
         if not self.closed:
             os.close(self._descriptor)
         super().close()
+
+
+def damaged(name: str) -> StateError:
+    """The refusal to send a blob of the operator's that is not what it was."""
+    return StateError(f"the blob {name} is damaged", hint="delete it and run the command again with the bundle at hand")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance import errors
+from appliance.distribute import words
 from appliance.errors import ApplianceError, TransferFailed
 
 if TYPE_CHECKING:
@@ -28,14 +29,23 @@ class Ack:
     detail: str = ""
 
 
+def _unexpected(message: object) -> None:
+    raise TypeError(f"nobody asked for {message}")
+
+
 def converse(
-    transport: Transport, command: Command, stdin: bytes | PieceStream, *, heard: Callable[[Ack], None]
+    transport: Transport,
+    command: Command,
+    stdin: bytes | PieceStream,
+    *,
+    heard: Callable[[Ack], None] = _unexpected,
+    spoken: Callable[[words.Report], None] = _unexpected,
 ) -> None:
-    """Run a `hostside` command to its good end, handing on what it says.
+    """Run a `hostside` command to its good end; `heard` gets how far it is, `spoken` what a peer says.
 
     Raises the error that the host names, `TransferFailed` when it ends without a word, and what reading `stdin` raises.
     """
-    lines = _Lines(heard)
+    lines = _Lines(heard, spoken)
     result = transport.run(command, stdin=stdin, output=lines.feed)  # type: ignore[arg-type]
     if lines.error:
         raise lines.error
@@ -73,8 +83,9 @@ class PieceStream(io.RawIOBase):
 class _Lines:
     """Cuts the host's output into lines and reads them."""
 
-    def __init__(self, heard: Callable[[Ack], None]) -> None:
+    def __init__(self, heard: Callable[[Ack], None], spoken: Callable[[words.Report], None]) -> None:
         self._heard = heard
+        self._spoken = spoken
         self._partial = b""
         self.ended = False
         self.error: ApplianceError | None = None
@@ -93,6 +104,8 @@ class _Lines:
                 self.error = _restored(message["error"])
             elif "end" in message:
                 self.ended = True
+            elif "word" in message:
+                self._spoken(words.report(message))
             else:
                 self._heard(Ack(int(message["done"]), str(message.get("detail", ""))))
         except (ValueError, KeyError, TypeError) as error:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import host_python
-from appliance.distribute.base import unheard
+from appliance.distribute.base import NOBODY
 from appliance.distribute.conversation import Ack, PieceStream, converse
-from appliance.distribute.hostside import Node
+from appliance.distribute.node import Node
+from appliance.distribute.pace import Pace
 from appliance.errors import TransferFailed
 from appliance.files import COPY_BYTES
 from appliance.transport.base import Command
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from appliance.digest import Digest
-    from appliance.distribute.base import BlobSource, Progress
+    from appliance.distribute.base import BlobSource, Hearing
     from appliance.image.blobs import Blob
     from appliance.transport.base import Transport
 
@@ -59,21 +60,24 @@ def python_on(node: Node) -> Callable[[Digest], tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Unicast:
-    """The `Distributor` that needs nothing but the connection. `python` starts a host's Python."""
+    """The `Distributor` that needs nothing but the connection. `python` starts a host's Python; `pace` is shared."""
 
     node: Node = field(default_factory=Node)
     python: Callable[[Digest], tuple[str, ...]] = field(default_factory=lambda: python_on(Node()))
+    pace: Pace = field(default_factory=lambda: Pace(0))
 
     def send(
         self,
         transport: Transport,
         blobs: Sequence[Blob],
         *,
+        host: str,
         source: BlobSource,
         runtime: Digest | None,
-        progress: Progress = unheard,
+        hearing: Hearing = NOBODY,
     ) -> None:
         """See `Distributor.send`. The host says first what it has, and only its own words count as progress."""
+        progress = hearing.progress
         total = sum(blob.size for blob in blobs)
         missing = self.missing(transport, blobs)
         held = total - sum(blob.size for blob in missing)
@@ -87,7 +91,7 @@ class Unicast:
                 progress(held, total)
             return
         argv = hostside(self.python(runtime), "receive", node=self.node)
-        stream = PieceStream(_frames(missing, source))
+        stream = PieceStream(self._frames(missing, source))
 
         def heard(ack: Ack) -> None:
             progress(held + ack.done, total)
@@ -107,7 +111,7 @@ class Unicast:
         command = Command.shell(
             RECEIVE, str(self.node.blobs), blob.digest.hex, str(blob.size), timeout=TRANSFER_SECONDS
         )
-        stream = PieceStream(_pieces(blob, source))
+        stream = PieceStream(self._pieces(blob, source))
         result = transport.run(command, stdin=stream)  # type: ignore[arg-type]
         if not result.ok:
             raise TransferFailed(
@@ -115,20 +119,19 @@ class Unicast:
                 hint="run the command again: what arrived is kept",
             )
 
+    def _frames(self, blobs: Sequence[Blob], source: BlobSource) -> Iterator[bytes]:
+        for blob in blobs:
+            yield json.dumps({"digest": str(blob.digest), "size": blob.size}).encode() + b"\n"
+            yield from self._pieces(blob, source)
+        yield b'{"end":true}\n'
+
+    def _pieces(self, blob: Blob, source: BlobSource) -> Iterator[bytes]:
+        with source.open(blob.digest) as opened:
+            while piece := opened.read(COPY_BYTES):
+                self.pace.wait(len(piece))
+                yield piece
+
 
 def hostside(python: tuple[str, ...], command: str, *, node: Node) -> tuple[str, ...]:
     """The arguments that start `hostside` on a host."""
     return (*python, "-m", "appliance.distribute.hostside", "--root", str(node.root), command)
-
-
-def _frames(blobs: Sequence[Blob], source: BlobSource) -> Iterator[bytes]:
-    for blob in blobs:
-        yield json.dumps({"digest": str(blob.digest), "size": blob.size}).encode() + b"\n"
-        yield from _pieces(blob, source)
-    yield b'{"end":true}\n'
-
-
-def _pieces(blob: Blob, source: BlobSource) -> Iterator[bytes]:
-    with source.open(blob.digest) as opened:
-        while piece := opened.read(COPY_BYTES):
-            yield piece

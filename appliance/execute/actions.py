@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
+from appliance.distribute.base import Hearing
 from appliance.distribute.conversation import Ack, converse
-from appliance.distribute.hostside import Layer, Node, Request
+from appliance.distribute.node import Layer, Node, Request
 from appliance.distribute.unicast import hostside, python_on
 from appliance.errors import ApplianceError, Cancelled, StateError, TimedOut
 from appliance.execute.guards import Resolve, secret_lines, text
@@ -49,8 +50,8 @@ class Ears:
     stopped: Callable[[], bool]
 
 
-def perform(action: Action, transport: Transport, *, supplies: Supplies, ears: Ears) -> None:
-    """Carry `action` out. Raises an `ApplianceError` that says what went wrong, `Unreachable` if the line broke."""
+def perform(action: Action, transport: Transport, *, host: str, supplies: Supplies, ears: Ears) -> None:
+    """Carry `action` out on `host`. Raises an `ApplianceError` that says why not, `Unreachable` if the line broke."""
     match action:
         case Run():
             _run(action, transport, supplies, ears)
@@ -58,7 +59,10 @@ def perform(action: Action, transport: Transport, *, supplies: Supplies, ears: E
             content = text(action.parts, supplies.resolve)
             transport.put(content, action.path, mode=action.mode, owner=action.owner)
         case Receive(blobs, runtime):
-            supplies.distributor.send(transport, blobs, source=supplies.source, runtime=runtime, progress=ears.progress)
+            hearing = Hearing(ears.progress, lambda sentence: ears.output(f"{sentence}\n".encode()))
+            supplies.distributor.send(
+                transport, blobs, host=host, source=supplies.source, runtime=runtime, hearing=hearing
+            )
         case Unpack():
             _unpack(action, transport, supplies, ears)
         case WaitFor():

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
-from appliance.distribute.hostside import Node
+from appliance.distribute.node import Node
 from appliance.errors import TransferFailed
 from appliance.plan.steps import Fetch, PutText, Receive, Run, SecretRef, Unpack, WaitFor
 from appliance.transport.base import Command, quote

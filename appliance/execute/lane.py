@@ -213,7 +213,7 @@ class Lane:
         leased = self._connection.leased(pending=pending, marks=self._marks.get(step.id, ()), done=at_once)
         with _Lines(self.host, self._saying, coalescer) as lines:
             ears = Ears(coalescer.progress, lines.feed, lambda: self._control.stopped)
-            perform(step.action, leased, supplies=self._supplies, ears=ears)
+            perform(step.action, leased, host=self.host, supplies=self._supplies, ears=ears)
         if own != at_once:
             self._connection.leased(pending=pending).run(Command(("rm", "-f", f"{pending}/{own}")))
 

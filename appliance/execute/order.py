@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.errors import StateError
 from appliance.files import read_bounded, write_bytes
+from appliance.recipe.clusterfile import Distribution
 from appliance.transport.base import Become, Credential, Endpoint
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class RunOrder:
     endpoints: Mapping[str, Endpoint]
     at_once: int = 0
     take_over: bool = False
+    distribution: Distribution = field(default_factory=Distribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def make_order(
     endpoints: Mapping[str, Endpoint],
     at_once: int = 0,
     take_over: bool = False,
+    distribution: Distribution | None = None,
 ) -> RunOrder:
     """The order for a run in a cluster of `home`; the passwords in `endpoints` stay behind."""
     return RunOrder(
@@ -124,6 +127,7 @@ def make_order(
         endpoints=RunSecrets().into(endpoints),
         at_once=at_once,
         take_over=take_over,
+        distribution=distribution or Distribution(),
     )
 
 
@@ -152,6 +156,7 @@ def write_order(path: Path, order: RunOrder) -> None:
         "endpoints": {name: _endpoint(endpoint) for name, endpoint in order.endpoints.items()},
         "at_once": order.at_once,
         "take_over": order.take_over,
+        "distribution": asdict(order.distribution),
     }
     write_bytes(path, json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n", mode=0o600)
 
@@ -193,11 +198,16 @@ def read_order(path: Path) -> RunOrder:
             endpoints={name: _read_endpoint(fields) for name, fields in document["endpoints"].items()},
             at_once=int(document["at_once"]),
             take_over=bool(document["take_over"]),
+            distribution=_read_distribution(document["distribution"]),
         )
     except FileNotFoundError as error:
         raise StateError(f"{path.parent} is not the folder of a run", hint=_HINT) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{path} cannot be read: {error}", hint=_HINT) from error
+
+
+def _read_distribution(fields: Mapping[str, Any]) -> Distribution:
+    return Distribution(str(fields["method"]), int(fields["bandwidth"]), int(fields["port"]))
 
 
 def _read_endpoint(fields: Mapping[str, Any]) -> Endpoint:

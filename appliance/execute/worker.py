@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from appliance.clock import Clock, SystemClock, timestamp
 from appliance.distribute.base import BlobFolder
-from appliance.distribute.unicast import Unicast
 from appliance.errors import ApplianceError, StateError
 from appliance.events import Stream
 from appliance.execute import mailbox
@@ -30,6 +29,7 @@ from appliance.execute.journal import Journal, read
 from appliance.execute.lane import Saying
 from appliance.execute.lease import Owner
 from appliance.execute.order import RunOrder, RunSecrets, read_order
+from appliance.execute.way import distributor
 from appliance.files import lock, read_bounded, write_bytes, write_text
 from appliance.plan.document import LIMIT, plan_from_json
 from appliance.report.document import to_document
@@ -215,7 +215,9 @@ class _Job:
             supplies=Supplies(
                 resolve=vault.get,
                 source=BlobFolder(order.blobs),
-                distributor=Unicast(),
+                distributor=distributor(
+                    order.distribution, self.plan, endpoints=order.endpoints, at_once=order.at_once
+                ),
                 fetched=order.cluster_folder,
                 clock=clock,
             ),

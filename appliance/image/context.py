@@ -67,7 +67,7 @@ class Context:
         self._ignore = Ignore()
         if not exact and (self.root / IGNORE_FILE).is_file():
             text = read_bounded(self.root / IGNORE_FILE, _IGNORE_BYTES)
-            self._ignore = Ignore.parse(text.decode("utf-8", "replace"))
+            self._ignore = Ignore.parse(text.decode("utf-8", "replace"), source=str(self.root / IGNORE_FILE))
 
     def pick(self, source: str) -> tuple[Picked, ...]:
         """What a source of COPY names; `RecipeError` when that is nothing, left out, or outside."""

@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 from appliance.errors import RecipeError
 
+_HINT = "a class of characters is written like [a-z]; a [ itself like [[]"
+
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
@@ -16,15 +18,18 @@ class Ignore:
     rules: tuple[tuple[re.Pattern[str], bool], ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> Ignore:
-        """Read the text of a .dockerignore."""
+    def parse(cls, text: str, *, source: str = "") -> Ignore:
+        """Read the text of a .dockerignore; `source` names it in errors. `RecipeError` for a broken class."""
         rules = []
-        for raw in text.removeprefix("\ufeff").splitlines():
+        for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
             line = raw.strip()
             back = line.startswith("!")
             pattern = line.removeprefix("!").strip().strip("/")
             if pattern not in ("", ".") and not line.startswith("#"):
-                rules.append((glob_pattern(str(PurePosixPath(pattern))), back))
+                try:
+                    rules.append((glob_pattern(str(PurePosixPath(pattern))), back))
+                except RecipeError as error:
+                    raise RecipeError(error.message, where=f"{source}:{number}", hint=error.hint) from error
         return cls(tuple(rules))
 
     def covers(self, path: str) -> bool:
@@ -56,7 +61,7 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
         elif glob[at] == "[":
             end = glob.find("]", at + 2)
             if end < 0:
-                raise RecipeError(f"the pattern {glob!r} has a [ without its ]")
+                raise RecipeError(f"the pattern {glob!r} has a [ without its ]", hint=_HINT)
             body = glob[at + 1 : end].replace("\\", r"\\")
             negated = body[0] in "^!"
             out += f"[{'^/' if negated else ''}{_class(body[negated:])}]"
@@ -64,7 +69,10 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
         else:
             at += glob[at] == "\\" and at + 1 < len(glob)
             out, at = out + re.escape(glob[at]), at + 1
-    return re.compile(out)
+    try:
+        return re.compile(out)
+    except re.error as error:
+        raise RecipeError(f"the pattern {glob!r} has a range that runs backwards", hint=_HINT) from error
 
 
 def _class(body: str) -> str:

@@ -150,9 +150,13 @@ class Store:
                 findings.append(f"blob {descriptor.digest.short} is damaged")
         return tuple(dict.fromkeys(findings))
 
-    def use(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def use(self) -> Iterator[None]:
         """While blobs come that no named image has yet; any number of processes may."""
-        return lock(self.root / ".using", shared=True)
+        with disk_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+        with lock(self.root, shared=True):
+            yield
 
     def prune(self, *, before: datetime, alone: bool = False) -> Pruned:
         """Remove blobs that no named image has, and leftovers, written before a time.
@@ -171,12 +175,14 @@ class Store:
 
     @contextlib.contextmanager
     def _unused(self) -> Iterator[None]:
-        try:
-            with lock(self.root / ".using", wait=False):
-                yield
-        except StateError as error:
-            hint = "wait for it to end, or leave alone what is younger than a day: without --now"
-            raise StateError(f"a build is using {self.root}", hint=hint) from error
+        with contextlib.ExitStack() as held:
+            if self.root.is_dir():
+                try:
+                    held.enter_context(lock(self.root, wait=False))
+                except StateError as error:
+                    hint = "wait for it to end, or leave alone what is younger than a day: without --now"
+                    raise StateError(f"a build is using {self.root}", hint=hint) from error
+            yield
 
     @staticmethod
     def _files(folder: Path) -> tuple[Path, ...]:

@@ -85,6 +85,7 @@ def start(
         endpoints=endpoints,
         at_once=terms.at_once,
         take_over=terms.take_over,
+        distribution=proposed.cluster.distribution,
     )
     try:
         files.write_bytes(run.plan, plan_to_json(plan), mode=0o600)

@@ -21,6 +21,7 @@ from appliance.inventory.providers import HostRequest
 from appliance.operations import deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
+from appliance.operations.reach import reach
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
 from appliance.plan.runtime import Runtime, Site
@@ -105,7 +106,7 @@ def check(
         wanted = dataclasses.replace(wanted, hosts=tuple(host for host in wanted.hosts if host.name in only))
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
-        checks = _checks(found, _site(bundle, target, wanted, found), wanted)
+        checks = _checks(found, _site(bundle, target, wanted, found), wanted, target)
     return tuple(result for result in checks if result.host or not only)
 
 
@@ -119,7 +120,7 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         site = _site(bundle, target, wanted, found)
-        checks = _checks(found, site, wanted)
+        checks = _checks(found, site, wanted, target)
         _require_fit(checks)
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
@@ -281,9 +282,9 @@ def _installed_site(target: Target, found: Survey) -> Site:
     )
 
 
-def _checks(found: Survey, site: Site, wanted: _Wanted) -> tuple[CheckResult, ...]:
+def _checks(found: Survey, site: Site, wanted: _Wanted, target: Target) -> tuple[CheckResult, ...]:
     spec = site.config.spec
-    return preflight.check_hosts(
+    fit = preflight.check_hosts(
         found.hosts,
         (*spec.requirements, *plugins.runtime(spec.runtime).requirements(site.config)),
         cluster=site.cluster,
@@ -293,6 +294,7 @@ def _checks(found: Survey, site: Site, wanted: _Wanted) -> tuple[CheckResult, ..
         architectures=wanted.architectures,
         bytes_needed=_bytes_needed(site),
     )
+    return preflight.failures_first((*fit, *reach(found, target.cluster.distribution, image=str(site.image))))
 
 
 def _bytes_needed(site: Site) -> dict[str, int]:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from appliance.recipe.yamltext import Document, FieldPath
 
 API_VERSION = "appliance/v1"
-_NOT_USED = ("hostAliases", "registry", "network", "distribution", "apps")
+_NOT_USED = ("hostAliases", "registry", "network", "apps")
+
+
+METHODS = ("auto", "unicast", "chain")
+"""How bytes can reach the hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,14 @@ class _Reader:
             bandwidth = parse_rate(distribution.get("bandwidth", 0))
         except ValueError as error:
             raise self._document.error(("spec", "distribution", "bandwidth"), str(error)) from error
-        return Distribution(distribution.get("method", "auto"), bandwidth, distribution.get("port", 4647))
+        method = distribution.get("method", "auto")
+        if method not in METHODS:
+            raise self._document.error(
+                ("spec", "distribution", "method"),
+                f"{method!r} is not there",
+                hint=f"write {', '.join(METHODS[:-1])} or {METHODS[-1]}",
+            )
+        return Distribution(method, bandwidth, distribution.get("port", 4647))
 
     def _warn(self, path: FieldPath, sentence: str) -> None:
         self.warnings.append(f"{self._document.where(path)}: {field_name(path)} {sentence}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 FILE_BYTES = 64 * 1024
@@ -115,7 +115,7 @@ def subject(name: str, *, organization: str = "") -> x509.Name:
 
 def certify(
     name: x509.Name,
-    key: ec.EllipticCurvePublicKey,
+    key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
     *,
     issuer: x509.Name,
     issuer_key: ec.EllipticCurvePrivateKey,

@@ -109,6 +109,32 @@ def leaf(
     return Issued(certificates.certificate_pem(certificate), certificates.private_pem(key))
 
 
+def answer(authority: Issued, request_pem: str, *, name: str, now: datetime, days: int) -> bytes:
+    """A certificate (PEM) of `authority` for the Ed25519 key of a request (PKCS #10), under `name` and no other.
+
+    Only the key is taken out of the request. It serves both ends of TLS. `PlanError` when the request is not whole.
+    """
+    try:
+        request = x509.load_pem_x509_csr(request_pem.encode())
+        key = request.public_key()
+        whole = request.is_signature_valid
+    except certificates.UNREADABLE as error:
+        raise PlanError("a certificate request cannot be read") from error
+    if not whole or not isinstance(key, ed25519.Ed25519PublicKey):
+        raise PlanError("a certificate request is not one of an Ed25519 key, signed by it")
+    issuer, issuer_key = _load(authority)
+    certificate = certificates.certify(
+        certificates.subject(name),
+        key,
+        issuer=issuer.subject,
+        issuer_key=issuer_key,
+        not_before=max(now.replace(microsecond=0) - _EARLY, issuer.not_valid_before_utc),
+        not_after=min(now.replace(microsecond=0) + timedelta(days=days), issuer.not_valid_after_utc),
+        extensions=(x509.ExtendedKeyUsage(_USAGES.values()), x509.SubjectAlternativeName([_general_name(name)])),
+    )
+    return certificates.certificate_pem(certificate)
+
+
 def token(size: int) -> str:
     """`size` random bytes (16 at least) as lower-case hexadecimal: safe in any file, URL or command."""
     if size < 16:  # noqa: PLR2004  (128 bits)

@@ -14,7 +14,19 @@ from bench import result
 from bench.machine import machine
 from bench.material import Material
 
-BENCHMARKS = ("build", "bundle", "verify", "start", "memory", "reapply", "scale-out", "scan")
+BENCHMARKS = (
+    "build",
+    "bundle",
+    "verify",
+    "start",
+    "memory",
+    "distribute",
+    "reapply",
+    "scale-out",
+    "discover",
+    "registry",
+    "scan",
+)
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 ROOM_BYTES = 20 << 30
 

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-_PACKAGES = ("makeself", "7zip", "zstd", "openssl", "coreutils", "tar")
+_PACKAGES = ("makeself", "7zip", "zstd", "openssl", "coreutils", "tar", "skopeo", "docker-registry")
 
 
 def machine() -> dict[str, str]:

@@ -125,6 +125,11 @@ def test_prune_during_a_build_takes_nothing_from_it(bench: Bench) -> None:
     assert bench.store.resolve(NAME)
 
 
+def test_prune_of_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    assert images.prune(tmp_path / "none", now=True).blobs == 0
+    assert not (tmp_path / "none").is_file()
+
+
 def test_prune_leaves_what_is_named_however_old_it_is(bench: Bench) -> None:
     bench.build(RECIPE)
     bench.store.prune(before=datetime(2999, 1, 1, tzinfo=UTC))

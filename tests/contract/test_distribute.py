@@ -10,14 +10,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.peers import free_port
 from support.rooms import Break, Room, busybox_path
 
 import appliance
 from appliance.digest import Digest
-from appliance.distribute import hostside
-from appliance.distribute.base import BlobFolder
+from appliance.distribute import hostside, programs
+from appliance.distribute.base import BlobFolder, Distributor, Hearing
+from appliance.distribute.chain import Chain, Way
 from appliance.distribute.conversation import converse
-from appliance.distribute.hostside import Layer, Node, Request
+from appliance.distribute.node import Layer, Node, Request
 from appliance.distribute.unicast import Unicast
 from appliance.errors import ApplianceError, BundleError, StateError, TransferFailed, Unreachable
 from appliance.files import put_blob
@@ -47,6 +49,14 @@ def source(tmp_path: Path) -> BlobFolder:
     return BlobFolder(folder)
 
 
+@pytest.fixture(params=["unicast", "chain"])
+def way(request: pytest.FixtureRequest) -> Distributor:
+    """Each way that there is; hosts get the same by all of them."""
+    if request.param == "unicast":
+        return UNICAST
+    return Chain(Way({"one": "127.0.0.1"}, free_port("127.0.0.1")), unicast=UNICAST)
+
+
 BLOBS = tuple(Blob(Digest.of(content), len(content)) for content in CONTENTS)
 
 
@@ -59,9 +69,12 @@ WHOLE = {Digest.of(content).hex: content for content in CONTENTS}
 
 
 @pytest.mark.parametrize("runtime", [None, RUNTIME])
-def test_blobs_arrive_read_only_with_confirmed_progress(room: Room, source: BlobFolder, runtime: Digest | None) -> None:
+def test_blobs_arrive_read_only_with_confirmed_progress(
+    room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
+) -> None:
     progress: list[tuple[int, int]] = []
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime, progress=lambda d, t: progress.append((d, t)))
+    hearing = Hearing(lambda d, t: progress.append((d, t)))
+    way.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime, hearing=hearing)
     assert received(room) == WHOLE
     total = sum(blob.size for blob in BLOBS)
     assert progress == sorted(progress)
@@ -73,55 +86,57 @@ def test_blobs_arrive_read_only_with_confirmed_progress(room: Room, source: Blob
 
 
 @pytest.mark.parametrize("runtime", [None, RUNTIME])
-def test_only_what_is_missing_or_short_is_sent_again(room: Room, source: BlobFolder, runtime: Digest | None) -> None:
+def test_only_what_is_missing_or_short_is_sent_again(
+    room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
+) -> None:
     folder = Node(room.root).blobs
     folder.mkdir(parents=True)
     (folder / BLOBS[1].digest.hex).write_bytes(b"small")
     (folder / BLOBS[2].digest.hex).write_bytes(CONTENTS[2][:1000])
     (folder / f".{BLOBS[2].digest.hex}.x.part").write_bytes(b"what a killed helper left")
     assert UNICAST.missing(room.transport(), BLOBS) == (BLOBS[0], BLOBS[2])
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime)
+    way.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)
     assert received(room) == WHOLE
 
 
-def test_nothing_is_started_when_nothing_is_missing(room: Room, source: BlobFolder) -> None:
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=None)
+def test_nothing_is_started_when_nothing_is_missing(room: Room, source: BlobFolder, way: Distributor) -> None:
+    way.send(room.transport(), BLOBS, host="one", source=source, runtime=None)
     heard = Break()
-    UNICAST.send(room.transport(before=heard), BLOBS, source=source, runtime=RUNTIME)
+    way.send(room.transport(before=heard), BLOBS, host="one", source=source, runtime=RUNTIME)
     assert len(heard.commands) == 1
 
 
 def test_the_plain_way_needs_nothing_but_busybox(tmp_path: Path, source: BlobFolder) -> None:
     room = Room(tmp_path / "host", busybox_path(tmp_path / "busybox"))
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=None)
+    UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=None)
     assert received(room) == WHOLE
 
 
 @pytest.mark.parametrize("runtime", [None, RUNTIME])
 def test_an_operators_blob_that_rotted_is_named_and_never_stored(
-    room: Room, source: BlobFolder, runtime: Digest | None
+    room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
 ) -> None:
     rotten = source.folder / BLOBS[2].digest.hex
     rotten.chmod(0o644)
     rotten.write_bytes(CONTENTS[2][:-1] + b"?" if not CONTENTS[2].endswith(b"?") else CONTENTS[2][:-1] + b"!")
     with pytest.raises(StateError, match="is damaged"):
-        UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime)
+        way.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)
     assert BLOBS[2].digest.hex not in received(room)
 
 
-def test_a_blob_that_the_operator_lacks_is_named(room: Room, source: BlobFolder) -> None:
+def test_a_blob_that_the_operator_lacks_is_named(room: Room, source: BlobFolder, way: Distributor) -> None:
     stranger = Blob(Digest.of(b"stranger"), 8)
     with pytest.raises(StateError, match=stranger.digest.short):
-        UNICAST.send(room.transport(), (stranger,), source=source, runtime=RUNTIME)
+        way.send(room.transport(), (stranger,), host="one", source=source, runtime=RUNTIME)
 
 
 @pytest.mark.parametrize("runtime", [None, RUNTIME])
 def test_a_line_that_breaks_leaves_what_arrived_and_the_next_attempt_completes_it(
-    room: Room, source: BlobFolder, runtime: Digest | None
+    room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
 ) -> None:
     with pytest.raises(Unreachable):
-        UNICAST.send(room.transport(after=Break(2)), BLOBS, source=source, runtime=runtime)
-    UNICAST.send(room.transport(), BLOBS, source=source, runtime=runtime)
+        way.send(room.transport(after=Break(2)), BLOBS, host="one", source=source, runtime=runtime)
+    way.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)
     assert received(room) == WHOLE
 
 
@@ -236,7 +251,7 @@ def unpack(room: Room, request: Request) -> list[int]:
 
 
 def findings(room: Room, request: Request) -> list[str]:
-    return list(hostside.check(request, Node(room.root)))
+    return list(programs.check(request, Node(room.root)))
 
 
 def test_an_image_is_unpacked_linked_and_its_programs_copied(room: Room, request_: Request) -> None:

@@ -9,7 +9,7 @@ import pytest
 from support.rooms import Break, Room, busybox_path
 
 from appliance.digest import Digest
-from appliance.distribute.hostside import Node
+from appliance.distribute.node import Node
 from appliance.errors import TransferFailed
 from appliance.execute import guards
 from appliance.image.blobs import Blob

@@ -72,7 +72,7 @@ def test_any_file_can_be_walked(text: str) -> None:
         try:
             found = discover([Path(folder)], Settings())
         except RecipeError as error:
-            assert error.where == ".imageignore"  # noqa: PT017  (a broken pattern is refused in words)
+            assert error.where.startswith(".imageignore:")  # noqa: PT017  (a broken pattern is refused in words)
         else:
             assert all(Reference.parse(image.reference.familiar) == image.reference for image in found.images)
 

@@ -394,7 +394,7 @@ def test_a_chart_is_rendered_as_the_kubefile_installs_it(chart: Path) -> None:
 def test_a_chart_that_cannot_be_rendered_is_told_and_its_values_count(chart: Path) -> None:
     put(chart, "charts/demo/templates/x.yaml", '{{ required "a name is needed" .Values.name }}\n')
     found = find(chart)
-    assert summary(found)["demo/metrics:1.5.0"] == "likely"
+    assert summary(found) == {"quay.io/demo/app:2.0.0": "likely", "demo/metrics:1.5.0": "likely"}
     (warning,) = found.warnings
     assert "a name is needed" in warning
 
@@ -475,3 +475,62 @@ def test_a_single_file_is_looked_at_too(tmp_path: Path) -> None:
     put(tmp_path, "a.yaml", "image: a/b:1\n")
     found = find(tmp_path / "a.yaml")
     assert [str(image.why[0]) for image in found.images] == ["a.yaml:1 image"]
+
+
+def test_what_an_expression_names_where_an_image_is_to_stand_is_likely(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "inject.yaml",
+        """
+        [[ if .Values.sidecar -]]
+        image: [[ annotation .ObjectMeta `sidecar.istio.io/proxyImage` "docker.io/istio/proxyv2:1.1.0" ]]
+        policy: [[ or .Values.pull "quay.io/a/policy:1" ]]
+        """,
+    )
+    put(tmp_path, "nested.yaml", 'image: [[ annotation `x` "quay.io/a/nested:1" ]]\n')
+    put(tmp_path, "quoted.yaml", "image: \"{{ image | default('quay.io/a/quoted:1') }}\"\n")
+    assert summary(find(tmp_path)) == {
+        "istio/proxyv2:1.1.0": "likely",
+        "quay.io/a/nested:1": "likely",
+        "quay.io/a/policy:1": "guess",
+        "quay.io/a/quoted:1": "likely",
+    }
+
+
+def test_examples_that_a_config_map_explains_its_keys_with_are_no_images(tmp_path: Path) -> None:
+    text = """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: config}
+        data:
+          _example: |
+            # queueSidecarImage is what runs beside each container
+            queueSidecarImage: quay.io/a/example:1
+          queueSidecarImage: quay.io/a/queue:1
+    """
+    assert in_yaml(tmp_path, text) == {"quay.io/a/queue:1": "likely"}
+
+
+def test_disks_of_ceph_and_what_a_build_makes_are_no_images(tmp_path: Path) -> None:
+    documents = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {
+            "containers": [{"name": "a", "image": "kubernetes/pause"}],
+            "volumes": [{"name": "v", "rbd": {"monitors": ["10.0.0.1:6789"], "pool": "kube", "image": "foo"}}]}},
+        {"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaConnect", "metadata": {"name": "c"}, "spec": {
+            "image": "quay.io/a/base:1", "build": {"output": {"type": "docker", "image": "quay.io/a/made:1"}}}},
+        {"apiVersion": "shipwright.io/v1beta1", "kind": "Build", "metadata": {"name": "b"}, "spec": {
+            "output": {"image": "quay.io/a/made:2"}}},
+    ]  # fmt: skip
+    put(tmp_path, "all.json", json.dumps({"kind": "List", "apiVersion": "v1", "items": documents}))
+    assert summary(find(tmp_path)) == {"kubernetes/pause:latest": "certain", "quay.io/a/base:1": "likely"}
+
+
+def test_a_name_whose_other_parts_are_empty_or_unknown_is_not_carried(tmp_path: Path) -> None:
+    text = """
+        vgpu: {repository: "", image: vgpu-manager, version: ""}
+        kubefed_repo: "{{ base_repo }}/kubesphere"
+        kubefed_image: kubefed
+        kubefed_image_tag: v0.8.1
+        sklearn: {image: gcr.io/a/sklearnserver, defaultImageVersion: 0.1.0}
+    """
+    assert in_yaml(tmp_path, text) == {"gcr.io/a/sklearnserver:0.1.0": "likely", "vgpu-manager:latest": "guess"}

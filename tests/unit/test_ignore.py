@@ -29,3 +29,8 @@ def test_rules_count_in_order_and_for_all_below(rules: str, covered: list[str], 
 def test_a_class_that_does_not_end_is_refused() -> None:
     with pytest.raises(RecipeError, match="without its"):
         glob_pattern("a[b")
+
+
+def test_a_range_that_runs_backwards_is_refused() -> None:
+    with pytest.raises(RecipeError, match="runs backwards"):
+        glob_pattern("[:-1]")

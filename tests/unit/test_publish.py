@@ -331,7 +331,7 @@ def test_a_delivery_copied_alone_is_whole(site: Site) -> None:
 
 def test_a_text_over_its_limit_is_refused(tmp_path: Path, vendor: Vendor) -> None:
     store = Store(tmp_path / "store")
-    put_image(store, tmp_path / "scratch", [{"etc/large": b"x" * (LIMITS.text + 1)}], spec=SPEC)
+    put_image(store, tmp_path / "scratch", [{"services/large": b"x" * (LIMITS.text + 1)}], spec=SPEC)
     site = Site(tmp_path, store, vendor, vendor.signer())
-    with site.open(site.publish()) as bundle, pytest.raises(BundleError, match="etc/large has 1048577 bytes"):
+    with site.open(site.publish()) as bundle, pytest.raises(BundleError, match="services/large has 1048577 bytes"):
         deliver.image_part(bundle, "amd64")

@@ -74,7 +74,7 @@ def test_code_data_and_licences_of_a_wheel_go_along(name: str, kept: bool) -> No
         ("asyncio/tasks.py", True, False),
         ("unittest/mock.py", False, False),
         ("lib-dynload/_hashlib.cpython-313-x86_64-linux-gnu.so", True, True),
-        ("lib-dynload/_ssl.cpython-313-x86_64-linux-gnu.so", True, False),
+        ("lib-dynload/_ssl.cpython-313-x86_64-linux-gnu.so", True, True),
         ("lib-dynload/_sqlite3.cpython-313-x86_64-linux-gnu.so", False, False),
     ],
 )

@@ -85,8 +85,8 @@ _HOSTS_NEITHER = _words("""
     _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _multibytecodec _pydatetime _pydecimal _pyio
     asyncio cProfile cmd code codeop configparser difflib email fileinput ftplib html http imaplib mailbox
     mimetypes multiprocessing netrc optparse pdb pickletools plistlib poplib profile pstats pyclbr smtplib socketserver
-    ssl statistics symtable sysconfig tabnanny timeit tomllib trace tracemalloc wave webbrowser xml zipapp zoneinfo
-    _asyncio _decimal _interpchannels _interpqueues _interpreters _lsprof _multiprocessing _ssl _zoneinfo
+    statistics symtable sysconfig tabnanny timeit tomllib trace tracemalloc wave webbrowser xml zipapp zoneinfo
+    _asyncio _decimal _interpchannels _interpqueues _interpreters _lsprof _multiprocessing _zoneinfo
     bz2 lzma _bz2 _lzma decimal fractions pty tty
 """)
 SELECTIONS = {

@@ -17,9 +17,10 @@ _REPOSITORY = re.compile(
     r"(?P<stem>.*?)(?:[._-]?(?:repository|repo|image[._-]?(?:name|repository|repo)|baseImage|image|name))",
     re.IGNORECASE,
 )
-_TAGS = ("tag", "imageTag", "image_tag", "version", "imageVersion")
+_TAGS = ("tag", "imageTag", "image_tag", "version", "imageVersion", "defaultImageVersion", "defaultTag")
 _DIGESTS = ("digest", "sha", "imageDigest")
 _REGISTRIES = ("registry", "imageRegistry", "image_registry", "hub", "host")
+_BEFORE = ("repository", "repo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,15 @@ class Group:
     used: tuple[str, ...]
 
 
-def find(value: Mapping, *, version: str = "") -> tuple[Group, ...]:
-    """The images that fields of one mapping make together; a ``baseImage`` alone has the `version` around it."""
-    return tuple(_groups(value, version))
+def find(value: Mapping, *, version: str = "", tag: str = "") -> tuple[Group, ...]:
+    """The images that fields of one mapping make together; a ``baseImage`` alone has the `version` around it.
+
+    `tag` is what an empty one stands for.
+    """
+    return tuple(_groups(value, version, tag))
 
 
-def _groups(value: Mapping, version: str) -> Iterator[Group]:
+def _groups(value: Mapping, version: str, tag: str) -> Iterator[Group]:
     for key, child in value.fields.items():
         if not isinstance(child, Scalar) or look(child.text) is not Look.UNTAGGED:
             continue
@@ -46,18 +50,26 @@ def _groups(value: Mapping, version: str) -> Iterator[Group]:
             continue
         tag_key = _partner(value, match["stem"], _TAGS)
         digest_key = _partner(value, match["stem"], _DIGESTS)
-        based = version if not (tag_key or digest_key) and key.lower().endswith("baseimage") else ""
+        based = "" if tag_key or digest_key else _implied(key, value, version=version, tag=tag)
         if not (tag_key or digest_key or based) or not (based or _means_image(key, value, tag_key)):
             continue
         if key == "repository" and look(value.text("image")) is Look.UNTAGGED:
             continue  # it is what comes before the image's name
-        registry_key = _partner(value, match["stem"], (*_REGISTRIES, *(("repository",) if key == "image" else ())))
+        before = _BEFORE if key.lower().endswith("image") else ()
+        registry_key = _partner(value, match["stem"], (*_REGISTRIES, *before))
         text = _together(
             value.text(registry_key), child.text, tag=value.text(tag_key) or based, digest=value.text(digest_key)
         )
         if look(text) >= Look.WEAK:
             used = tuple(filter(None, (key, tag_key, digest_key, registry_key)))
             yield Group(text, Confidence.LIKELY, key, child.line, used)
+
+
+def _implied(key: str, value: Mapping, *, version: str, tag: str) -> str:
+    """The tag of an image that is written without one."""
+    if key.lower().endswith("baseimage"):
+        return version
+    return tag if key.lower() in _BEFORE and "tag" in value.fields else ""
 
 
 def _partner(value: Mapping, stem: str, names: tuple[str, ...]) -> str:

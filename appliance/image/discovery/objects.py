@@ -26,10 +26,12 @@ _OCI = "org.opencontainers."
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def scan_documents(text: str, file: str, findings: Findings, *, first_line: int = 1, inside: str = "") -> None:
+def scan_documents(
+    text: str, file: str, findings: Findings, *, first_line: int = 1, inside: str = "", tag: str = ""
+) -> None:
     """Look into all documents of a YAML or JSON text; one that is neither is looked at as settings.
 
-    `inside` says which object's data the text is.
+    `inside` says which object's data the text is, `tag` what an empty tag beside a repository stands for.
     """
     for document in nodes.load(text, first_line=first_line):
         if isinstance(document, Broken):
@@ -39,23 +41,19 @@ def scan_documents(text: str, file: str, findings: Findings, *, first_line: int 
                 )
             texts.scan_settings(document.text, file, findings, first_line=document.line)
         else:
-            scan_document(document, file, findings, inside=inside)
-
-
-def scan_document(document: Value, file: str, findings: Findings, *, inside: str = "") -> None:
-    """Look into one document."""
-    _Scan(file, findings, inside).document(document)
+            _Scan(file, findings, inside, tag).document(document)
 
 
 class _Scan:
     """A walk over one document."""
 
-    def __init__(self, file: str, findings: Findings, inside: str) -> None:
+    def __init__(self, file: str, findings: Findings, inside: str, tag: str) -> None:
         self._file = file
         self._findings = findings
         self._inside = inside
         self._object = inside
         self._version = ""
+        self._tag = tag
 
     def document(self, value: Value) -> None:
         if isinstance(value, Mapping) and value.text("kind") and value.text("apiVersion"):
@@ -86,11 +84,11 @@ class _Scan:
         self._object = outer
 
     def _data(self, value: Mapping) -> None:
-        """A ConfigMap's or Secret's texts, each a document, settings, or one value."""
+        """A ConfigMap's or Secret's texts, each a document, settings, or one value; an ``_example`` only explains."""
         self._annotations(value.mapping("metadata"))
         for part in ("data", "stringData"):
             for key, text in value.mapping(part).fields.items():
-                if isinstance(text, Scalar):
+                if isinstance(text, Scalar) and key != "_example":
                     self._text_data(key, text)
 
     def _text_data(self, key: str, value: Scalar) -> None:
@@ -123,12 +121,12 @@ class _Scan:
         self._version = outer
 
     def _fields(self, value: Mapping, key: str, *, sure: bool) -> None:
-        grouped = groups.find(value, version=self._version)
+        grouped = groups.find(value, version=self._version, tag=self._tag)
         for found in grouped:
             self._add(found.text, found.confidence, found.line, f"{key}.{found.key}" if key else found.key)
         used = {name for found in grouped for name in found.used}
         for name, child in value.fields.items():
-            if name in _SILENT or name in used:
+            if name in _SILENT or name in used or self._is_other(name, child, key):
                 continue
             if name in _CONTAINERS and isinstance(child, Sequence):
                 self._containers(child, name, sure=sure)
@@ -138,8 +136,16 @@ class _Scan:
                 self._variables(child)
             elif name in ("args", "command", "arguments", "extraArgs") and isinstance(child, Sequence):
                 self._arguments(child, name)
+            elif name == "image" and isinstance(child, Scalar) and _is_part(child, value):
+                self._add(child.text.strip(), Confidence.GUESS, child.line, name)
             else:
                 self._any(child, name, sure=sure)
+
+    def _is_other(self, name: str, child: Value, key: str) -> bool:
+        """Whether an image in a field is another kind of image: a disk of Ceph's, or what a build makes."""
+        if name == "output":
+            return key == "build" or self._object.rpartition(" ")[2].startswith("Build")
+        return name == "rbd" and isinstance(child, Mapping) and "monitors" in child.fields
 
     def _item(self, item: Value, key: str, *, sure: bool) -> None:
         if isinstance(item, Scalar) and key.lower().endswith("images") and look(item.text) is not Look.NONE:
@@ -226,6 +232,9 @@ class _Scan:
                 confidence = Confidence.LIKELY if clear else Confidence.GUESS
                 self._add(text, confidence, value.line, key)
                 return
+            if seen is Look.NONE and " " in text:  # an expression of a template's
+                self._words(value, Confidence.LIKELY, key)
+                return
         elif seen is Look.STRONG or (seen is Look.MEDIUM and mentions_image(key)):
             self._add(text, Confidence.LIKELY, value.line, key)
             return
@@ -248,3 +257,10 @@ class _Scan:
 
     def _what(self, what: str) -> str:
         return f"{self._object} {what}".strip()
+
+
+def _is_part(image: Scalar, beside: Mapping) -> bool:
+    """Whether a name without a tag waits for what is left empty beside it."""
+    return look(image.text.strip()) is Look.UNTAGGED and any(
+        name in beside.fields and not beside.text(name) for name in ("repository", "registry", "tag", "version")
+    )

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from appliance.image.discovery.found import Confidence, Why
-from appliance.image.discovery.names import Look, look, mentions_image, tokens
+from appliance.image.discovery.names import Look, is_image_key, look, mentions_image, tokens
 
 if TYPE_CHECKING:
     from appliance.image.discovery.found import Findings
 
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//).*$")
 _SETTING = re.compile(r"""^\s*(?:-\s+)?["']?(?P<key>[\w./-]+)["']?\s*[:=]\s*["']?(?P<value>[^\s"',]+)["']?\s*,?\s*$""")
+_TEMPLATED = re.compile(r"""^\s*(?:-\s+)?["']?(?P<key>[\w./-]+)["']?\s*[:=]\s*["']?(?:\[\[|\{\{)""")
 _FLAG = re.compile(r"""--?(?P<key>[A-Za-z][\w.-]*)[= ]["']?(?P<value>[^\s"',]+)""")
 
 
@@ -34,7 +35,10 @@ def is_list(text: str) -> bool:
 
 
 def scan_settings(text: str, file: str, findings: Findings, *, first_line: int = 1) -> None:
-    """Settings and flags that are named as images, ``key = value`` or ``--key=value``: likely. Clear words: a guess."""
+    """Settings and flags that are named as images, ``key = value`` or ``--key=value``: likely. Clear words: a guess.
+
+    What a template's expression names where an image is to stand (``image: {{ or .X "quay.io/x/y:1" }}``) is likely.
+    """
     for number, raw in enumerate(text.splitlines(), first_line):
         line = _COMMENT.sub("", raw)
         named = [match for match in (_SETTING.match(line), *_FLAG.finditer(line)) if match]
@@ -42,7 +46,10 @@ def scan_settings(text: str, file: str, findings: Findings, *, first_line: int =
             key, value = match["key"].rpartition(".")[2], match["value"]
             if mentions_image(key) and look(value) >= Look.WEAK:
                 findings.add(value, Confidence.LIKELY, Why(file, number, match["key"]))
-        scan_words(line, file, findings, first_line=number, confidence=Confidence.GUESS, what="text")
+        templated = _TEMPLATED.match(line)
+        clear = templated is not None and is_image_key(templated["key"])
+        confidence = Confidence.LIKELY if clear else Confidence.GUESS
+        scan_words(line, file, findings, first_line=number, confidence=confidence, what="text")
 
 
 def scan_words(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
-from appliance.image.discovery import helm, kustomize, launches, objects, texts
+from appliance.image.discovery import helm, kustomize, launches, nodes, objects, texts
 from appliance.image.discovery.found import Confidence, Discovery, Findings
 from appliance.image.discovery.helm import Job, Settings
+from appliance.image.discovery.nodes import Mapping
 from appliance.image.ignore import Ignore
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class _Tree:
         self._root = root
         self._findings = findings
         self._files = {self._name(path): path for path in _files(root)}
+        self._tags: dict[str, str] = {}
 
     def walk(self, settings: Settings, ignored: list[str]) -> None:
         self._ignore(ignored)
@@ -80,10 +82,7 @@ class _Tree:
         for name in [name for name in self._files if name.rpartition("/")[2] == IGNORE]:
             text = _text(self._files.pop(name)) or ""
             folder = name.rpartition("/")[0]
-            try:
-                patterns = Ignore.parse(text)
-            except RecipeError as error:
-                raise RecipeError(error.message, where=name, hint="close the bracket") from error
+            patterns = Ignore.parse(text, source=name)
             below = f"{folder}/" if folder else ""
             self._files = {
                 other: path
@@ -122,9 +121,16 @@ class _Tree:
         for name in problems.keys() - rendered:
             message = f"the chart cannot be rendered, so only its values count: {problems[name]}"
             self._findings.warn(name or ".", message)
+            self._tags[f"{name}/values.yaml" if name else "values.yaml"] = self._app_version(name)
         for name in rendered:
             self._defaults(name)
         return rendered
+
+    def _app_version(self, chart: str) -> str:
+        """What charts take for a tag that their values leave empty."""
+        path = self._files.get(f"{chart}/{_CHART}" if chart else _CHART)
+        documents = nodes.load(_text(path) or "") if path else ()
+        return next((document.text("appVersion") for document in documents if isinstance(document, Mapping)), "")
 
     def _try(self, jobs: list[tuple[str, Job]]) -> dict[str, str]:
         """Look into what jobs make; by the chart's name, why one of its jobs could not be done."""
@@ -210,7 +216,7 @@ class _Tree:
         elif base == "imageList" or "images/shim/" in f"/{name}":
             texts.scan_list(text, name, self._findings, Confidence.CERTAIN)
         elif stem.endswith(_DOCUMENTS):
-            objects.scan_documents(text, name, self._findings)
+            objects.scan_documents(text, name, self._findings, tag=self._tags.get(name, ""))
         elif stem.endswith(_SETTINGS):
             texts.scan_settings(text, name, self._findings)
         elif texts.is_list(text):

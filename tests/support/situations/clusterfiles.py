@@ -74,6 +74,10 @@ def unknown_provider(place: Place) -> Words:
     return place.plan(place.on("one", provider="cloud"))
 
 
+def method_not_there(place: Place) -> Words:
+    return place.plan(place.on("one", distribution={"method": "swarm"}))
+
+
 def unknown_role(place: Place) -> Words:
     return place.plan(place.on("one", role="keper"))
 

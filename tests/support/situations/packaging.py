@@ -34,12 +34,38 @@ def copy_source_missing(place: Place) -> Words:
     return place.build(place.recipe(Kubefile="FROM scratch\nCOPY sbin .\n"))
 
 
+def ignore_file_with_a_broken_range(place: Place) -> Words:
+    recipe = place.recipe()
+    (recipe / ".dockerignore").write_text("bin/[z-a]\n")
+    return place.build(recipe)
+
+
 def base_image_missing(place: Place) -> Words:
     return place.build(place.recipe(Kubefile="FROM 127.0.0.1:1/other:1.0.0\nCOPY bin bin\n"))
 
 
 def run_fails(place: Place) -> Words:
     return place.build(place.recipe(Kubefile="FROM scratch\nCOPY bin bin\nRUN echo why >&2; exit 3\n"))
+
+
+def launch_of_no_app(place: Place) -> Words:
+    return place.build(place.recipe(Kubefile="FROM scratch\nAPP web local://bin\nLAUNCH wep\n"))
+
+
+def app_without_commands(place: Place) -> Words:
+    return place.build(place.recipe(Kubefile="FROM scratch\nAPP web local://bin\nLAUNCH web\n"))
+
+
+def url_not_in_the_lock(place: Place) -> Words:
+    return (*place.build(place.recipe(Kubefile="FROM scratch\nADD http://127.0.0.1:1/x bin/\n")), "--locked")
+
+
+def url_out_of_reach(place: Place) -> Words:
+    return place.build(place.recipe(Kubefile="FROM scratch\nADD http://127.0.0.1:1/x bin/\n"))
+
+
+def mount_of_a_secret(place: Place) -> Words:
+    return place.build(place.recipe(Kubefile="FROM scratch\nRUN --mount=type=secret,id=x true\n"))
 
 
 def bundle_yaml_unknown_field(place: Place) -> Words:

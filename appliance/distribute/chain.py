@@ -1,0 +1,307 @@
+"""Blobs to many hosts in a line: one copy leaves the operator, and each host passes on what it has checked.
+
+The operator feeds the first host over its SSH connection; hosts take from each other by mutual TLS 1.3, under an
+authority that is made for the run and never leaves this process's memory. Each lane that calls `Chain.send` brings
+its host into the line, whenever it comes; `lineup` says who takes from whom.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from appliance.clock import SystemClock
+from appliance.distribute import words
+from appliance.distribute.base import NOBODY, damaged
+from appliance.distribute.conversation import PieceStream, converse
+from appliance.distribute.lineup import Lineup, Member
+from appliance.distribute.unicast import TRANSFER_SECONDS, Unicast, hostside
+from appliance.distribute.units import HASH_BYTES, Units
+from appliance.distribute.words import UNIT_BYTES, Data, End, Hashes, Identity, Leave, Ping, Start, Take
+from appliance.errors import TransferFailed
+from appliance.recipe.quantities import size_text
+from appliance.transport.base import Command
+from appliance.trust import issue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from appliance.clock import Clock
+    from appliance.digest import Digest
+    from appliance.distribute.base import BlobSource, Hearing
+    from appliance.image.blobs import Blob
+    from appliance.transport.base import Transport
+    from appliance.trust.issue import Issued
+
+PING_SECONDS = 2.0
+VALID_DAYS = 2
+_HASHES_A_LINE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How hosts reach each other: the address of each by its name (none: others cannot), one port, bits a second."""
+
+    addresses: Mapping[str, str]
+    port: int
+    bandwidth: int = 0
+
+
+class Chain:
+    """The `Distributor` for several hosts at a time; one object serves one run."""
+
+    def __init__(self, way: Way, *, unicast: Unicast, clock: Clock | None = None) -> None:
+        self._way = way
+        self._unicast = unicast
+        self._clock = clock or SystemClock()
+        self._changed = threading.Condition()
+        self._line = Lineup()
+        self._numbers = itertools.count(1)
+        self._talks: dict[str, _Talk] = {}
+        self._units: Units | None = None
+        self._authority: Issued | None = None
+
+    def send(
+        self,
+        transport: Transport,
+        blobs: Sequence[Blob],
+        *,
+        host: str,
+        source: BlobSource,
+        runtime: Digest | None,
+        hearing: Hearing = NOBODY,
+    ) -> None:
+        """See `Distributor.send`. A host stays in the line until nobody there needs anything any more."""
+        if runtime is None:
+            self._unicast.send(transport, blobs, host=host, source=source, runtime=None, hearing=hearing)
+            return
+        missing = self._unicast.missing(transport, blobs)
+        total = sum(blob.size for blob in blobs)
+        held = total - sum(blob.size for blob in missing)
+        hearing.progress(held, total)
+        if not missing:
+            return
+        argv = hostside(self._unicast.python(runtime), "peer", node=self._unicast.node)
+        talk = self._join(host, blobs, missing, source, hearing)
+        try:
+            converse(
+                transport,
+                Command(argv, timeout=TRANSFER_SECONDS),
+                PieceStream(self._orders(talk, source)),
+                spoken=lambda word: self._hear(talk, word, held=held, total=total),
+            )
+        finally:
+            self._part(talk)
+        hearing.say(talk.summary())
+        talk.require_honest()
+
+    def _join(
+        self, host: str, blobs: Sequence[Blob], missing: Sequence[Blob], source: BlobSource, hearing: Hearing
+    ) -> _Talk:
+        member = Member(
+            host=host,
+            needs={blob.digest.hex: blob.size for blob in missing},
+            has={blob.digest.hex for blob in blobs if blob not in missing},
+        )
+        name = f"peer-{next(self._numbers)}.chain"
+        talk = _Talk(name, member, tuple(blobs), tuple(missing), hearing)
+        with self._changed:
+            self._units = self._units or Units(source, changed=self._wake)
+            self._units.add(missing)
+            self._talks[host] = talk
+        return talk
+
+    def _part(self, talk: _Talk) -> None:
+        with self._changed:
+            talk.closed = True
+            self._line.leave(talk.member)
+            if self._talks.get(talk.member.host) is talk:
+                del self._talks[talk.member.host]
+            self._review()
+            self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    # What a host says
+
+    def _hear(self, talk: _Talk, word: words.Report, *, held: int, total: int) -> None:
+        sentences: list[str] = []
+        with self._changed:
+            now = self._clock.monotonic()
+            match word:
+                case words.Ready():
+                    self._admit(talk, word, now, sentences)
+                case words.Want(blob, offset):
+                    self._answer(talk, blob, offset, now, sentences)
+                case words.Lost(name, why, lied):
+                    self._lose(talk, name, why, sentences, lied=lied)
+                case words.Moved():
+                    self._count(talk, word, now)
+            self._review()
+            self._changed.notify_all()
+        for sentence in sentences:
+            talk.hearing.say(sentence)
+        if isinstance(word, words.Moved):
+            talk.hearing.progress(held + word.done, total)
+
+    def _admit(self, talk: _Talk, ready: words.Ready, now: float, sentences: list[str]) -> None:
+        if self._line.member(talk.member.host):
+            raise TransferFailed("the helper on the host begins twice", hint="run the command again")
+        talk.member.address = "" if ready.deaf else self._way.addresses.get(talk.member.host, "")
+        if ready.deaf:
+            sentences.append(f"others cannot take from this host: {ready.deaf}")
+        today = self._clock.now()
+        self._authority = self._authority or issue.authority("one run's peers", now=today, days=VALID_DAYS)
+        certificate = issue.answer(self._authority, ready.request, name=talk.name, now=today, days=VALID_DAYS)
+        talk.orders.append(Identity(certificate.decode(), self._authority.certificate_pem.decode(), talk.name))
+        self._line.join(talk.member, now=now)
+
+    def _answer(self, talk: _Talk, blob: str, offset: int, now: float, sentences: list[str]) -> None:
+        size = talk.member.needs.get(blob, -1)
+        if not 0 <= offset < size or offset % UNIT_BYTES:
+            raise TransferFailed("the helper on the host wants what nobody has", hint="run the command again")
+        source = self._line.want(talk.member, blob, offset, now=now)
+        giver = self._talks.get(source)
+        if giver is None:
+            talk.orders.append(Take(blob))
+            talk.fed = (blob, offset)
+        else:
+            talk.orders.append(Take(blob, giver.name, giver.member.address, self._way.port))
+        name = source or "the operator"
+        if name != talk.said_source:
+            talk.said_source = name
+            talk.sources.append(name)
+            sentences.append(f"takes from {name}")
+
+    def _lose(self, talk: _Talk, name: str, why: str, sentences: list[str], *, lied: bool) -> None:
+        giver = next((other for other in self._talks.values() if other.name == name), None)
+        if giver is None:
+            talk.member.source = None
+            return
+        self._line.lost(talk.member, giver.member.host, lied=lied)
+        sentences.append(f"takes no more from {giver.member.host}: {why}")
+
+    def _count(self, talk: _Talk, moved: words.Moved, now: float) -> None:
+        talk.moved = moved
+        self._line.moved(talk.member, blob=moved.blob, offset=moved.offset, done=moved.done, now=now)
+        if moved.ended:
+            self._line.end(talk.member)
+
+    def _review(self) -> None:
+        for member in self._line.review(now=self._clock.monotonic()):
+            talk = self._talks[member.host]
+            talk.fed = None
+            talk.orders.append(Leave())
+        if all(talk.member.ended for talk in self._talks.values()):
+            for talk in self._talks.values():
+                if not talk.ending:
+                    talk.ending = True
+                    talk.orders.append(End())
+
+    # What a host is told
+
+    def _orders(self, talk: _Talk, source: BlobSource) -> Iterator[bytes]:
+        """All that goes to one host, until it is over: orders first, then hashes, then bytes if it is fed."""
+        blobs = tuple((blob.digest.hex, blob.size) for blob in talk.blobs)
+        address = self._way.addresses.get(talk.member.host, "")
+        yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth))
+        while (word := self._next(talk)) is not None:
+            talk.spoke = self._clock.monotonic()
+            if not isinstance(word, Data):
+                yield words.line(word)
+                if isinstance(word, End):
+                    return
+                continue
+            data = self._unit(talk, word, source)
+            self._unicast.pace.wait(len(data))
+            yield words.line(word) + data
+            talk.given += len(data)
+
+    def _next(self, talk: _Talk) -> words.Order | None:
+        """The next order, when there is one; None at the end."""
+        with self._changed:
+            while not talk.closed:
+                if talk.orders:
+                    return talk.orders.popleft()
+                if word := self._hashes(talk) or self._data(talk):
+                    return word
+                if self._clock.monotonic() - talk.spoke >= PING_SECONDS:
+                    return Ping()
+                self._changed.wait(PING_SECONDS)
+            return None
+
+    def _hashes(self, talk: _Talk) -> Hashes | None:
+        """Hashes of units that the host does not know yet."""
+        for blob in talk.missing:
+            told = talk.told.get(blob.digest.hex, 0)
+            if told * UNIT_BYTES >= blob.size or self._units is None:
+                continue
+            known = self._units.known(blob.digest, told, most=_HASHES_A_LINE)
+            if known:
+                talk.told[blob.digest.hex] = told + len(known) // HASH_BYTES
+                return Hashes(blob.digest.hex, told, known.hex())
+            return None  # blobs are read in this order
+        return None
+
+    def _data(self, talk: _Talk) -> Data | None:
+        """The next unit of what the host is fed, if its hash is known there."""
+        if talk.fed is None:
+            return None
+        blob, offset = talk.fed
+        size = min(UNIT_BYTES, talk.member.needs[blob] - offset)
+        if talk.told.get(blob, 0) * UNIT_BYTES <= offset:
+            return None
+        talk.fed = (blob, offset + size) if offset + size < talk.member.needs[blob] else None
+        return Data(blob, offset, size)
+
+    def _unit(self, talk: _Talk, word: Data, source: BlobSource) -> bytes:
+        digest = next(blob.digest for blob in talk.missing if blob.digest.hex == word.blob)
+        data = source.read(digest, word.offset, word.size)
+        known = self._units.known(digest, word.offset // UNIT_BYTES, most=1) if self._units else b""
+        if hashlib.sha256(data).digest() != known:
+            raise damaged(digest.short)
+        return data
+
+
+@dataclass(slots=True, eq=False)
+class _Talk:
+    """The operator's side of one host: what it is told, and what it said. `name` is that of its certificate."""
+
+    name: str
+    member: Member
+    blobs: tuple[Blob, ...]
+    missing: tuple[Blob, ...]
+    hearing: Hearing
+    orders: deque[words.Order] = field(default_factory=deque)
+    told: dict[str, int] = field(default_factory=dict)
+    fed: tuple[str, int] | None = None
+    given: int = 0
+    spoke: float = 0.0
+    moved: words.Moved = field(default_factory=lambda: words.Moved(0))
+    said_source: str = ""
+    sources: list[str] = field(default_factory=list)
+    ending: bool = False
+    closed: bool = False
+
+    def summary(self) -> str:
+        """One sentence for people."""
+        moved = self.moved
+        sources = ", ".join(dict.fromkeys(self.sources)) or "nobody"
+        return (
+            f"got {size_text(moved.done)} from {sources} ({self.given} bytes of them from the operator),"
+            f" passed on {size_text(moved.sent)}, {moved.twice} bytes came in vain"
+        )
+
+    def require_honest(self) -> None:
+        """Raise `TransferFailed` when another host got wrong bytes from this one."""
+        if self.member.lied:
+            raise TransferFailed(
+                f"it passed on other bytes than it was given, says {self.member.lied}",
+                hint="check the host's memory and disk, and who works there; then run the command again",
+            )

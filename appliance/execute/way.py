@@ -1,0 +1,52 @@
+"""By which way a run's blobs reach its hosts: what was asked for, or what its plan calls for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.distribute.chain import Chain, Way
+from appliance.distribute.pace import Pace
+from appliance.distribute.unicast import Unicast
+from appliance.errors import PlanError
+from appliance.plan.steps import Receive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from appliance.distribute.base import Distributor
+    from appliance.plan.steps import Plan, Stage
+    from appliance.recipe.clusterfile import Distribution
+    from appliance.transport.base import Endpoint
+
+WORTH_BYTES = 4 << 20
+"""What a host must get for a line of hosts to be worth its beginning."""
+
+
+def distributor(asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endpoint], at_once: int = 0) -> Distributor:
+    """The way for `plan`. Left to choose, it is the chain where two hosts or more get enough at the same time.
+
+    Raises `PlanError` for a method that is not there.
+    """
+    unicast = Unicast(pace=Pace(asked.bandwidth))
+    addresses = {name: endpoint.address for name, endpoint in endpoints.items()}
+    match asked.method:
+        case "unicast":
+            return unicast
+        case "auto" if not any(_worth_it(stage, at_once) for stage in plan.stages):
+            return unicast
+        case "auto" | "chain":
+            return Chain(Way(addresses, asked.port, asked.bandwidth), unicast=unicast)
+        case _:
+            raise PlanError(
+                f"the method {asked.method} is not there", hint="write auto, unicast or chain for the distribution"
+            )
+
+
+def _worth_it(stage: Stage, at_once: int) -> bool:
+    sizes = [
+        sum(blob.size for blob in step.action.blobs)
+        for step in stage.steps
+        if isinstance(step.action, Receive) and step.action.runtime
+    ]
+    enough = sum(size >= WORTH_BYTES for size in sizes)
+    return min(n for n in (enough, at_once or enough, stage.at_once or enough)) > 1

@@ -1,0 +1,204 @@
+"""A line of peers on this machine: real helpers, real TLS, real files; each room has its own address on loopback."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import ssl
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from support.peers import free_port
+from support.rooms import Room
+
+import appliance
+from appliance.clock import SystemClock
+from appliance.digest import Digest
+from appliance.distribute import words
+from appliance.distribute.base import BlobFolder, Hearing
+from appliance.distribute.chain import Chain, Way
+from appliance.distribute.keypair import KeyPair
+from appliance.distribute.node import Node
+from appliance.distribute.pace import Pace
+from appliance.distribute.unicast import Unicast
+from appliance.errors import StateError
+from appliance.files import put_blob
+from appliance.image.blobs import Blob
+from appliance.trust import certificates, issue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}", sys.executable)
+ADDRESSES = {"one": "127.0.0.2", "two": "127.0.0.3", "three": "127.0.0.4"}
+RUNTIME = Digest.of(b"runtime")
+UNIT = words.UNIT_BYTES
+SLOWLY = 24_000_000
+
+
+@dataclass
+class Scene:
+    """An operator with blobs, three rooms, and a line that brings them there."""
+
+    folder: Path
+    said: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in ADDRESSES})
+
+    def __post_init__(self) -> None:
+        self.port = free_port(*ADDRESSES.values())
+        self.source = BlobFolder(self.folder / "operator")
+        self.slow_down(0)
+
+    def slow_down(self, bandwidth: int) -> None:
+        unicast = Unicast(python=lambda _: PYTHON, pace=Pace(bandwidth))
+        self.chain = Chain(Way(ADDRESSES, self.port), unicast=unicast)
+
+    def blob(self, size: int) -> Blob:
+        content = os.urandom(size)
+        put_blob(self.source.folder, io.BytesIO(content), Digest.of(content), size=size)
+        return Blob(Digest.of(content), size)
+
+    def send(self, name: str, *blobs: Blob, progress: Callable[[int, int], None] = lambda _d, _t: None) -> None:
+        room = Room(self.folder / name).transport()
+        hearing = Hearing(progress, self.said[name].append)
+        self.chain.send(room, blobs, host=name, source=self.source, runtime=RUNTIME, hearing=hearing)
+
+    def send_all(self, *blobs: Blob) -> None:
+        with ThreadPoolExecutor() as pool:
+            for job in [pool.submit(self.send, name, *blobs) for name in ADDRESSES]:
+                job.result()
+
+    def has(self, name: str, *blobs: Blob) -> bool:
+        folder = Node(self.folder / name).blobs
+        contents = {path.name: path.read_bytes() for path in folder.glob("*")}
+        return contents == {blob.digest.hex: (self.source.folder / blob.digest.hex).read_bytes() for blob in blobs}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_blobs_of_all_sizes_reach_all_hosts_and_the_operator_sends_one_copy(scene: Scene) -> None:
+    blobs = [scene.blob(size) for size in (0, 1, UNIT - 1, UNIT, UNIT + 1, 5 * UNIT + 7)]
+    scene.send_all(*blobs)
+    assert all(scene.has(name, *blobs) for name in ADDRESSES)
+    fed = [name for name, said in scene.said.items() if "takes from the operator" in said]
+    assert len(fed) == 1
+
+
+def test_what_a_killed_helper_left_is_checked_and_only_the_rest_is_sent(scene: Scene) -> None:
+    blob = scene.blob(8 * UNIT)
+    content = (scene.source.folder / blob.digest.hex).read_bytes()
+    folder = Node(scene.folder / "one").blobs
+    folder.mkdir(parents=True)
+    left = bytearray(content[: 6 * UNIT + 100])
+    left[4 * UNIT] ^= 1  # what stands from there on was never checked
+    (folder / f".{blob.digest.hex}.partial").write_bytes(left)
+    (folder / f".{Digest.of(b'other').hex}.partial").write_bytes(b"of another image")
+    scene.send("one", blob)
+    assert scene.has("one", blob)
+    assert any(f"({4 * UNIT} bytes of them from the operator)" in said for said in scene.said["one"])
+
+
+def test_hosts_that_cannot_listen_are_fed_by_the_operator_and_it_is_said(scene: Scene) -> None:
+    blob = scene.blob(3 * UNIT)
+    servers = [socket.create_server((address, scene.port)) for address in ADDRESSES.values()]
+    scene.send_all(blob)
+    for server in servers:
+        server.close()
+    assert all(scene.has(name, blob) for name in ADDRESSES)
+    for said in scene.said.values():
+        assert f"others cannot take from this host: port {scene.port}: Address already in use" in said
+        assert "takes from the operator" in said
+
+
+def test_a_rotten_blob_of_the_operators_fails_all_hosts_and_none_stores_it(scene: Scene) -> None:
+    blob = scene.blob(4 * UNIT)
+    path = scene.source.folder / blob.digest.hex
+    path.chmod(0o644)
+    path.write_bytes(bytes(4 * UNIT))
+    with ThreadPoolExecutor() as pool:
+        for job in [pool.submit(scene.send, name, blob) for name in ADDRESSES]:
+            with pytest.raises(StateError, match="is damaged"):
+                job.result()
+    assert not any(scene.has(name, blob) for name in ADDRESSES)
+
+
+def ask(scene: Scene, context: ssl.SSLContext, name: str, blob: Blob) -> bytes:
+    """What the peer of this name at the first address gives to who asks it for `blob` like this."""
+    request = words.line(words.Request(blob.digest.hex, 0))
+    try:
+        with (
+            socket.create_connection((ADDRESSES["one"], scene.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname=name) as line,
+        ):
+            line.sendall(request)
+            return line.recv(1)
+    except OSError:  # an ssl.SSLError is one, too
+        return b""
+
+
+def bearer(authority: issue.Issued, trusted: issue.Issued, *, ended: bool = False) -> ssl.SSLContext:
+    """Who has a certificate of `authority`, one that `ended` half an hour ago, and believes `trusted`."""
+    now = SystemClock().now()
+    keys = KeyPair()
+    issuer, key = issue._load(authority)
+    certificate = certificates.certify(
+        certificates.subject("stranger.chain"),
+        x509.load_pem_x509_csr(keys.request.encode()).public_key(),
+        issuer=issuer.subject,
+        issuer_key=key,
+        not_before=issuer.not_valid_before_utc,
+        not_after=now + timedelta(minutes=-30 if ended else 30),
+        extensions=(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),),
+    )
+    return keys.context(
+        ssl.Purpose.SERVER_AUTH,
+        certificate=certificates.certificate_pem(certificate).decode(),
+        authority=trusted.certificate_pem.decode(),
+    )
+
+
+def stranger(trusted: issue.Issued) -> ssl.SSLContext:
+    """Who has no certificate, and believes `trusted`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=trusted.certificate_pem.decode())
+    return context
+
+
+def test_only_who_has_a_certificate_of_the_runs_authority_gets_a_byte(scene: Scene) -> None:
+    scene.slow_down(SLOWLY)
+    blob = scene.blob(64 * UNIT)
+    serving = threading.Event()
+
+    def progress(done: int, total: int) -> None:
+        if done:
+            serving.set()
+
+    with ThreadPoolExecutor() as pool:
+        sent = pool.submit(scene.send, "one", blob, progress=progress)
+        assert serving.wait(30)
+        authority = scene.chain._authority
+        assert authority
+        foreign = issue.authority("another", now=SystemClock().now(), days=1)
+        old = bearer(authority, authority)
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2
+        name = "peer-1.chain"
+        assert ask(scene, stranger(authority), name, blob) == b""
+        assert ask(scene, bearer(foreign, authority), name, blob) == b""
+        assert ask(scene, bearer(authority, authority, ended=True), name, blob) == b""
+        assert ask(scene, old, name, blob) == b""
+        assert ask(scene, bearer(authority, foreign), name, blob) == b""
+        assert ask(scene, bearer(authority, authority), "peer-2.chain", blob) == b""
+        assert len(ask(scene, bearer(authority, authority), name, blob)) == 1
+        sent.result()
+    assert scene.has("one", blob)
