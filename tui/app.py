@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 
+from appliance.inventory.hosts import Access
+from appliance.transport.sshconfig import SshConfig
 from tui import calls, texts
 from tui.screens.open import OpenPage
 from tui.session import Session, Step
@@ -45,7 +47,7 @@ class Guide(App[int]):
         super().__init__()
         self.animation_level = "none"  # a serial line has no time for it
         self.engine = engine
-        self.session = session or Session()
+        self.session = session or Session(access=Access(config=SshConfig.of_user()))
         self.crash: Exception | None = None
         self._came_from: Step = Step.OPEN
         self._step = Step.OPEN

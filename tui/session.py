@@ -208,16 +208,16 @@ def with_parameters(session: Session, values: Mapping[str, object]) -> Session:
 
 def with_access(session: Session, access: Access, addresses: Collection[str] = ()) -> Session:
     """`session` whose hosts are entered so: those at `addresses`, or all that have no way of their own."""
-    ssh = SshSettings(user=access.user, port=access.port, key=str(access.key or ""))
+
+    def said(ssh: SshSettings) -> SshSettings:
+        return replace(ssh, user=access.user, port=access.port, key=str(access.key or ""))
+
     if addresses:
         own = {**session.access.own, **dict.fromkeys(addresses, access)}
-        changed = _each(session, addresses, lambda machine: replace(machine, ssh=ssh, entry=Entry.UNTRIED, problem=""))
+        changed = _each(session, addresses, lambda m: replace(m, ssh=said(m.ssh), entry=Entry.UNTRIED, problem=""))
         return _anew(replace(changed, access=replace(session.access, own=own)))
-    access, old = replace(access, own=session.access.own), session.written.ssh
-    secrets = SshSettings(
-        password_secret=old.password_secret, become_password_secret=old.become_password_secret, become=old.become
-    )
-    ssh = replace(secrets, user=ssh.user, port=ssh.port, key=ssh.key)
+    access = replace(access, own=session.access.own, config=session.access.config)
+    ssh = said(session.written.ssh)
     machines = tuple(replace(machine, entry=Entry.UNTRIED, problem="") for machine in session.machines)
     return _anew(replace(session, access=access, written=replace(session.written, ssh=ssh), machines=machines))
 

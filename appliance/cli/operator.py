@@ -28,7 +28,7 @@ from appliance.errors import PreflightFailed, StateError
 from appliance.inventory.preflight import Verdict
 from appliance.operations import propose
 from appliance.plan.document import LIMIT, plan_digest, plan_from_json, plan_to_json
-from appliance.recipe.clusterfile import Cluster, SshSettings
+from appliance.recipe.clusterfile import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,11 +208,10 @@ def run(
     with opened(session, *bundle_or_image(session, bundle, trust)) as verified:
         spec, called = propose.description(verified), name or verified.manifest.name
         groups = listed_groups(session, inventory, spec, cluster=called) if inventory else named
-        ssh = SshSettings(user=access.access.user, port=access.access.port, key=str(access.access.key or ""))
         cluster = Cluster(
             called,
             image=f"{verified.manifest.name}:{verified.manifest.version}",
-            ssh=ssh,
+            ssh=access.settings(),
             hosts=groups,
         )
         target = target_of(session, way.over(settings.over(cluster, spec)), access)

@@ -18,6 +18,7 @@ from appliance.cli.proposals import (
 )
 from appliance.clock import SystemClock
 from appliance.events import Outcome
+from appliance.inventory.hosts import unheeded
 from appliance.inventory.preflight import CheckResult
 from appliance.operations import carry_out, deliver, propose, sites
 from appliance.operations.carry_out import Terms
@@ -61,7 +62,12 @@ def target_of(session: Session, cluster: Cluster, access: AccessOptions) -> Targ
     folder = session.home.cluster(cluster.name)
     keys = believed_keys(folder.known_hosts, access)
     target = Target(cluster, access.access, folder, SystemClock(), connector(keys))
-    confirm_keys(target.hosts(), keys, access, session.output)
+    hosts = target.hosts()
+    for sentence in unheeded(hosts, access.access.config):
+        session.output.warn(sentence)
+    if any(host.endpoint.unsafe_legacy_algorithms for host in hosts):
+        session.output.warn("unsafe legacy SSH algorithms are allowed: others may read and change what is sent")
+    confirm_keys(hosts, keys, access, session.output)
     return target
 
 

@@ -47,11 +47,12 @@ class RunOrder:
 
 @dataclass(frozen=True, slots=True)
 class HostSecrets:
-    """What opens one host. In memory only."""
+    """What opens one host, and those on the way to it. In memory only."""
 
     key_passphrase: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     become_password: str | None = field(default=None, repr=False)
+    jump_password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,11 @@ class RunSecrets:
     @classmethod
     def of(cls, endpoints: Mapping[str, Endpoint]) -> RunSecrets:
         """The secrets in these endpoints' credentials."""
-        return cls({name: _secrets(endpoint.credential) for name, endpoint in endpoints.items()})
+        return cls({name: _secrets(endpoint) for name, endpoint in endpoints.items()})
 
     def values(self) -> tuple[str, ...]:
         """All of them, to be masked."""
-        found = (v for s in self.hosts.values() for v in (s.key_passphrase, s.password, s.become_password))
+        found = (value for host in self.hosts.values() for value in asdict(host).values())
         return tuple({value for value in found if value})
 
     def into(self, endpoints: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
@@ -84,8 +85,10 @@ class RunSecrets:
         return cls({name: HostSecrets(**host) for name, host in document.items()})
 
 
-def _secrets(credential: Credential) -> HostSecrets:
-    return HostSecrets(credential.key_passphrase, credential.password, credential.become_password)
+def _secrets(endpoint: Endpoint) -> HostSecrets:
+    credential = endpoint.credential
+    jump_password = next((jump.credential.password for jump in endpoint.jumps), None)
+    return HostSecrets(credential.key_passphrase, credential.password, credential.become_password, jump_password)
 
 
 def _opened(endpoint: Endpoint, host: HostSecrets) -> Endpoint:
@@ -95,7 +98,8 @@ def _opened(endpoint: Endpoint, host: HostSecrets) -> Endpoint:
         password=host.password,
         become_password=host.become_password,
     )
-    return replace(endpoint, credential=credential)
+    on_the_way = HostSecrets(host.key_passphrase, host.jump_password)
+    return replace(endpoint, credential=credential, jumps=tuple(_opened(jump, on_the_way) for jump in endpoint.jumps))
 
 
 def make_order(
@@ -166,6 +170,11 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "key": str(credential.key.absolute()) if credential.key else None,
         "agent": credential.agent,
         "become": credential.become.value,
+        "identities": [str(path.absolute()) for path in credential.identities],
+        "identities_only": credential.identities_only,
+        "jumps": [_endpoint(jump) for jump in endpoint.jumps],
+        "reach": endpoint.reach,
+        "unsafe_legacy_algorithms": endpoint.unsafe_legacy_algorithms,
     }
 
 
@@ -203,6 +212,18 @@ def _read_distribution(fields: Mapping[str, Any]) -> Distribution:
 
 def _read_endpoint(fields: Mapping[str, Any]) -> Endpoint:
     credential = Credential(
-        key=Path(fields["key"]) if fields["key"] else None, agent=bool(fields["agent"]), become=Become(fields["become"])
+        key=Path(fields["key"]) if fields["key"] else None,
+        agent=bool(fields["agent"]),
+        become=Become(fields["become"]),
+        identities=tuple(Path(path) for path in fields["identities"]),
+        identities_only=bool(fields["identities_only"]),
     )
-    return Endpoint(str(fields["address"]), int(fields["port"]), str(fields["user"]), credential)
+    return Endpoint(
+        str(fields["address"]),
+        int(fields["port"]),
+        str(fields["user"]),
+        credential,
+        jumps=tuple(_read_endpoint(jump) for jump in fields["jumps"]),
+        reach=str(fields["reach"]),
+        unsafe_legacy_algorithms=bool(fields["unsafe_legacy_algorithms"]),
+    )

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance.errors import RecipeError
+from appliance.recipe import jumphosts
 from appliance.transport.base import Become, Credential, Endpoint
+from appliance.transport.sshconfig import SshConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from appliance.recipe.clusterfile import Cluster, SshSettings
+
+_PORT = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class Access:
     """How the operator enters hosts, as said on the command line; passwords in memory only, never in a repr.
 
     What it says goes before the Clusterfile's ``spec.ssh``, and after what a group of hosts says for itself. `own` has,
-    by address, the passwords and the passphrase of hosts that have others than the rest.
+    by address, the passwords and the passphrase of hosts that have others than the rest. `jump` is as
+    `jumphosts.parse` reads it; `config` counts where neither says anything.
     """
 
     user: str = ""
@@ -45,6 +51,10 @@ class Access:
     key_passphrase: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     become_password: str | None = field(default=None, repr=False)
+    jump: str = ""
+    jump_password: str | None = field(default=None, repr=False)
+    unsafe_legacy_algorithms: bool = False
+    config: SshConfig = field(default_factory=SshConfig)
     own: Mapping[str, Access] = field(default_factory=dict, repr=False)
 
     def at(self, address: str) -> Access:
@@ -78,7 +88,9 @@ def written_hosts(cluster: Cluster, access: Access, *, secret: Callable[[str], s
 def _endpoint(
     address: str, *, group: SshSettings, cluster: SshSettings, access: Access, secret: Callable[[str], str]
 ) -> Endpoint:
-    user = group.user or access.user or cluster.user or "root"
+    written = group.user or access.user or cluster.user
+    found = access.config.settings(address, user=written)
+    user = written or found.user or "root"
     become = Become(group.become) if group.become else access.become
     if become is None:
         become = Become(cluster.become) if cluster.become else (Become.NONE if user == "root" else Become.SUDO)
@@ -92,8 +104,48 @@ def _endpoint(
         become=become,
         become_password=access.become_password
         or _named(group.become_password_secret or cluster.become_password_secret, secret),
+        identities=found.identities,
+        identities_only=found.identities_only,
     )
-    return Endpoint(address, group.port or access.port or cluster.port or 22, user, credential)
+    jump = group.jump or access.jump or cluster.jump or found.jump
+    password = access.jump_password or _named(group.jump_password_secret or cluster.jump_password_secret, secret)
+    entering = replace(credential, become=Become.NONE, become_password=None, password=password)
+    return Endpoint(
+        address,
+        group.port or access.port or cluster.port or found.port or _PORT,
+        user,
+        credential,
+        jumps=_jumps(jump, user=user, credential=entering, config=access.config),
+        reach=found.hostname,
+        unsafe_legacy_algorithms=access.unsafe_legacy_algorithms
+        or group.unsafe_legacy_algorithms
+        or cluster.unsafe_legacy_algorithms,
+    )
+
+
+def _jumps(
+    text: str, *, user: str, credential: Credential, config: SshConfig, behind: tuple[str, ...] = ()
+) -> tuple[Endpoint, ...]:
+    """The jump hosts that `text` names, the first by way of what the user's configuration says of it."""
+    hops: list[Endpoint] = []
+    for hop in jumphosts.parse(text):
+        found = config.settings(hop.address, user=hop.user)
+        if not hops and found.jump:
+            if hop.address in behind:
+                raise RecipeError(f"jump host {hop.address} is to be reached through itself", where="ProxyJump")
+            before = (*behind, hop.address)
+            hops += _jumps(found.jump, user=user, credential=credential, config=config, behind=before)
+        entering = replace(credential, identities=found.identities, identities_only=found.identities_only)
+        name = hop.user or found.user or user
+        hops.append(Endpoint(hop.address, hop.port or found.port or _PORT, name, entering, reach=found.hostname))
+    return tuple(hops)
+
+
+def unheeded(hosts: Iterable[Host], config: SshConfig) -> tuple[str, ...]:
+    """Sentences about settings of `config` that apply to these hosts or their jump hosts, and do nothing here."""
+    ways = (each for host in hosts for each in (host.endpoint, *host.endpoint.jumps))
+    found = (sentence for each in ways for sentence in config.settings(each.address, user=each.user).unheeded)
+    return tuple(dict.fromkeys(found))
 
 
 def _named(name: str, secret: Callable[[str], str]) -> str | None:

@@ -1,7 +1,7 @@
 """Who answers by SSH in a range of addresses, and with which host keys; nobody logs in.
 
-First all addresses are knocked at together by one thread; then those that answered are asked for their keys, a few at
-a time.
+All addresses are knocked at together by one thread; those that answer are asked for their keys meanwhile, a few at a
+time.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ import selectors
 import socket
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from appliance import events
 from appliance.errors import Unreachable
-from appliance.transport.ssh.handshake import fetch_host_keys
+from appliance.transport.ssh.handshake import Patience, fetch_host_keys, open_socket
+from appliance.transport.ssh.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from appliance.events import Sink
-    from appliance.transport.ssh.hostkeys import HostKey
+    from appliance.transport.base import Endpoint
+    from appliance.transport.ssh.hostkeys import HostKey, HostKeys
 
 _ASK_AT_ONCE = 16
 _SPARE_DESCRIPTORS = 128
@@ -65,32 +67,72 @@ def scan(
     found, in the same order.
     """
     wanted = list(dict.fromkeys(addresses))
-    with events.task(sink, "scan", f"Look for SSH on port {port}", total=len(wanted), unit="hosts") as count:
-        latencies = dict(_knock(wanted, port, timeout=timeout, at_once=_allowed(at_once), count=count))
-    alive = [address for address in wanted if address in latencies]
+    asked: dict[str, Future[Scanned | None]] = {}
+
+    def ask(address: str, latency: float) -> Scanned | None:
+        with contextlib.suppress(Unreachable):
+            banner, keys = _keys(address, port, Patience(connect=key_timeout))
+            return Scanned(address, port, banner, keys, latency)
+        return None
+
+    with ThreadPoolExecutor(max_workers=_ASK_AT_ONCE) as pool:
+        with events.task(sink, "scan", f"Look for SSH on port {port}", total=len(wanted), unit="hosts") as count:
+            for address, latency in _knock(wanted, port, timeout=timeout, at_once=_allowed(at_once), count=count):
+                asked[address] = pool.submit(ask, address, latency)
+        with events.task(sink, "host-keys", "Ask for host keys", total=len(asked), unit="hosts") as count:
+            return tuple(_heard([asked[each] for each in wanted if each in asked], hear, count))
+
+
+def _heard(
+    asked: Iterable[Future[Scanned | None]], hear: Callable[[Scanned], None], count: Callable[[int], None]
+) -> Iterator[Scanned]:
+    for answer in asked:
+        if scanned := answer.result():
+            hear(scanned)
+            yield scanned
+        count(1)
+
+
+def _keys(address: str, port: int, patience: Patience) -> tuple[str, tuple[HostKey, ...]]:
+    def dial() -> socket.socket:
+        return open_socket(address, port, patience=patience)
+
+    return fetch_host_keys(dial, patience=patience, where=f"{address}:{port}")
+
+
+def keys_of(
+    endpoints: Iterable[Endpoint], host_keys: HostKeys, *, timeout: float = 5.0, sink: Sink = events.silent
+) -> tuple[tuple[Endpoint, tuple[HostKey, ...]], ...]:
+    """The keys that hosts prove, each asked over its own way; jump hosts on it are entered, and must be believed.
+
+    A host that does not answer is left out. Raises what entering a jump host raises, but `Unreachable`.
+    """
+    wanted = list(endpoints)
+    way = Way(host_keys, patience=Patience(connect=timeout))
     with (
-        events.task(sink, "host-keys", "Ask for host keys", total=len(alive), unit="hosts") as count,
+        events.task(sink, "host-keys", "Ask for host keys", total=len(wanted), unit="hosts") as count,
         ThreadPoolExecutor(max_workers=_ASK_AT_ONCE) as pool,
     ):
 
-        def ask(address: str) -> Scanned | None:
+        def ask(endpoint: Endpoint) -> tuple[HostKey, ...]:
+            keys: tuple[HostKey, ...] = ()
             with contextlib.suppress(Unreachable):
-                banner, keys = fetch_host_keys(address, port, timeout=key_timeout)
-                return Scanned(address, port, banner, keys, latencies[address])
-            return None
-
-        found = []
-        for scanned in pool.map(ask, alive):
-            if scanned:
-                found.append(scanned)
-                hear(scanned)
+                keys = way.shown_keys(endpoint)
             count(1)
-    return tuple(found)
+            return keys
+
+        found = tuple(zip(wanted, pool.map(ask, wanted), strict=True))
+    return tuple((endpoint, keys) for endpoint, keys in found if keys)
 
 
 def _allowed(at_once: int) -> int:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(at_once, soft - _SPARE_DESCRIPTORS))
+    """How many sockets may be open; as many as asked for, where this process may allow itself that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = at_once + _SPARE_DESCRIPTORS
+    if resource.RLIM_INFINITY != soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(at_once, soft - _SPARE_DESCRIPTORS)) if soft != resource.RLIM_INFINITY else at_once
 
 
 @dataclass(frozen=True, slots=True)

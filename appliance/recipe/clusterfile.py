@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import RecipeError
-from appliance.recipe import schema
+from appliance.recipe import jumphosts, schema
 from appliance.recipe.addresses import expand
 from appliance.recipe.quantities import parse_rate
 from appliance.recipe.yamltext import dump as dump_yaml
@@ -27,7 +27,10 @@ METHODS = ("auto", "unicast", "chain")
 
 @dataclass(frozen=True, slots=True)
 class SshSettings:
-    """How to enter hosts; empty means: as the operator says on the command line, else the defaults."""
+    """How to enter hosts; empty means: as the operator says on the command line, else the defaults.
+
+    `jump` is as `jumphosts.parse` reads it.
+    """
 
     user: str = ""
     port: int = 0
@@ -35,6 +38,9 @@ class SshSettings:
     become: str = ""
     password_secret: str = ""
     become_password_secret: str = ""
+    jump: str = ""
+    jump_password_secret: str = ""
+    unsafe_legacy_algorithms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,10 @@ class _Reader:
     def _ssh(self, path: FieldPath, ssh: Mapping[str, Any], *, suffix: str) -> SshSettings:
         password = self._secret(path, ssh, ("password", "passwd"), f"ssh-password{suffix}")
         become = self._secret(path, ssh, ("becomePassword",), f"become-password{suffix}")
+        if ssh.get("unsafeLegacyAlgorithms"):
+            self._warn(
+                (*path, "unsafeLegacyAlgorithms"), "lets others read and change what is sent: keep it for a rescue"
+            )
         return SshSettings(
             user=ssh.get("user", ""),
             port=ssh.get("port", 0),
@@ -170,7 +180,17 @@ class _Reader:
             become=ssh.get("become", ""),
             password_secret=ssh.get("passwordSecret", "") or password,
             become_password_secret=ssh.get("becomePasswordSecret", "") or become,
+            jump=self._jump(path, ssh.get("jump", "")),
+            jump_password_secret=ssh.get("jumpPasswordSecret", ""),
+            unsafe_legacy_algorithms=ssh.get("unsafeLegacyAlgorithms", False),
         )
+
+    def _jump(self, path: FieldPath, text: str) -> str:
+        try:
+            jumphosts.parse(text)
+        except ValueError as error:
+            raise self._document.error((*path, "jump"), str(error), hint=jumphosts.HINT) from error
+        return text
 
     def _secret(self, path: FieldPath, ssh: Mapping[str, Any], fields: tuple[str, ...], name: str) -> str:
         for field_ in fields:
@@ -245,6 +265,9 @@ def _ssh_document(ssh: SshSettings) -> dict[str, object]:
             "become": ssh.become,
             "passwordSecret": ssh.password_secret,
             "becomePasswordSecret": ssh.become_password_secret,
+            "jump": ssh.jump,
+            "jumpPasswordSecret": ssh.jump_password_secret,
+            "unsafeLegacyAlgorithms": ssh.unsafe_legacy_algorithms,
         }
     )
 

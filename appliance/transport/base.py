@@ -22,11 +22,16 @@ class Become(enum.StrEnum):
 
     NONE = "none"
     SUDO = "sudo"
+    SU = "su"
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How to log in and become root. Passwords live in memory only and never show in a repr."""
+    """How to log in and become root. Passwords live in memory only and never show in a repr.
+
+    `key` is the one that was named. Where none was, `identities` are tried; where there are none, the usual ones are.
+    With `identities_only`, the agent is asked for no other keys than these.
+    """
 
     key: Path | None = None
     key_passphrase: str | None = field(default=None, repr=False)
@@ -34,16 +39,25 @@ class Credential:
     agent: bool = True
     become: Become = Become.NONE
     become_password: str | None = field(default=None, repr=False)
+    identities: tuple[Path, ...] = ()
+    identities_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a host listens for SSH, and as whom to enter. An empty `address` with port 0 is this machine."""
+    """Where a host listens for SSH, and as whom to enter. An empty `address` with port 0 is this machine.
+
+    `jumps` are the hosts through which it is reached, the nearest first; each is entered as itself, and its own jumps
+    do not count. `reach` is the address to connect to where that is another than the one that the host is known by.
+    """
 
     address: str
     port: int
     user: str
     credential: Credential = field(default_factory=Credential)
+    jumps: tuple[Endpoint, ...] = ()
+    reach: str = ""
+    unsafe_legacy_algorithms: bool = False
 
     def __str__(self) -> str:
         return f"{self.user}@{self.place}"
@@ -98,7 +112,7 @@ class CommandResult:
 
 
 class Transport(Protocol):
-    """An open connection. Everything runs as root when the endpoint's credential says ``become: sudo``."""
+    """An open connection. Everything runs as root when the endpoint's credential says how to become it."""
 
     def run(
         self, command: Command, *, stdin: bytes | BinaryIO = b"", output: Callable[[bytes], None] | None = None

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from appliance.errors import Unreachable
-from appliance.transport.base import Become, CommandResult, Endpoint, quote
+from appliance.transport.base import CommandResult, Endpoint, quote
+from appliance.transport.become import becoming
 from appliance.transport.hostfiles import get_file, put_file
 from appliance.transport.program import PIECE_BYTES, converse
-from appliance.transport.sudo import Sudo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from appliance.transport.base import Command
-    from appliance.transport.sudo import SudoTalk
+    from appliance.transport.talk import Talk
 
 _LOOK_UP_SECONDS = 1.0
 _GRACE_SECONDS = 2.0
@@ -44,18 +44,17 @@ class LocalTransport:
         self, command: Command, *, stdin: bytes | BinaryIO = b"", output: Callable[[bytes], None] | None = None
     ) -> CommandResult:
         """See `Transport.run`."""
-        credential = self.endpoint.credential
-        if credential.become is not Become.SUDO or os.geteuid() == 0:
+        become = becoming(self.endpoint.credential, where=self.endpoint.place)
+        if become is None or os.geteuid() == 0:
             return self._run(command, stdin, output, None)
-        sudo = Sudo(credential.become_password, self.endpoint.place)
-        return sudo.run(lambda talk: self._run(command, stdin, output, talk))
+        return become.run(lambda talk: self._run(command, stdin, output, talk))
 
     def _run(
         self,
         command: Command,
         stdin: bytes | BinaryIO,
         output: Callable[[bytes], None] | None,
-        talk: SudoTalk | None,
+        talk: Talk | None,
     ) -> CommandResult:
         argv = talk.argv(command.argv) if talk else command.argv
         return converse(
@@ -64,7 +63,7 @@ class LocalTransport:
             output=output,
             timeout=command.timeout,
             where=self.endpoint.place,
-            sudo=talk,
+            talk=talk,
         )
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:

@@ -18,7 +18,7 @@ from appliance.transport.base import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from appliance.transport.sudo import SudoTalk
+    from appliance.transport.talk import Talk
 
 TAIL_BYTES = 1 << 20
 PIECE_BYTES = 1 << 18
@@ -114,24 +114,24 @@ def converse(
     output: Callable[[bytes], None] | None,
     timeout: float,
     where: str,
-    sudo: SudoTalk | None,
+    talk: Talk | None,
 ) -> CommandResult:
     """Feed `program`, take what it writes, and say how it ended, within `timeout` seconds; it is closed in any case.
 
-    With `sudo`, input begins and errors count only when sudo has begun the command. Raises `Unreachable` when the time
+    With a `talk`, input begins and errors count only when it has begun the command. Raises `Unreachable` when the time
     is over or the connection breaks, `AuthRefused` from the talk, and whatever reading `stdin` or `output` raises.
     """
     deadline = time.monotonic() + timeout
     feeder = _Feeder(program, stdin)
     stdout, stderr = Tail(), Tail()
-    begun = sudo is None
+    begun = talk is None
     if begun:
         feeder.start()
     try:
         while (heard := program.read(_left(deadline, timeout=timeout, where=where))) is not None:
             out, err = heard
-            if sudo and not begun:
-                turn = sudo.hear(err)
+            if talk and not begun:
+                turn = talk.hear(err)
                 if turn.answer:
                     with contextlib.suppress(OSError):  # gone: the next read says so
                         program.write(turn.answer)
@@ -150,8 +150,8 @@ def converse(
         program.close()
     if feeder.error:
         raise feeder.error
-    if sudo and not begun:
-        raise sudo.ended()
+    if talk and not begun:
+        raise talk.ended()
     return CommandResult(status, stdout.text(), stderr.text())
 
 

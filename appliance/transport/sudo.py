@@ -1,8 +1,8 @@
 """How a command becomes root's: the talk with sudo on standard error, as a pure state machine.
 
-The command runs as ``sudo -k -S -p PROMPT -- sh -c 'printf BEGIN >&2; exec "$@"' sh ARGV…`` with PROMPT and BEGIN fresh
-random words. The password is written only when PROMPT was seen, and the command's own input only after BEGIN: where no
-password is asked for (NOPASSWD), it would otherwise be the first line that the command reads.
+The command runs as ``sudo -k -S -p PROMPT -- sh -c '…; printf BEGIN >&2; exec "$@"' sh ARGV…`` with PROMPT and BEGIN
+fresh random words. The password is written only when PROMPT was seen, and the command's own input only after BEGIN:
+where no password is asked for (NOPASSWD), it would otherwise be the first line that the command reads.
 
 Where sudo insists on a terminal (``Defaults requiretty``), script(1) makes one that carries nothing: the command keeps
 its own three streams, and its input stays what it is, byte for byte.
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import AuthRefused
 from appliance.transport.base import quote
+from appliance.transport.shellline import PLAIN
+from appliance.transport.talk import Turn, last_words, password_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,15 +35,6 @@ class TerminalWanted(AuthRefused):
     """Sudo runs nothing for whoever has no terminal; with one, it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What follows from a piece of standard error: bytes to `answer`; once `begun`, the `rest` is the command's own."""
-
-    answer: bytes = b""
-    begun: bool = False
-    rest: bytes = b""
-
-
 @dataclass(slots=True)
 class SudoTalk:
     """The talk before one command begins. `password` None means that sudo must not ask."""
@@ -56,7 +49,7 @@ class SudoTalk:
 
     def argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """`argv`, run by root through sudo."""
-        announce = f'printf {self.begin} >&2; exec "$@"'
+        announce = f'{PLAIN}; printf {self.begin} >&2; exec "$@"'
         whole = ("sudo", "-k", "-S", "-p", self.prompt, "--", "sh", "-c", announce, "sh", *argv)
         return ("env", "SHELL=/bin/sh", "sh", "-c", _IN_TERMINAL, "sh", quote(whole)) if self.terminal else whole
 
@@ -81,23 +74,20 @@ class SudoTalk:
                 hint="give one with --become-password-file, or allow the user NOPASSWD",
                 where=self.where,
             )
-        if "\n" in self.password:
-            raise AuthRefused("the become password holds a line break", where=self.where)
-        return self.password.encode() + b"\n"
+        return password_line(self.password, where=self.where)
 
     def ended(self) -> AuthRefused:
         """The error for a talk that ended before the command began: the last line that sudo said.
 
         It is `TerminalWanted` when that is about a terminal and there was none.
         """
-        lines = self._said.decode(errors="replace").replace(self.prompt, "\n").splitlines()
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it ended without a word")
+        last = last_words(self._said.replace(self.prompt.encode(), b"\n"))
         about_terminal = "tty" in last.lower()
         kind = TerminalWanted if about_terminal and not self.terminal else AuthRefused
         hint = (
             "take requiretty for this user out of sudoers" if about_terminal else "allow the user sudo for all commands"
         )
-        return kind(f"sudo did not run the command: {last[:300]}", hint=f"{hint}, or enter as root", where=self.where)
+        return kind(f"sudo did not run the command: {last}", hint=f"{hint}, or enter as root", where=self.where)
 
 
 @dataclass(slots=True)

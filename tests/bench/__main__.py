@@ -26,6 +26,7 @@ BENCHMARKS = (
     "scale-out",
     "discover",
     "registry",
+    "scan",
 )
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 ROOM_BYTES = 20 << 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,12 @@ import pytest
 from support.sshd import HOST_KEY_TYPES, Sshd, free_port, sshd
 
 from appliance.cli import main
-from appliance.errors import Unreachable
 from appliance.events import Event, Outcome, TaskFinished, TaskProgress
-from appliance.inventory.scan import scan
+from appliance.inventory.scan import keys_of, scan
 from appliance.recipe import clusterfile
+from appliance.recipe.addresses import expand
 from appliance.recipe.clusterfile import HostGroup, SshSettings
-from appliance.transport.ssh.handshake import fetch_host_keys
+from appliance.transport.ssh.hostkeys import HostKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 def test_a_scan_finds_the_hosts_with_all_their_keys_as_openssh_prints_them(server: Sshd) -> None:
     addresses = [str(address) for address in ip_network("127.0.0.0/23").hosts()]
     events: list[Event] = []
-    found = scan(addresses, port=server.port, at_once=100, sink=events.append)
+    found = scan(addresses, port=server.port, at_once=100, key_timeout=60, sink=events.append)
     assert [each.address for each in found] == ["127.0.0.1", "127.0.1.7"]
     for each in found:
         assert each.banner.startswith("SSH-2.0-OpenSSH")
@@ -65,9 +66,19 @@ def test_an_address_is_asked_once_and_nonsense_not_at_all(server: Sshd) -> None:
     assert scan([], port=server.port) == ()
 
 
-def test_keys_of_a_port_where_nothing_listens_cannot_be_fetched() -> None:
-    with pytest.raises(Unreachable, match="nothing listens on this port"):
-        fetch_host_keys("127.0.0.1", free_port(), timeout=2)
+def test_keys_of_a_host_that_does_not_answer_are_left_out(server: Sshd, tmp_path: Path) -> None:
+    shut = replace(server.endpoint, port=free_port())
+    ((endpoint, keys),) = keys_of([shut, server.endpoint], HostKeys(tmp_path / "known_hosts"))
+    assert endpoint == server.endpoint
+    assert {key.fingerprint for key in keys} == {server.fingerprint(kind) for kind in HOST_KEY_TYPES}
+
+
+def test_a_range_of_ipv6_addresses_is_scanned(tmp_path: Path) -> None:
+    with sshd(tmp_path, kinds=("ed25519",), more="ListenAddress ::1") as server:
+        found = scan(expand(["::1-::4"]), port=server.port)
+    assert [(each.address, [key.fingerprint for key in each.keys]) for each in found] == [
+        ("::1", [server.fingerprint()])
+    ]
 
 
 def test_the_hosts_of_an_inventory_become_a_clusterfile_of_those_that_answer(server: Sshd, tmp_path: Path) -> None:

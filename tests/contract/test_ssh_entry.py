@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -18,8 +19,8 @@ from support.sshd import HOST_KEY_TYPES, Sshd, fingerprint, free_port, keygen, s
 
 from appliance.errors import AuthRefused, HostKeyChanged, TransportError, Unreachable
 from appliance.transport.base import Command, Endpoint
+from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKey, HostKeys, accept_new
-from appliance.transport.ssh.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def known(tmp_path: Path, server: Sshd) -> HostKeys:
 
 
 def enter(endpoint: Endpoint, known: HostKeys) -> str:
-    with connect(endpoint, known_hosts=known, timeout=5) as connection:
+    with connector(known, timeout=5)(endpoint) as connection:
         return connection.run(Command(("echo", "in"))).stdout
 
 
@@ -305,9 +306,49 @@ def test_who_says_nothing_is_given_up(known: HostKeys) -> None:
         endpoint = Endpoint("127.0.0.1", server.getsockname()[1], "root")
         with (
             pytest.raises(Unreachable, match=r"handshake within 0\.2 seconds"),
-            connect(endpoint, known_hosts=known, timeout=0.2),
+            connector(known, timeout=0.2)(endpoint),
         ):
             pass
+
+
+def test_legal_notices_before_the_version_and_a_door_that_shuts_once_are_borne(server: Sshd, tmp_path: Path) -> None:
+    """Lines before the version are allowed (RFC 4253, 4.2); an sshd with too many guests hangs up without a word."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        porter = threading.Thread(target=_porter, args=(door, server.port), daemon=True)
+        porter.start()
+        endpoint = replace(server.endpoint, port=door.getsockname()[1])
+        assert enter(endpoint, HostKeys(tmp_path / "known_hosts", decide=accept_new)) == "in\n"
+        porter.join()
+
+
+def _porter(door: socket.socket, port: int) -> None:
+    """Turn the first guest away; read the rules to the second, and lead him to the server."""
+    door.accept()[0].close()
+    guest, _ = door.accept()
+    with guest, socket.create_connection(("127.0.0.1", port)) as host:
+        guest.sendall(b"".join(b"This is rule %d of this house.\r\n" % number for number in range(60)))
+        back = threading.Thread(target=_carry, args=(host, guest))
+        back.start()
+        _carry(guest, host)
+        back.join()
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("old", ["Ciphers aes256-cbc", "MACs hmac-sha1\nCiphers aes128-ctr"])
+def test_algorithms_that_are_not_safe_are_refused_unless_asked_for_by_their_ugly_name(tmp_path: Path, old: str) -> None:
+    with sshd(tmp_path, more=old) as server:
+        known = HostKeys(tmp_path / "known_hosts", decide=accept_new)
+        error = refusal(server.endpoint, known)
+        assert isinstance(error, Unreachable)
+        assert "no algorithm in common with us that is safe" in error.message
+        assert "--unsafe-legacy-ssh-algorithms" in error.hint
+        assert enter(replace(server.endpoint, unsafe_legacy_algorithms=True), known) == "in\n"
 
 
 def _output(*argv: str) -> str:

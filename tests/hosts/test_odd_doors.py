@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.hosts
 
 ASKED, STRICTER, KNOWN = "asked-pa55", "stricter-pa55", "known-pa55"
+ROOTS = "root's own $ecret"
 USERS = (
     LabUser("asked", password=ASKED, sudo=Sudo.PASSWORD, lab_key=False),
     LabUser("tied", sudo=Sudo.NOPASSWD),
     LabUser("tieder", password=STRICTER, sudo=Sudo.PASSWORD),
     LabUser("known", password=KNOWN, sudo=Sudo.PASSWORD),
+    LabUser("plain"),
 )
 SETTINGS = """
 mkdir -p /etc/ssh/sshd_config.d
@@ -37,6 +39,7 @@ printf 'Match User asked\\n PasswordAuthentication no\\n KbdInteractiveAuthentic
 printf 'Defaults:tied requiretty\\nDefaults:tieder requiretty\\n' >/etc/sudoers.d/terminals
 printf 'Defaults:known timestamp_type=global\\n' >/etc/sudoers.d/stamps
 chmod 440 /etc/sudoers.d/*
+chpasswd
 visudo -cq && sshd -t && systemctl reload ssh
 """
 
@@ -44,15 +47,15 @@ visudo -cq && sshd -t && systemctl reload ssh
 @pytest.fixture(scope="module", params=[pytest.param("trixie", marks=pytest.mark.slow), "bookworm"])
 def door(request: pytest.FixtureRequest, swept: None) -> Iterator[Lab]:
     with lab_of(HostSpec("door", suite=request.param, users=USERS)) as standing:
-        hosts.run_inside(standing.hosts[0], ("sh", "-c", SETTINGS))
+        hosts.run_inside(standing.hosts[0], ("sh", "-c", SETTINGS), stdin=f"root:{ROOTS}\n")
         yield standing
 
 
 def enter(
-    lab: Lab, user: str, *, password: str | None = None, sudo: str | None = None
+    lab: Lab, user: str, *, password: str | None = None, become: Become = Become.SUDO, root: str | None = None
 ) -> AbstractContextManager[Transport]:
     key = None if password else lab.key
-    credential = Credential(key, agent=False, password=password, become=Become.SUDO, become_password=sudo)
+    credential = Credential(key, agent=False, password=password, become=become, become_password=root)
     return connector(HostKeys(lab.known_hosts))(Endpoint(lab.hosts[0].address, 22, user, credential))
 
 
@@ -63,17 +66,18 @@ def remember(lab: Lab) -> None:
 
 
 DOORS = {
-    "keyboard-interactive": ("asked", ASKED, ASKED),
-    "a terminal is wanted": ("tied", None, None),
-    "a terminal and a password are wanted": ("tieder", None, STRICTER),
-    "sudo remembers": ("known", None, KNOWN),
+    "keyboard-interactive": ("asked", ASKED, Become.SUDO, ASKED),
+    "a terminal is wanted": ("tied", None, Become.SUDO, None),
+    "a terminal and a password are wanted": ("tieder", None, Become.SUDO, STRICTER),
+    "sudo remembers": ("known", None, Become.SUDO, KNOWN),
+    "su": ("plain", None, Become.SU, ROOTS),
 }
 
 
 def open_door(lab: Lab, which: str) -> AbstractContextManager[Transport]:
     remember(lab)
-    user, password, sudo = DOORS[which]
-    return enter(lab, user, password=password, sudo=sudo)
+    user, password, become, root = DOORS[which]
+    return enter(lab, user, password=password, become=become, root=root)
 
 
 @pytest.mark.parametrize("which", DOORS)
@@ -103,11 +107,20 @@ def test_sudo_asks_for_the_password_although_it_remembers(door: Lab) -> None:
 
 def test_a_wrong_sudo_password_is_refused_behind_a_terminal_too(door: Lab) -> None:
     with (
-        enter(door, "tieder", sudo="wrong") as connection,
+        enter(door, "tieder", root="wrong") as connection,
         pytest.raises(AuthRefused, match="sudo refused the password") as error,
     ):
         connection.run(Command(("true",)), stdin=b"payload")
     assert "wrong" not in str(error.value)
+
+
+@pytest.mark.parametrize(("root", "words"), [("wrong", "su refused the password"), (None, "asks for root's password")])
+def test_su_with_a_wrong_password_or_none_is_refused(door: Lab, root: str | None, words: str) -> None:
+    with (
+        enter(door, "plain", become=Become.SU, root=root) as connection,
+        pytest.raises(AuthRefused, match=words),
+    ):
+        connection.run(Command(("cat",)), stdin=b"payload")
 
 
 def test_a_wrong_answer_is_refused_and_said(door: Lab) -> None:

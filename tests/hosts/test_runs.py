@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from appliance.events import Outcome, RunFinished, Stamped, StepStarted
 from appliance.execute import guards, journal, lease, worker
 from appliance.execute.order import RunSecrets, make_order, write_order
 from appliance.files import write_bytes
+from appliance.lab import host as hosts
 from appliance.plan.document import plan_to_json
 from appliance.plan.planner import prune
 from appliance.plan.steps import Plan, PutText, Run, SecretRef, Stage, Step
@@ -197,5 +199,21 @@ def test_stop_now_lets_go_at_once_and_the_next_run_goes_on(desk: Desk) -> None:
 def test_a_connection_that_is_cut_mid_step_is_opened_again_and_the_step_not_repeated(desk: Desk) -> None:
     run, _ = underway(desk)
     desk.ask("three", f"pkill -KILL -u {DEPUTY.name} sshd; touch {SCENE}/go")
+    assert ending(run).outcome is Outcome.OK
+    assert desk.ask("three", f"cat {SCENE}/did {SCENE}/overlap 2>/dev/null").split() == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_a_step_that_ended_while_the_link_was_cut_is_asked_about_and_not_repeated(desk: Desk) -> None:
+    """The operator's side gives the connection up; the host, which saw nothing of that, tells what became of it."""
+    run, _ = underway(desk)
+    three = desk.lab.host("three")
+    gone = f"while ss -Htn state established dst {three.address} | grep -q .; do sleep 0.5; done"
+    hosts.cut(three)
+    try:
+        hosts.run_inside(three, ("touch", f"{SCENE}/go"))
+        subprocess.run(["sh", "-c", gone], check=True, timeout=120)
+    finally:
+        hosts.mend(three)
     assert ending(run).outcome is Outcome.OK
     assert desk.ask("three", f"cat {SCENE}/did {SCENE}/overlap 2>/dev/null").split() == ["1", "2"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from appliance.lab import host as hosts
 from appliance.lab.spec import HostSpec
 from appliance.transport.base import Become, Command, Credential, Endpoint, Transport
 from appliance.transport.connect import connector
-from appliance.transport.ssh.hostkeys import HostKeys
+from appliance.transport.ssh.hostkeys import HostKeys, accept_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from support.lab import MakeLab
 
@@ -139,6 +141,45 @@ def test_a_host_that_goes_down_under_a_command_is_unreachable(make_lab: MakeLab)
         pytest.raises(Unreachable, match="the connection broke"),
     ):
         connection.run(Command.shell("echo up; sleep 60"), output=lambda _: hosts.power_off(mine.hosts[0]))
+
+
+@pytest.mark.slow
+def test_a_cut_link_is_noticed_mid_command_and_mid_transfer_and_what_was_there_stays(make_lab: MakeLab) -> None:
+    mine = make_lab(HostSpec("one"))
+    host = mine.hosts[0]
+    endpoint = Endpoint(host.address, 22, "root", Credential(key=mine.key, agent=False))
+    connect = connector(HostKeys(mine.known_hosts), quiet=2)
+    with connect(endpoint) as connection:
+        connection.put(b"old", "/root/file")
+        with pytest.raises(Unreachable, match="the connection broke"):
+            connection.run(Command.shell("echo up; sleep 60", timeout=50), output=lambda _: hosts.cut(host))
+    hosts.mend(host)
+    hosts.wait(host)
+
+    class Cutting(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 1 << 20:
+                hosts.cut(host)
+            return super().read(size)
+
+    with connect(endpoint) as connection, pytest.raises(Unreachable, match="the connection broke"):
+        connection.put(Cutting(bytes(64 << 20)), "/root/file")
+    hosts.mend(host)
+    hosts.wait(host)
+    with connect(endpoint) as connection:
+        assert connection.get("/root/file", limit=100) == b"old"
+
+
+@pytest.mark.slow
+def test_hosts_behind_a_jump_host_that_alone_has_a_way_to_them(lab: Lab, tmp_path: Path) -> None:
+    """The jump host is entered as another user than the host, which is reached from there only by its loopback."""
+    key = Credential(key=lab.key, agent=False)
+    jump = Endpoint(lab.host("one").address, 22, OPS.name, key)
+    behind = Endpoint("inner.example", 22, DEPUTY.name, by_sudo(lab, DEPUTY_PASSWORD), (jump,), reach="127.0.0.1")
+    known = HostKeys(tmp_path / "known_hosts", also=(lab.known_hosts,), decide=accept_new)
+    with connector(known)(behind) as connection:
+        assert connection.run(Command(("id", "-un"))).stdout == "root\n"
+        assert connection.run(Command(("hostname",))).stdout == "one\n"
 
 
 @pytest.fixture(scope="module", params=["bullseye", "trixie"])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.transport.base import quote
+from appliance.transport.shellline import Begun, line
 from appliance.transport.sudo import SudoTalk
 
 WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30), max_size=6)
@@ -17,9 +18,19 @@ WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 @settings(max_examples=40)
 @given(WORDS, st.sampled_from(["dash", "bash", "mksh", "yash"]))
 def test_any_posix_shell_takes_a_quoted_line_apart_into_the_same_words(words: list[str], shell: str) -> None:
-    line = quote(("printf", "%s\\0", *words))
-    done = subprocess.run([shell, "-c", line], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    text = quote(("printf", "%s\\0", *words))
+    done = subprocess.run([shell, "-c", text], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
     assert done.stdout == b"".join(word.encode() + b"\0" for word in words or [""])
+
+
+@settings(max_examples=40)
+@given(WORDS, st.sampled_from(["dash", "bash", "mksh", "yash"]))
+def test_any_login_shell_runs_the_same_words_and_noise_is_left_behind(words: list[str], shell: str) -> None:
+    text = "echo noise; " + line(("printf", "%s\\0", *words), mark="MARK:")
+    done = subprocess.run([shell, "-c", text], capture_output=True, check=True, env={"PATH": "/usr/bin:/bin"})
+    stream = Begun(b"MARK:")
+    assert stream.hear(done.stdout) == b"".join(word.encode() + b"\0" for word in words or [""])
+    assert (stream.noise, done.stderr) == (b"", b"MARK:")
 
 
 @given(st.binary(max_size=50), st.booleans(), st.lists(st.integers(0, 120)))

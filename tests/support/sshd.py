@@ -98,7 +98,7 @@ def sshd(folder: Path, *, kinds: tuple[str, ...] = HOST_KEY_TYPES, port: int = 0
     argv = ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "config")]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
         assert process.stderr
-        _wait_until_listening(process.stderr)
+        _wait_until_listening(process.stderr, addresses=1 + more.count("ListenAddress"))
         drain = threading.Thread(target=process.stderr.read, daemon=True)
         drain.start()
         try:
@@ -108,10 +108,11 @@ def sshd(folder: Path, *, kinds: tuple[str, ...] = HOST_KEY_TYPES, port: int = 0
             drain.join(10)
 
 
-def _wait_until_listening(log: IO[bytes]) -> None:
+def _wait_until_listening(log: IO[bytes], *, addresses: int) -> None:
     said = b""
     for line in log:
-        if b"Server listening" in line:
+        addresses -= b"Server listening" in line
+        if not addresses:
             return
         said += line
     raise AssertionError(f"sshd did not start: {said.decode()}")

@@ -6,8 +6,10 @@ import pytest
 
 from appliance.errors import AuthRefused
 from appliance.transport.base import CommandResult, Credential, Endpoint, quote
+from appliance.transport.shellline import PLAIN
 from appliance.transport.ssh.auth import _Answers
-from appliance.transport.sudo import Sudo, SudoTalk, Turn
+from appliance.transport.sudo import Sudo, SudoTalk
+from appliance.transport.talk import Turn
 
 
 def talk(password: str | None = "pa55") -> SudoTalk:
@@ -42,7 +44,7 @@ def test_passwords_are_in_no_repr() -> None:
 def test_the_command_is_announced_and_no_secret_is_in_it() -> None:
     argv = talk().argv(("cat", "a b"))
     assert argv[:8] == ("sudo", "-k", "-S", "-p", "PROMPT", "--", "sh", "-c")
-    assert argv[8:] == ('printf BEGIN >&2; exec "$@"', "sh", "cat", "a b")
+    assert argv[8:] == (f'{PLAIN}; printf BEGIN >&2; exec "$@"', "sh", "cat", "a b")
     assert talk().argv(("x",)) != SudoTalk("pa55", where="").argv(("x",))
 
 

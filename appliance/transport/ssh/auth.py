@@ -1,5 +1,7 @@
 """Who we are to a host: the key that was named, the agent's keys, the usual keys, a password; in that order.
 
+A key with a certificate (``KEY-cert.pub`` beside it, or in the agent) is shown with it first, then without.
+
 Where the host takes no plain password, its questions are answered instead (keyboard-interactive, RFC 4256): the first
 one that shall not be shown, with the password, once. Nothing else that a host asks is ever answered.
 """
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from appliance.errors import AuthRefused, Unreachable
+from appliance.transport.ssh.agentkeys import AgentCertificate, is_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,14 +150,34 @@ def _ways(credential: Credential, tried: list[str], stack: contextlib.ExitStack)
         yield from _from_file(credential.key, credential.key_passphrase, tried)
     if credential.agent and (agent := _agent(tried)):
         stack.callback(agent.close)
-        for key in agent.get_keys()[:_MOST_AGENT_KEYS]:
-            yield _Way(f"the agent's key {key.comment or key.get_name()}", key=key)
-    if not credential.key and credential.password is None:
-        for name in _USUAL_KEYS:
-            if (path := Path.home() / ".ssh" / name).is_file():
-                yield from _from_file(path, credential.key_passphrase, tried)
+        yield from _from_agent(agent, credential)
+    if not credential.key and (credential.identities or credential.password is None):
+        for path in credential.identities or _usual_keys():
+            yield from _from_file(path, credential.key_passphrase, tried)
     if credential.password is not None:
         yield _Way("the password", password=credential.password)
+
+
+def _usual_keys() -> tuple[Path, ...]:
+    found = (Path.home() / ".ssh" / name for name in _USUAL_KEYS)
+    return tuple(path for path in found if path.is_file())
+
+
+def _from_agent(agent: paramiko.Agent, credential: Credential) -> Iterator[_Way]:
+    """The agent's keys, certificates first; with `identities_only` those alone whose public half lies at hand."""
+    keys = sorted(agent.get_keys(), key=lambda key: not is_certificate(key.get_name()))
+    if credential.identities_only:
+        wanted = {blob for path in (credential.key, *credential.identities) if path for blob in _public_halves(path)}
+        keys = [key for key in keys if key.blob in wanted]
+    for key in keys[:_MOST_AGENT_KEYS]:
+        what = "certificate" if is_certificate(key.get_name()) else "key"
+        yield _Way(f"the agent's {what} {key.comment or key.get_name()}", key=AgentCertificate.of(key))
+
+
+def _public_halves(path: Path) -> Iterator[bytes]:
+    for name in (f"{path.name}.pub", f"{path.name}-cert.pub"):
+        with contextlib.suppress(OSError, ValueError, UnicodeDecodeError):
+            yield paramiko.pkey.PublicBlob.from_file(str(path.with_name(name))).key_blob
 
 
 def _agent(tried: list[str]) -> paramiko.Agent | None:
@@ -169,9 +192,23 @@ def _agent(tried: list[str]) -> paramiko.Agent | None:
 
 def _from_file(path: Path, passphrase: str | None, tried: list[str]) -> Iterator[_Way]:
     try:
-        yield _Way(f"key {path}", key=_load_key(path, passphrase))
+        key = _load_key(path, passphrase)
+        certificate = path.with_name(f"{path.name}-cert.pub")
+        if certificate.is_file():
+            yield _Way(
+                f"key {path} with its certificate", key=_with_certificate(_load_key(path, passphrase), certificate)
+            )
+        yield _Way(f"key {path}", key=key)
     except _Unusable as error:
         tried.append(f"key {path} ({error})")
+
+
+def _with_certificate(key: paramiko.PKey, path: Path) -> paramiko.PKey:
+    try:
+        key.load_certificate(str(path))
+    except (OSError, ValueError, paramiko.SSHException) as error:
+        raise _Unusable(f"{path.name} is not its certificate: {error}") from error
+    return key
 
 
 def _load_key(path: Path, passphrase: str | None) -> paramiko.PKey:

@@ -1,7 +1,7 @@
 """Which key a host must show: known_hosts files as OpenSSH writes them, and what to do with a key that is in none.
 
-Format: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. Hashed names, several names, patterns and ``@revoked`` are read; what we
-write is one plain line per key. Lines for certificate authorities are passed over.
+Format: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. Hashed names, several names, patterns, ``@revoked`` and
+``@cert-authority`` are read; what we write is one plain line per key.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from appliance.clock import SystemClock
 from appliance.errors import HostKeyChanged, TransportError
 from appliance.files import lock, read_bounded, write_bytes
+from appliance.transport.ssh.certificates import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +27,19 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 8 << 20
 _PLAIN_PORT = 22
+_REVOKED, _AUTHORITY = "@revoked", "@cert-authority"
 
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """A host's public key: its type as SSH names it (``ssh-ed25519``), and its blob (RFC 4253, 6.6)."""
+    """A host's public key: its type as SSH names it (``ssh-ed25519``), and its blob (RFC 4253, 6.6).
+
+    `certificate` is the blob of the certificate with which it was shown; the key is the same without.
+    """
 
     kind: str
     raw: bytes
+    certificate: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -63,7 +70,15 @@ class _Line:
 
     names: str
     key: HostKey
-    revoked: bool
+    marker: str = ""
+
+    @property
+    def revoked(self) -> bool:
+        return self.marker == _REVOKED
+
+    @property
+    def pin(self) -> bool:
+        return not self.marker
 
     def is_for(self, name: str) -> bool:
         if self.names.startswith("|1|"):
@@ -93,10 +108,10 @@ def _read_line(text: str) -> _Line | None:
     if not words or words[0].startswith("#"):
         return None
     marker = words.pop(0) if words[0].startswith("@") else ""
-    if len(words) < 3 or marker not in ("", "@revoked"):  # noqa: PLR2004  (names, type, key)
+    if len(words) < 3 or marker not in ("", _REVOKED, _AUTHORITY):  # noqa: PLR2004  (names, type, key)
         return None
     try:
-        return _Line(words[0], HostKey(words[1], base64.b64decode(words[2], validate=True)), bool(marker))
+        return _Line(words[0], HostKey(words[1], base64.b64decode(words[2], validate=True)), marker)
     except binascii.Error:
         return None
 
@@ -116,7 +131,16 @@ class HostKeys:
 
     def pinned(self, address: str, port: int) -> tuple[HostKey, ...]:
         """The keys that are believed for an address and port."""
-        return tuple(line.key for line in self._lines(address, port) if not line.revoked)
+        return tuple(line.key for line in self._lines(address, port) if line.pin)
+
+    def authorities(self, address: str, port: int) -> tuple[HostKey, ...]:
+        """The keys of those whose certificates for an address are believed, whatever the port."""
+        lines = {*self._lines(address, port), *self._lines(address, _PLAIN_PORT)}
+        return tuple(line.key for line in lines if line.marker == _AUTHORITY)
+
+    def vouched(self, address: str, port: int) -> bool:
+        """Whether anything is believed about an address and port: a key, or an authority."""
+        return bool(self.pinned(address, port) or self.authorities(address, port))
 
     def pin(self, address: str, port: int, *keys: HostKey) -> None:
         """Believe `keys` from now on, besides those believed already."""
@@ -129,34 +153,66 @@ class HostKeys:
                 lines = (f"{_name(address, port)} {k.kind} {base64.b64encode(k.raw).decode()}\n" for k in new)
                 self._write(head + "".join(lines))
 
+    def adopt(self, path: Path) -> None:
+        """Take over what the file at `path` says of authorities and of revoked keys; a line that is here stays once."""
+        given = [text.strip() for text in _text(path).splitlines() if (line := _read_line(text)) and not line.pin]
+        with lock(self._path.with_name(f".{self._path.name}.lock")):
+            text = _text(self._path)
+            new = [each for each in dict.fromkeys(given) if each not in text.splitlines()]
+            if new:
+                head = text if not text or text.endswith("\n") else f"{text}\n"
+                self._write(head + "".join(f"{each}\n" for each in new))
+
     def forget(self, address: str, port: int) -> int:
         """Take the keys of a host out of `path`, after it was installed anew; how many there were."""
         name = _name(address, port)
         with lock(self._path.with_name(f".{self._path.name}.lock")):
             lines = _text(self._path).splitlines(keepends=True)
-            kept = [text for text in lines if not ((line := _read_line(text)) and line.is_for(name))]
+            kept = [text for text in lines if not ((line := _read_line(text)) and line.pin and line.is_for(name))]
             if len(kept) < len(lines):
                 self._write("".join(kept))
         return len(lines) - len(kept)
 
     def check(self, address: str, port: int, key: HostKey) -> None:
-        """Return if `key` is believed, or believed now and pinned.
+        """Return if `key` is believed: by its pin, by an authority, or from now on.
 
         Raises `HostKeyChanged` when another key is pinned or this one is revoked, `TransportError` for a new key that
-        is not believed.
+        is not believed, and for a certificate that does not hold.
         """
         with self._deciding:
             lines = self._lines(address, port)
-            if any(line.revoked and line.key == key for line in lines):
+            revoked = [line.key for line in lines if line.revoked]
+            if key in revoked:
                 raise HostKeyChanged(f"the host shows a revoked key: {key}", where=_name(address, port))
-            pinned = [line.key for line in lines if not line.revoked]
-            if key in pinned:
+            pinned = [line.key for line in lines if line.pin]
+            if key in pinned or self._certified(address, port, key, revoked):
                 return
             if pinned:
                 raise self._changed(address, port, pinned, key)
             if not self._decide(address, port, key):
                 raise _unknown(address, port, key)
             self.pin(address, port, key)
+
+    def _certified(self, address: str, port: int, key: HostKey, revoked: list[HostKey]) -> bool:
+        """Whether an authority that is believed vouches for `key`."""
+        believed = self.authorities(address, port)
+        if not key.certificate or not believed:
+            return False
+        try:
+            certificate = Certificate.read(key.certificate)
+        except ValueError:
+            return False
+        authority = next((each for each in believed if each.raw == certificate.authority), None)
+        if authority is None:
+            return False
+        name, hint = _name(address, port), "have the authority sign the host's key anew (ssh-keygen -h), or pin it"
+        if authority in revoked:
+            raise HostKeyChanged(f"the host's certificate is of a revoked authority: {authority}", where=name)
+        if fault := certificate.fault(address, SystemClock().now()):
+            raise TransportError(
+                f"the host's certificate of {authority} is not believed: {fault}", where=name, hint=hint
+            )
+        return True
 
     def _changed(self, address: str, port: int, pinned: list[HostKey], shown: HostKey) -> HostKeyChanged:
         name = _name(address, port)

@@ -1,28 +1,30 @@
-"""An open SSH connection as a `Transport`: commands over channels, become root by sudo where asked."""
+"""An open SSH connection as a `Transport`: commands over channels, become root where asked."""
 
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import paramiko
 
-from appliance.errors import Unreachable
-from appliance.transport.base import Become, CommandResult, Endpoint, quote
+from appliance.errors import AuthRefused, Unreachable
+from appliance.transport.become import becoming
 from appliance.transport.hostfiles import get_file, put_file
 from appliance.transport.program import converse
-from appliance.transport.ssh.auth import log_in
-from appliance.transport.ssh.handshake import handshake, host_key_kinds, open_socket, shown_key
-from appliance.transport.sudo import Sudo
+from appliance.transport.shellline import Begun, line
+from appliance.transport.ssh.handshake import Patience
+from appliance.transport.ssh.way import Way
+from appliance.transport.talk import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from appliance.transport.base import Command
+    from appliance.transport.base import Command, CommandResult, Endpoint
     from appliance.transport.ssh.hostkeys import HostKeys
-    from appliance.transport.sudo import SudoTalk
+    from appliance.transport.talk import Becoming, Talk
 
 _WINDOW_BYTES = 2 << 20
 _PACKET_BYTES = 1 << 15
@@ -32,26 +34,16 @@ _STATUS_UNKNOWN = 255
 
 
 @contextlib.contextmanager
-def connect(endpoint: Endpoint, *, known_hosts: HostKeys, timeout: float = 10.0) -> Iterator[SshTransport]:
+def connect(endpoint: Endpoint, *, known_hosts: HostKeys, way: Way | None = None) -> Iterator[SshTransport]:
     """Connect, check the host's key before anything is said about us, and log in.
 
-    `timeout` is in seconds, for the connection and the handshake each. Raises `Unreachable`, `HostKeyChanged`,
+    Connections to jump hosts are shared with whoever uses the same `way`. Raises `Unreachable`, `HostKeyChanged`,
     `TransportError` for a key that nobody vouches for, and `AuthRefused`.
     """
-    address, port = endpoint.address, endpoint.port
-    kinds = host_key_kinds(known_hosts.pinned(address, port))
-    link = open_socket(address, port, timeout=timeout)
-    with handshake(link, kinds, timeout=timeout, where=endpoint.place) as transport:
-        known_hosts.check(address, port, shown_key(transport))
-        log_in(transport, endpoint)
-        yield SshTransport(endpoint, transport, _sudo(endpoint))
-
-
-def _sudo(endpoint: Endpoint) -> Sudo | None:
-    credential = endpoint.credential
-    if credential.become is Become.NONE or endpoint.user == "root":
-        return None
-    return Sudo(credential.become_password, endpoint.place)
+    way = way or Way(known_hosts, patience=Patience())
+    become = None if endpoint.user == "root" else becoming(endpoint.credential, where=endpoint.place)
+    with way.entered(endpoint) as connection:
+        yield SshTransport(endpoint, connection, become)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +52,30 @@ class SshTransport:
 
     endpoint: Endpoint
     connection: paramiko.Transport
-    sudo: Sudo | None = None
+    become: Becoming | None = None
 
     def run(
         self, command: Command, *, stdin: bytes | BinaryIO = b"", output: Callable[[bytes], None] | None = None
     ) -> CommandResult:
         """See `Transport.run`."""
-        if self.sudo is None:
+        if self.become is None:
             return self._run(command, stdin, output, None)
-        return self.sudo.run(lambda talk: self._run(command, stdin, output, talk))
+        return self.become.run(lambda talk: self._run(command, stdin, output, talk))
 
     def _run(
         self,
         command: Command,
         stdin: bytes | BinaryIO,
         output: Callable[[bytes], None] | None,
-        talk: SudoTalk | None,
+        talk: Talk | None,
     ) -> CommandResult:
         where = self.endpoint.place
         argv = talk.argv(command.argv) if talk else command.argv
         with _translated(where):
             channel = self.connection.open_session(_WINDOW_BYTES, _PACKET_BYTES, timeout=_OPEN_SECONDS)
-            program = _SshProgram(channel, where=where)
-            channel.exec_command(quote(argv))
-        return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, sudo=talk)
+            program = _SshProgram(channel, mark=(mark := f"mark-{secrets.token_hex(16)}:"), where=where)
+            channel.exec_command(line(argv, mark=mark))
+        return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, talk=talk)
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
         """See `Transport.put`."""
@@ -105,11 +97,12 @@ def _translated(where: str) -> Iterator[None]:
 
 
 class _SshProgram:
-    """A channel in which a command runs."""
+    """A channel in which a login shell runs a command; what it writes before the `mark` is not the command's."""
 
-    def __init__(self, channel: paramiko.Channel, *, where: str) -> None:
+    def __init__(self, channel: paramiko.Channel, *, mark: str, where: str) -> None:
         self._channel = channel
         self._where = where
+        self._out, self._err = Begun(mark.encode()), Begun(mark.encode())
         self._news = threading.Event()  # set by whichever stream has something; cleared only by our own reading
         channel.in_buffer.set_event(self._news)
         channel.in_stderr_buffer.set_event(self._news)
@@ -141,7 +134,7 @@ class _SshProgram:
                 out = self._channel.recv(_READ_BYTES) if self._channel.recv_ready() else b""
                 err = self._channel.recv_stderr(_READ_BYTES) if self._channel.recv_stderr_ready() else b""
             if out or err:
-                return out, err
+                return self._out.hear(out), self._err.hear(err)
             if ended:
                 return None
             if not self._news.wait(seconds):
@@ -152,6 +145,10 @@ class _SshProgram:
         if not self._channel.status_event.wait(seconds):
             raise Unreachable("a command closed its output and did not end", where=self._where)
         status = self._channel.exit_status
+        if status >= 0 and not self._out.begun:
+            said = last_words(self._err.noise or self._out.noise)
+            hint = "give the user a login shell that runs commands, or enter as another"
+            raise AuthRefused(f"the login shell did not run the command: {said}", where=self._where, hint=hint)
         if status >= 0:
             return status
         connection = self._channel.get_transport()

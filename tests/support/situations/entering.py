@@ -76,5 +76,21 @@ def sudo_not_allowed(place: Place) -> Words:
     return place.plan(place.on("one", ssh={"user": "guest"}), *place.known("--become-password-file", right))
 
 
+def su_password_missing(place: Place) -> Words:
+    return place.plan(place.on("one", ssh={"user": "guest"}), *place.known("--become", "su"))
+
+
+def jump_host_malformed(place: Place) -> Words:
+    return place.plan(place.on("one"), *place.known("--jump", "a b"))
+
+
+def jump_host_down(place: Place) -> Words:
+    return place.plan(place.on("one"), *place.known("--jump", f"127.0.0.1:{free_port()}"))
+
+
+def ssh_config_broken(place: Place) -> Words:
+    return place.plan(place.on("one"), *place.known("--ssh-config", place.write("config", "Host *\n Port many\n")))
+
+
 def not_root(place: Place) -> Words:
     return place.plan(place.on("one", ssh={"user": "ops"}), *place.known("--become", "none"))
