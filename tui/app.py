@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import select
 import signal
 import threading
 from contextlib import suppress
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 
 class Guide(App[int]):
-    """Takes an operator through a delivery. Its answer is the exit code; `crash` is what ended it, if something did."""
+    """Takes an operator through a delivery. Its answer is the exit code; `crash` is what ended it, if something did.
+
+    It ends when the terminal that is open as `terminal` is gone.
+    """
 
     SIGNALLED: ClassVar[int] = 130
     CSS_PATH = "app.tcss"
@@ -43,8 +47,9 @@ class Guide(App[int]):
         Binding("ctrl+c", "leave", texts.KEY_QUIT, show=False, priority=True),
     ]
 
-    def __init__(self, engine: Engine, session: Session | None = None) -> None:
+    def __init__(self, engine: Engine, session: Session | None = None, *, terminal: int | None = None) -> None:
         super().__init__()
+        self._terminal = terminal
         self.animation_level = "none"  # a serial line has no time for it
         self.engine = engine
         self.session = session or Session(access=Access(config=SshConfig.of_user()))
@@ -58,6 +63,8 @@ class Guide(App[int]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test's business
                 loop.add_signal_handler(number, self._ended)
+        if self._terminal is not None:
+            self.set_interval(1.0, self._look_at_terminal)
         self.push_screen(OpenPage())
         self.call_after_refresh(threading.Thread(target=lambda: self._pages, name="guide-pages", daemon=True).start)
 
@@ -135,6 +142,13 @@ class Guide(App[int]):
         return proposed is not None and proposed.proposal.operation != calls.proposals.INSTALL
 
     # The end
+
+    def _look_at_terminal(self) -> None:
+        """Leave when nobody is there any more: the hang-up signal is only the session leader's, such as sudo's."""
+        watch = select.poll()
+        watch.register(self._terminal or 0, 0)
+        if any(event & select.POLLHUP for _, event in watch.poll(0)):
+            self._ended()
 
     def _ended(self) -> None:
         self.exit(self.SIGNALLED)

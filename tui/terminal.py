@@ -52,7 +52,7 @@ def start(engine: Engine) -> int:
         _fit()
     from tui.app import Guide  # noqa: PLC0415  (reads from the environment what the terminal can do)
 
-    guide = Guide(engine)
+    guide = Guide(engine, terminal=sys.stdin.fileno())
     status = guide.run(mouse=term not in _POOR)
     if guide.crash is not None:
         _say_crash(engine, guide.crash)

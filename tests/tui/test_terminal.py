@@ -139,6 +139,18 @@ def test_a_terminal_that_is_gone_ends_it(opened: list[Terminal], tmp_path: Path)
     assert shown.process.wait(60) == 130
 
 
+def test_a_terminal_that_is_gone_ends_it_though_only_its_parent_is_told(opened: list[Terminal], tmp_path: Path) -> None:
+    line = f"trap '' HUP; {sys.executable} -m appliance --home {tmp_path / 'home'} tui; echo $? >{tmp_path / 'status'}"
+    opened.append(on_terminal(["sh", "-c", line], tmp_path))
+    shown = opened[0]
+    shown.until(b"No bundle")
+    os.close(shown.master)
+    os.close(shown.slave)
+    opened.clear()
+    shown.process.wait(60)
+    assert (tmp_path / "status").read_text() == "130\n"
+
+
 def test_a_fault_gives_the_terminal_back_and_shows_no_values(opened: list[Terminal], tmp_path: Path) -> None:
     opened.append(on_terminal([sys.executable, "-c", FAULTY, str(tmp_path / "home")], tmp_path))
     shown = opened[0]
