@@ -21,11 +21,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from appliance.errors import VerificationError
-from appliance.trust import algorithms, certificates, chain, cms, formats, revocation, sshsig, timestamp
+from appliance.trust import algorithms, certificates, cms, formats, sshsig
+from appliance.trust.belief import Belief, believe, pinned_key
 from appliance.trust.envelope import Signature
 from appliance.trust.formats import Form
 
@@ -33,11 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from cryptography import x509
-
     from appliance.digest import Digest
     from appliance.trust.algorithms import KeyType, PublicKey
-    from appliance.trust.policy import Pin, Trust
+    from appliance.trust.policy import Trust
     from appliance.trust.rules import Threshold
 
 
@@ -109,7 +108,7 @@ def check(
     read = tuple(_judged(entry, manifest, known, trust) for entry in opened)
     statements = {_identity(e.signature): e.statement for e in read if e.statement is not None}
     beliefs = {
-        identity: _believe(identity[0], known.get(identity[0]), statements.get(identity), trust, now=now, stamps=stamps)
+        identity: believe(identity[0], known.get(identity[0]), statements.get(identity), trust, now=now, stamps=stamps)
         for identity in {_identity(entry.signature) for entry in read}
     }
     results = tuple(_result(entry, beliefs[_identity(entry.signature)], statements) for entry in read)
@@ -155,20 +154,18 @@ def _judged(entry: _Read, manifest: bytes, known: Mapping[Digest, PublicKey | No
     signature = entry.signature
     if entry.fault:
         return entry
-    key = entry.key or known.get(signature.keyid) or _pinned(signature.keyid, trust)
+    key = entry.key or known.get(signature.keyid) or pinned_key(signature.keyid, trust)
     if key is None:
         fault = "cannot be checked: neither a certificate nor a pin says what its key is"
     elif not _holds(entry, key, manifest):
         fault = "does not hold: the manifest or the signature was altered"
-    elif entry.statement is not None and not _common_name(entry.statement.certificate).isprintable():
+    elif (
+        entry.statement is not None and not certificates.common_name(entry.statement.certificate.subject).isprintable()
+    ):
         fault = "is refused: its certificate's name holds characters that do not print"
     else:
         fault = ""
     return _Read(signature, key, entry.statement, fault)
-
-
-def _pinned(keyid: Digest, trust: Trust) -> PublicKey | None:
-    return next((pin.key for pin in trust.anchors.pins_of(keyid) if pin.key is not None), None)
 
 
 def _holds(entry: _Read, key: PublicKey, manifest: bytes) -> bool:
@@ -188,125 +185,13 @@ def _holds(entry: _Read, key: PublicKey, manifest: bytes) -> bool:
             assert_never(entry.signature.form)
 
 
-_NOBODY: frozenset[Digest] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Belief:
-    """Whether a key is believed and because of which anchors, why, by which path, and since when it had signed."""
-
-    anchors: frozenset[Digest]
-    reason: str
-    path: tuple[str, ...] = ()
-    signed: datetime | None = None
-    stamped: bool = False
-    notes: tuple[str, ...] = ()
-
-
-def _believe(
-    keyid: Digest,
-    key: PublicKey | None,
-    statement: cms.Statement | None,
-    trust: Trust,
-    *,
-    now: datetime,
-    stamps: Sequence[bytes],
-) -> _Belief:
-    """Step 4."""
-    if refusal := _excluded(keyid, key or _pinned(keyid, trust), trust):
-        return _Belief(_NOBODY, refusal)
-    pin = next((p for p in trust.anchors.pins_of(keyid) if _is_current(p, now)), None)
-    by_itself = _Belief(frozenset({keyid}), f"its key is pinned by {pin.source}") if pin else None
-    if statement is None:
-        return by_itself or _Belief(
-            _NOBODY, "its key is not trusted here, or the certificate pinned for it not valid now"
-        )
-    stamp = _stamped(statement, stamps, trust, now)
-    belief = _certified(statement, stamp, trust, pinned=by_itself, now=now)
-    return replace(belief, signed=stamp or statement.signing_time, stamped=stamp is not None)
-
-
-def _excluded(keyid: Digest, key: PublicKey | None, trust: Trust) -> str:
-    """Why a key is not believed whoever vouches for it; empty when nothing is against it."""
-    if keyid in trust.revoked:
-        return "its key was revoked here"
-    if key is not None and not trust.policy.allows(key):
-        return f"the policy does not allow keys of type {algorithms.type_of(key)}"
-    return ""
-
-
-def _certified(
-    statement: cms.Statement, stamp: datetime | None, trust: Trust, *, pinned: _Belief | None, now: datetime
-) -> _Belief:
-    """What certificates say of a key, besides its pin if it has one; a revoked certificate outweighs that."""
-    signed = stamp or statement.signing_time
-    try:
-        path = _path(statement, trust, signed=signed, stamped=stamp is not None, now=now)
-    except VerificationError as error:
-        return pinned or _Belief(_NOBODY, error.message)
-    try:
-        notes = revocation.ask(path, trust.lists, now=now)
-    except VerificationError as error:
-        return _Belief(_NOBODY, error.message)
-    names = tuple(certificates.printable(_common_name(certificate)) for certificate in path)
-    root = certificates.certificate_keyid(path[-1])
-    reason = pinned.reason if pinned else f"certified by the trusted root {names[-1]}"
-    anchors = pinned.anchors | {root} if pinned else frozenset({root})
-    return _Belief(anchors, reason + _late(path[0], now, stamped=stamp is not None), names, notes=notes)
-
-
-def _path(
-    statement: cms.Statement, trust: Trust, *, signed: datetime, stamped: bool, now: datetime
-) -> tuple[x509.Certificate, ...]:
-    """The way to a root; no issuer on it is revoked here, or of a kind that the policy excludes."""
-    path = chain.verify_late(
-        statement.certificate,
-        statement.others,
-        roots=[root.certificate for root in trust.anchors.roots],
-        signed=signed,
-        now=now,
-        days=trust.policy.max_unstamped_days,
-        stamped=stamped,
-    )
-    for issuer in path[1:]:
-        if certificates.certificate_keyid(issuer) in trust.revoked:
-            raise VerificationError(f"its issuer {certificates.printable(_common_name(issuer))} was revoked here")
-        if not trust.policy.allows(issuer.public_key()):
-            raise VerificationError("an issuer's key is of a type that the policy does not allow")
-    return path
-
-
-def _stamped(statement: cms.Statement, stamps: Sequence[bytes], trust: Trust, now: datetime) -> datetime | None:
-    """The earliest time that a believed stamper says of the `.p7s`; who is not believed says nothing."""
-    times = []
-    for token in stamps:
-        try:
-            times.append(timestamp.check(token, statement.file, roots=trust.stampers, now=now))
-        except VerificationError:
-            continue
-    return min(times, default=None)
-
-
-def _late(leaf: x509.Certificate, now: datetime, *, stamped: bool) -> str:
-    if leaf.not_valid_after_utc >= now:
-        return ""
-    if stamped:
-        return " (its certificate expired since: a time stamp says that it had signed before)"
-    return " (its certificate expired since: the time of signing is its own word)"
-
-
-def _is_current(pin: Pin, now: datetime) -> bool:
-    certificate = pin.certificate
-    return certificate is None or certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
-
-
-def _result(entry: _Read, belief: _Belief, statements: Mapping[tuple[Digest, str], cms.Statement]) -> SignerResult:
+def _result(entry: _Read, belief: Belief, statements: Mapping[tuple[Digest, str], cms.Statement]) -> SignerResult:
     signature = entry.signature
     statement = statements.get(_identity(signature))
     valid = not entry.fault
     timed = statement is not None and signature.form is Form.CMS
     return SignerResult(
-        name=certificates.printable(_common_name(statement.certificate)) if statement else "",
+        name=certificates.printable(certificates.common_name(statement.certificate.subject)) if statement else "",
         fingerprint=str(signature.keyid),
         form=signature.form,
         valid=valid,
@@ -365,7 +250,3 @@ def _hint(results: Sequence[SignerResult], trust: Trust) -> str:
     if all(r.trusted for r in results):
         return "the policy asks for more signatures: somebody must countersign with `appliance sign --role`"
     return "compare the fingerprint with the vendor's, then name the root or key with --trust"
-
-
-def _common_name(certificate: x509.Certificate) -> str:
-    return certificates.common_name(certificate.subject)
