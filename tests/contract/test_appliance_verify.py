@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from appliance.trust.envelope import Signature
 
-PROGRAM = Path(__file__).parents[2] / "verifier" / "appliance-verify"
+PROGRAM = Path(__file__).parents[2] / "scripts" / "appliance-verify"
 BASE = 2**20 - 32
 VENDOR = Vendor.create()
 

@@ -51,7 +51,7 @@ class Desk:
         ]
         tools = stock_tools()
         functions = f'cosign() {{ HOME=/nonexistent {" ".join(tools.cosign)} "$@"; }}\n'
-        path = f"PATH={MANUAL.parents[1] / 'verifier'}:$PATH\n"
+        path = f"PATH={MANUAL.parents[1] / 'scripts'}:$PATH\n"
         text = path + functions + "\n".join(script)
         done = subprocess.run(["bash", "-c", text], cwd=self.folder, capture_output=True, text=True, check=True)
         failed = [int(line.split()[1]) for line in done.stdout.splitlines()]
