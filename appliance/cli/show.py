@@ -51,7 +51,7 @@ def show(
     TOPIC is one of summary, contents, images, scripts, sbom, provenance, licenses, docs. With --against it is summary
     for all that changed, or contents, images, scripts, sbom for files, container images, scripts or packages alone.
 
-    Example: appliance show etcd-1.1.0-linux-amd64.run --against etcd-1.0.0-linux-amd64.run --trust root.pem
+    Example: appliance show etcd-1.1.0.run --against etcd-1.0.0.run
     """
     from appliance.cli import changes, topics  # noqa: PLC0415  (slow to import)
 

@@ -363,6 +363,8 @@ def on_terminal(
 ) -> tuple[int, str]:
     """Call it on a terminal; when it has said the first of `typed`, type the second. Its exit code, and all it said.
 
+    What is typed before a prompt is whole may be thrown away: who asks for a password empties the line first.
+
     One that falls silent without ending is killed, and its test fails."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -401,7 +403,7 @@ def _chunks(descriptor: int) -> Iterator[bytes]:
 
 def test_ctrl_c_ends_it_with_130_and_one_word(desk: Desk) -> None:
     line = words(desk, "plan BUNDLE TRUSTED -f nosuch.yaml --ask-ssh-password")
-    status, said = on_terminal(desk.call, *line, typed=("SSH password", "\x03"))
+    status, said = on_terminal(desk.call, *line, typed=("SSH password: ", "\x03"))
     assert status == 130, said
     assert "cancelled" in said
     assert "Traceback" not in said

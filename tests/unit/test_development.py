@@ -41,6 +41,7 @@ def test_the_bundle_is_admitted_by_whom_believes_this_machine(tmp_path: Path, ho
 def test_the_key_is_made_once_and_nobody_else_may_read_it(tmp_path: Path, home: Home) -> None:
     first = bundled(tmp_path, home).root.read_bytes()
     assert bundled(tmp_path, home).root.read_bytes() == first
-    modes = {path.name: path.stat().st_mode & 0o777 for path in (home.root / "development/keys").iterdir()}
+    made = (path for path in (home.root / "development/keys").rglob("*") if path.is_file())
+    modes = {path.name: path.stat().st_mode & 0o777 for path in made}
     assert {mode for name, mode in modes.items() if name.endswith("-key.pem")} == {0o600}
     assert len(modes) == 7
