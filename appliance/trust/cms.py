@@ -23,6 +23,7 @@ from appliance.errors import VerificationError
 from appliance.trust import algorithms
 from appliance.trust.algorithms import KeyType
 from appliance.trust.certificates import UNREADABLE, whole
+from appliance.trust.signeddata import Algorithm, Attribute, Attributes, IssuerAndSerial, SignerInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,50 +67,17 @@ _PROFILES = {
 
 
 @asn1.sequence
-class _Algorithm:
-    algorithm: x509.ObjectIdentifier
-    parameters: asn1.Null | None
-
-
-@asn1.sequence
 class _Content:
     content_type: x509.ObjectIdentifier
 
 
 @asn1.sequence
-class _IssuerAndSerial:
-    issuer: asn1.TLV
-    serial: int
-
-
-@asn1.sequence
-class _Attribute:
-    type: x509.ObjectIdentifier
-    values: asn1.SetOf[asn1.TLV]
-
-
-@asn1.sequence
-class _Attributes:
-    values: asn1.SetOf[_Attribute]
-
-
-@asn1.sequence
-class _SignerInfo:
-    version: int
-    signer: _IssuerAndSerial
-    digest_algorithm: _Algorithm
-    attributes: Annotated[asn1.SetOf[_Attribute], asn1.Implicit(0)]
-    signature_algorithm: _Algorithm
-    signature: bytes
-
-
-@asn1.sequence
 class _SignedData:
     version: int
-    digest_algorithms: asn1.SetOf[_Algorithm]
+    digest_algorithms: asn1.SetOf[Algorithm]
     content: _Content
     certificates: Annotated[asn1.SetOf[x509.Certificate], asn1.Implicit(0)]
-    signers: asn1.SetOf[_SignerInfo]
+    signers: asn1.SetOf[SignerInfo]
 
 
 @asn1.sequence
@@ -160,13 +128,13 @@ def write(
         *([_attribute(_ROLE, asn1.encode_der(role))] if role else []),
     ]
     attributes = asn1.SetOf(values)
-    digest_algorithm = _Algorithm(algorithm=profile.digest, parameters=None)
-    signer = _SignerInfo(
+    digest_algorithm = Algorithm(algorithm=profile.digest, parameters=None)
+    signer = SignerInfo(
         version=1,
-        signer=_IssuerAndSerial(issuer=_tlv(certificate.issuer.public_bytes()), serial=certificate.serial_number),
+        signer=IssuerAndSerial(issuer=_tlv(certificate.issuer.public_bytes()), serial=certificate.serial_number),
         digest_algorithm=digest_algorithm,
         attributes=attributes,
-        signature_algorithm=_Algorithm(
+        signature_algorithm=Algorithm(
             algorithm=profile.signature, parameters=asn1.Null() if profile.null_parameters else None
         ),
         signature=algorithms.sign(key, _set_der(attributes)),
@@ -221,7 +189,7 @@ def _role(attributes: dict[x509.ObjectIdentifier, asn1.TLV]) -> str:
     return str(attributes[_ROLE].parse(str)) if _ROLE in attributes else ""
 
 
-def _checked_key(data: _SignedData, signer: _SignerInfo, certificate: x509.Certificate) -> PublicKey:
+def _checked_key(data: _SignedData, signer: SignerInfo, certificate: x509.Certificate) -> PublicKey:
     """The signer's key, if hash and signature are those of the one profile that goes with it."""
     key = algorithms.public(certificate.public_key())
     kind = algorithms.type_of(key)
@@ -238,7 +206,7 @@ def _checked_key(data: _SignedData, signer: _SignerInfo, certificate: x509.Certi
 
 
 def _signer_certificate(
-    signer: _SignerInfo, certificates: list[x509.Certificate]
+    signer: SignerInfo, certificates: list[x509.Certificate]
 ) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
     issuer = asn1.encode_der(signer.signer.issuer)
     found = [c for c in certificates if c.serial_number == signer.signer.serial and c.issuer.public_bytes() == issuer]
@@ -247,7 +215,7 @@ def _signer_certificate(
     return found[0], tuple(c for c in certificates if c is not found[0])
 
 
-def _single_values(attributes: Iterable[_Attribute]) -> dict[x509.ObjectIdentifier, asn1.TLV]:
+def _single_values(attributes: Iterable[Attribute]) -> dict[x509.ObjectIdentifier, asn1.TLV]:
     """The attributes by type: each at most once, with one value, and the three that must be there are."""
     found: dict[x509.ObjectIdentifier, asn1.TLV] = {}
     for attribute in attributes:
@@ -260,17 +228,17 @@ def _single_values(attributes: Iterable[_Attribute]) -> dict[x509.ObjectIdentifi
     return found
 
 
-def _attribute(kind: x509.ObjectIdentifier, value: bytes) -> _Attribute:
-    return _Attribute(type=kind, values=asn1.SetOf([_tlv(value)]))
+def _attribute(kind: x509.ObjectIdentifier, value: bytes) -> Attribute:
+    return Attribute(type=kind, values=asn1.SetOf([_tlv(value)]))
 
 
 def _tlv(der: bytes) -> asn1.TLV:
     return asn1.decode_der(asn1.TLV, der)
 
 
-def _set_der(attributes: asn1.SetOf[_Attribute]) -> bytes:
+def _set_der(attributes: asn1.SetOf[Attribute]) -> bytes:
     """The attributes as the SET OF that is signed, not under the [0] that stands in the message (RFC 5652, 5.4)."""
-    return bytes(_tlv(asn1.encode_der(_Attributes(values=attributes))).data)
+    return bytes(_tlv(asn1.encode_der(Attributes(values=attributes))).data)
 
 
 def _time_der(moment: datetime) -> bytes:

@@ -1,8 +1,8 @@
 """RFC 3161 tokens: somebody whom the site believes says when a signature existed.
 
 A token lies beside the signature (``NAME.run.p7s.tsr``) and is made over that file's bytes, as ``openssl ts -query
--data NAME.run.p7s -sha384 -cert`` asks for it. It is CMS signed data with content (RFC 5652), its grammar apart from
-that of `appliance.trust.cms` because a stamper's software decides on its shape.
+-data NAME.run.p7s -sha384 -cert`` asks for it. It is CMS signed data with content (RFC 5652); what it may hold is laxer
+than in `appliance.trust.cms`, because a stamper's software decides on its shape.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from appliance.errors import VerificationError
 from appliance.trust import certificates, chain
+from appliance.trust.signeddata import Algorithm, Attributes, SignerInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,51 +42,18 @@ _GRANTED = (0, 1)
 
 
 @asn1.sequence
-class _Algorithm:
-    algorithm: x509.ObjectIdentifier
-    parameters: asn1.Null | None
-
-
-@asn1.sequence
 class _Content:
     content_type: x509.ObjectIdentifier
     content: Annotated[bytes, asn1.Explicit(0)]
 
 
 @asn1.sequence
-class _Attribute:
-    type: x509.ObjectIdentifier
-    values: asn1.SetOf[asn1.TLV]
-
-
-@asn1.sequence
-class _Attributes:
-    values: asn1.SetOf[_Attribute]
-
-
-@asn1.sequence
-class _IssuerAndSerial:
-    issuer: asn1.TLV
-    serial: int
-
-
-@asn1.sequence
-class _SignerInfo:
-    version: int
-    signer: _IssuerAndSerial
-    digest_algorithm: _Algorithm
-    attributes: Annotated[asn1.SetOf[_Attribute], asn1.Implicit(0)]
-    signature_algorithm: _Algorithm
-    signature: bytes
-
-
-@asn1.sequence
 class _SignedData:
     version: int
-    digest_algorithms: asn1.SetOf[_Algorithm]
+    digest_algorithms: asn1.SetOf[Algorithm]
     content: _Content
     certificates: Annotated[asn1.SetOf[x509.Certificate], asn1.Implicit(0)]
-    signers: asn1.SetOf[_SignerInfo]
+    signers: asn1.SetOf[SignerInfo]
 
 
 @asn1.sequence
@@ -137,7 +105,7 @@ class _Info:
         fields = _elements(der)
         algorithm, imprint = _elements(fields[2])
         moment = asn1.decode_der(asn1.GeneralizedTime, fields[4]).as_datetime()
-        oid = asn1.decode_der(_Algorithm, algorithm).algorithm
+        oid = asn1.decode_der(Algorithm, algorithm).algorithm
         return cls(oid, asn1.decode_der(bytes, imprint), moment.replace(tzinfo=UTC))
 
     def about(self, data: bytes) -> bool:
@@ -163,7 +131,7 @@ def _size(der: bytes) -> int:
     return 2 + count + int.from_bytes(der[2 : 2 + count], "big")
 
 
-def _signer_certificate(signer: _SignerInfo, found: Sequence[x509.Certificate]) -> x509.Certificate:
+def _signer_certificate(signer: SignerInfo, found: Sequence[x509.Certificate]) -> x509.Certificate:
     issuer = asn1.encode_der(signer.signer.issuer)
     mine = [c for c in found if c.serial_number == signer.signer.serial and c.issuer.public_bytes() == issuer]
     if len(mine) != 1:
@@ -171,7 +139,7 @@ def _signer_certificate(signer: _SignerInfo, found: Sequence[x509.Certificate]) 
     return mine[0]
 
 
-def _check_signature(signer: _SignerInfo, leaf: x509.Certificate, content: bytes) -> None:
+def _check_signature(signer: SignerInfo, leaf: x509.Certificate, content: bytes) -> None:
     used = _HASHES.get(signer.digest_algorithm.algorithm)
     values = {attribute.type: attribute.values.as_list() for attribute in signer.attributes.as_list()}
     types, digests = values.get(_CONTENT_TYPE, []), values.get(_MESSAGE_DIGEST, [])
@@ -180,7 +148,7 @@ def _check_signature(signer: _SignerInfo, leaf: x509.Certificate, content: bytes
     same = digests[0].parse(bytes) == hashlib.new(used.name, content).digest()
     if types[0].parse(x509.ObjectIdentifier) != _TST_INFO or not same:
         raise _refused("what it says was altered")
-    signed = bytes(asn1.decode_der(asn1.TLV, asn1.encode_der(_Attributes(values=signer.attributes))).data)
+    signed = bytes(asn1.decode_der(asn1.TLV, asn1.encode_der(Attributes(values=signer.attributes))).data)
     key = leaf.public_key()
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):

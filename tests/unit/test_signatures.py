@@ -13,7 +13,7 @@ from support.signing import DAY, NOW, At, Vendor
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import RecipeError, VerificationError
-from appliance.trust import certificates, cms, envelope, formats, judgement
+from appliance.trust import certificates, cms, envelope, formats, judgement, signeddata
 from appliance.trust.envelope import Signature
 from appliance.trust.formats import Form
 from appliance.trust.policy import Anchors, Pin, Trust
@@ -159,7 +159,7 @@ def test_every_signed_attribute_stands_once(vendor: Vendor, monkeypatch: pytest.
     again = cms._attribute(cms._SIGNING_TIME, cms._time_der(NOW + DAY))
 
     def with_another_time(values: list[object]) -> object:
-        return single([*values, again] if isinstance(values[0], cms._Attribute) else values)
+        return single([*values, again] if isinstance(values[0], signeddata.Attribute) else values)
 
     monkeypatch.setattr(asn1, "SetOf", with_another_time)
     p7s = formats.cms_detached(signer, DATA, signing_time=NOW)
