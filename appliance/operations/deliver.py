@@ -9,9 +9,9 @@ from appliance import events, files
 from appliance.bundle import verify as bundles
 from appliance.bundle.verify import BundleFiles, VerifiedBundle
 from appliance.errors import BundleError, StateError
-from appliance.image import layers, oci
+from appliance.image import carried, layers, oci
 from appliance.image.blobs import Blob, LayerBlob
-from appliance.plan.runtime import HostRuntime, ImagePart, TextFile
+from appliance.plan.runtime import CarriedImage, HostRuntime, ImagePart, TextFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from appliance.bundle.verify import UnverifiedBundle
     from appliance.digest import Digest
+    from appliance.image.carried import Carried
     from appliance.trust.policy import Trust
 
 TEXTS = ("services/", "etc/", "manifests/")
@@ -78,6 +79,31 @@ def image_part(bundle: VerifiedBundle, architecture: str) -> ImagePart:
         layers=_layer_blobs(image),
         texts=texts(bundle, image),
         runtime=_host_runtime(bundle, architecture),
+        carried=carried_images(bundle, architecture),
+    )
+
+
+def carried_images(bundle: VerifiedBundle, architecture: str) -> tuple[CarriedImage, ...]:
+    """The container images that the bundle carries for Linux with `architecture`, by reference."""
+    index = oci.index_from_json(bundle.read(bundle.manifest.image))
+    platform = oci.Platform("linux", architecture)
+    indexes = {one.digest: one for one in carried.originals(index, get=lambda one: bundle.read(one.digest))}
+    return tuple(
+        _carried_image(bundle, one, indexes.get(one.index) if one.index else None)
+        for one in carried.read(index)
+        if one.platform == platform
+    )
+
+
+def _carried_image(bundle: VerifiedBundle, one: Carried, index: oci.Descriptor | None) -> CarriedImage:
+    manifest = oci.manifest_from_json(bundle.read(one.manifest.digest))
+    return CarriedImage(
+        reference=str(one.reference),
+        manifest=Blob(one.manifest.digest, one.manifest.size),
+        media_type=one.manifest.media_type,
+        blobs=tuple(dict.fromkeys(Blob(part.digest, part.size) for part in (manifest.config, *manifest.layers))),
+        index=Blob(index.digest, index.size) if index else None,
+        index_media_type=index.media_type if index else "",
     )
 
 

@@ -243,6 +243,10 @@ def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey
         hosts=found.hosts,
         parameters=wanted.parameters.values,
         env={**wanted.config.env, **target.cluster.env},
+        network=target.cluster.network,
+        registry=target.cluster.registry,
+        aliases=target.cluster.host_aliases,
+        documents=target.cluster.documents,
     )
 
 

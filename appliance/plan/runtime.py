@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from appliance.recipe.networking import Network, Registry
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from appliance.digest import Digest
-    from appliance.image.blobs import LayerBlob
+    from appliance.image.blobs import Blob, LayerBlob
     from appliance.image.oci import ImageConfig
     from appliance.inventory.facts import Facts, NodeStamp, Receipt
     from appliance.inventory.hosts import Host
     from appliance.plan.steps import Stage
     from appliance.recipe.bundlefile import Requirement
+    from appliance.recipe.documents import PassedDocument
     from appliance.trust.issue import Usage
 
 
@@ -86,6 +89,23 @@ class HostRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedImage:
+    """A container image that travels: the reference that it answers to (whole, as ``docker.io/library/redis:7``).
+
+    `manifest` is its manifest for this architecture, with its `media_type`; `blobs` are its config and layers. `index`
+    is the multi-platform index that it was chosen from, with its media type, if there is one: the reference's tag means
+    that.
+    """
+
+    reference: str
+    manifest: Blob
+    media_type: str
+    blobs: tuple[Blob, ...]
+    index: Blob | None = None
+    index_media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImagePart:
     """What hosts of one architecture take of an image."""
 
@@ -93,6 +113,7 @@ class ImagePart:
     layers: tuple[LayerBlob, ...]
     texts: tuple[TextFile, ...]
     runtime: HostRuntime
+    carried: tuple[CarriedImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +137,10 @@ class SiteHost:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Everything that a runtime may know. No connection, no secret values, no bundle."""
+    """Everything that a runtime may know. No connection, no secret values, no bundle.
+
+    `network`, `registry`, `aliases` (address and names) and `documents` are what the Clusterfile says.
+    """
 
     cluster: str
     image: Digest
@@ -127,6 +151,10 @@ class Site:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     public: Mapping[str, str] = field(default_factory=dict)
+    network: Network = field(default_factory=Network)
+    registry: Registry = field(default_factory=Registry)
+    aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    documents: tuple[PassedDocument, ...] = ()
 
     def with_role(self, role: str) -> tuple[SiteHost, ...]:
         """The hosts of a role, in the Clusterfile's order; every host has the role ``all``."""

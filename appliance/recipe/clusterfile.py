@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import RecipeError
-from appliance.recipe import jumphosts, schema
+from appliance.recipe import jumphosts, networking, schema
 from appliance.recipe.addresses import expand
+from appliance.recipe.documents import PassedDocument, passed
+from appliance.recipe.networking import Network, Registry
 from appliance.recipe.quantities import parse_rate
 from appliance.recipe.yamltext import dump as dump_yaml
 from appliance.recipe.yamltext import field_name, load_documents
@@ -18,8 +21,7 @@ if TYPE_CHECKING:
     from appliance.recipe.yamltext import Document, FieldPath
 
 API_VERSION = "appliance/v1"
-_NOT_USED = ("hostAliases", "registry", "network", "apps")
-
+_NOT_USED = ("apps",)
 
 METHODS = ("auto", "unicast", "chain")
 """How bytes can reach the hosts."""
@@ -83,6 +85,9 @@ class Cluster:
     parameters: Mapping[str, object] = field(default_factory=dict)
     host_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
     distribution: Distribution = field(default_factory=Distribution)
+    network: Network = field(default_factory=Network)
+    registry: Registry = field(default_factory=Registry)
+    documents: tuple[PassedDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,10 @@ def load(text: str, *, source: str) -> Clusterfile:
     if not documents:
         raise RecipeError("the Clusterfile is empty", where=source, hint="start with apiVersion: appliance/v1")
     first, *others = documents
-    for document in documents:
-        _check_kind(document)
-    if others:
-        raise others[0].error((), "a Clusterfile is one document yet", hint="keep further documents in other files")
+    _check_kind(first)
     schema.validate(first, "clusterfile")
     reader = _Reader(first)
-    cluster = reader.cluster()
+    cluster = dataclasses.replace(reader.cluster(), documents=tuple(passed(other) for other in others))
     return Clusterfile(cluster, tuple(reader.warnings), dict(reader.secrets))
 
 
@@ -145,6 +147,8 @@ class _Reader:
             parameters=spec.get("parameters", {}),
             host_aliases=tuple(self._alias(n, alias) for n, alias in enumerate(spec.get("hostAliases", ()))),
             distribution=self._distribution(spec.get("distribution", {})),
+            network=networking.read_network(self._document, spec.get("network", {})),
+            registry=networking.read_registry(self._document, spec.get("registry", {})),
         )
 
     def _group(self, number: int, group: Mapping[str, Any]) -> HostGroup:
@@ -245,10 +249,12 @@ def dump(cluster: Cluster) -> str:
         "env": dict(cluster.env),
         "parameters": dict(cluster.parameters),
         "hostAliases": [{"ip": ip, "hostnames": list(names)} for ip, names in cluster.host_aliases],
+        "registry": networking.registry_document(cluster.registry),
+        "network": networking.network_document(cluster.network),
         "distribution": _distribution_document(cluster.distribution),
     }
     document = {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": {"name": cluster.name}, "spec": _filled(spec)}
-    return dump_yaml(document)
+    return "---\n".join([dump_yaml(document), *(dump_yaml(dict(other.value)) for other in cluster.documents)])
 
 
 def _group_document(group: HostGroup) -> dict[str, object]:

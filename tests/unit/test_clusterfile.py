@@ -3,6 +3,7 @@ import pytest
 from appliance.errors import RecipeError
 from appliance.recipe import clusterfile
 from appliance.recipe.clusterfile import Cluster, Clusterfile, HostGroup, Provider, SshSettings
+from appliance.recipe.networking import Network, Registry
 
 HEAD = "apiVersion: appliance/v1\nkind: Cluster\nmetadata: {name: site-a}\nspec:\n"
 FULL = (
@@ -59,10 +60,24 @@ def test_a_password_in_the_file_goes_apart_and_is_warned_of_without_repeating_it
 
 def test_fields_that_are_not_used_yet_are_named() -> None:
     warnings = load(HEAD + "  registry: {port: 5000}\n  apps: [x]\n").warnings
-    assert warnings == (
-        "c.yaml:5: spec.registry is read, but this version does not use it",
-        "c.yaml:6: spec.apps is read, but this version does not use it",
-    )
+    assert warnings == ("c.yaml:6: spec.apps is read, but this version does not use it",)
+
+
+def test_networks_and_registry_are_read_with_defaults_for_what_is_left_out() -> None:
+    read = load(
+        HEAD + "  network: {podSubnet: '10.1.0.0/16,fd00::/56', vip: 10.0.0.9}\n  registry: {on: all}\n"
+    ).cluster
+    assert read.network == Network(pods="10.1.0.0/16,fd00::/56", vip="10.0.0.9")
+    assert read.registry == Registry(on="all")
+    assert load(clusterfile.dump(read)).cluster == read
+
+
+def test_further_documents_are_handed_on_and_written_back() -> None:
+    text = "---\napiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nnetworking: {dnsDomain: x.local}\n"
+    (document,) = load(FULL + text).cluster.documents
+    assert (document.group, document.kind, document.where) == ("kubeadm.k8s.io", "ClusterConfiguration", "c.yaml:17")
+    again = load(clusterfile.dump(load(FULL + text).cluster)).cluster
+    assert [one.value for one in again.documents] == [document.value]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +87,12 @@ def test_fields_that_are_not_used_yet_are_named() -> None:
         ("[]", ":1", "has fields", "apiVersion"),
         ("apiVersion: sealer.cloud/v2\nkind: Cluster\n", ":1", "'sealer.cloud/v2' is not a known", "write apiVersion"),
         ("apiVersion: appliance/v1\nkind: Plugin\n", ":2", "'Plugin'", "kind: Cluster"),
-        (FULL + "---\n" + FULL, ":16", "one document yet", ""),
+        (FULL + "---\n" + FULL, ":18", "describes one cluster", "other files"),
+        (FULL + "---\nkind: Plugins\n", ":17", "'Plugins' of '' is not a known kind", "did you mean 'Plugin'?"),
+        (HEAD + "  network: {podSubnet: 10.0.0.1}\n", ":5", "podSubnet: '10.0.0.1' is not a", "10.244.0.0/16"),
+        (HEAD + "  network: {podSubnet: 10.96.0.0/16}\n", ":5", "the services' 10.96.0.0/12 overlap", ""),
+        (HEAD + "  network: {controlPlaneEndpoint: api}\n", ":5", "'api' is not HOST:PORT", "api.example.com:6443"),
+        (HEAD + "  registry: {domain: Reg_1}\n", ":5", "'Reg_1' is not a host name", "small letters"),
         (HEAD + "  hots: []\n", ":5", "spec.hots: there is no such field", "did you mean 'hosts'?"),
         (HEAD + "  hosts:\n    - {addresses: [10.0.0.1]}\n", ":6", "spec.hosts[0]: the field 'roles'", "add roles"),
         (HEAD + "  hosts:\n    - {addresses: 10.0.0.x, roles: [a]}\n", ":6", "'10.0.0.x' is not an address", "11-13"),

@@ -11,6 +11,7 @@ from appliance.plan import footprint
 from appliance.plan.planner import needs, unpack_id
 from appliance.plan.render import render
 from appliance.plan.steps import SecretRef, Stage, Step, WaitFor
+from appliance.recipe.documents import require_none
 from appliance.runtimes.systemd import commands, secrets
 from appliance.runtimes.systemd.files import HostFile, host_files, write_id
 from appliance.runtimes.systemd.units import Unit, host_units
@@ -39,6 +40,7 @@ class SystemdRuntime:
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """For each role in order: configure, start, check; last the checks that belong to all roles."""
+        require_none(site.documents, runtime="systemd")
         order = _order(site)
         layouts = [_layout(site, host, order) for host in site.hosts]
         stages = [stage for folder in order for stage in _role(site, folder, layouts)]
