@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from appliance.bundle.pyruntime.layout import install_script
 from appliance.plan import footprint
 from appliance.plan.steps import Fetch, PutText, Receive, Run, Unpack, WaitFor
-from appliance.runtimes.systemd import commands
+from appliance.runtimes.parts import unitcommands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SCRIPTS = {
     script: f"‹{module.__name__.rpartition('.')[2]}{name.lower()}›"
-    for module in (commands, footprint)
+    for module in (unitcommands, footprint)
     for name, script in vars(module).items()
     if name.startswith("_") and isinstance(script, str) and script.startswith("\n")
 } | {install_script(): "‹pyruntime install›", '[ "$(cat "$1/.ok" 2>/dev/null)" = "$2" ]': "‹runtime stands›"}

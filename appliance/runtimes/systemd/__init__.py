@@ -24,5 +24,5 @@ any of them with ``.j2`` added     the same without ``.j2``, rendered for the ho
   say ``secret("NAME.key")`` and ``public("NAME.crt")`` and get their own host's.
 
 `runtime` is the plug-in; `files` says what goes where, `units` what a unit needs, `secrets` and `values` what
-templates may name, `commands` what is said to systemd.
+templates may name. What is said to systemd is `appliance.runtimes.parts.unitcommands`.
 """

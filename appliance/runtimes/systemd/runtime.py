@@ -12,7 +12,8 @@ from appliance.plan.planner import needs, unpack_id
 from appliance.plan.render import render
 from appliance.plan.steps import SecretRef, Stage, Step, WaitFor
 from appliance.recipe.documents import require_none
-from appliance.runtimes.systemd import commands, secrets
+from appliance.runtimes.parts import unitcommands
+from appliance.runtimes.systemd import secrets
 from appliance.runtimes.systemd.files import HostFile, host_files, write_id
 from appliance.runtimes.systemd.units import Unit, host_units
 from appliance.runtimes.systemd.values import check_role, values_for
@@ -56,14 +57,14 @@ class SystemdRuntime:
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """Stop units, delete files and put back what they replaced, delete trees, delete the stamp."""
         stamped = [(host.name, host.stamp) for host in site.hosts if host.stamp and host.stamp.cluster == site.cluster]
-        stopping = [commands.stop(name, unit) for name, stamp in stamped for unit in reversed(stamp.receipt.units)]
+        stopping = [unitcommands.stop(name, unit) for name, stamp in stamped for unit in reversed(stamp.receipt.units)]
         deleting: list[Step] = []
         for name, stamp in stamped:
             if stamp.receipt.files:
                 deleting.append(footprint.bring_back(name, stamp))
             if stamp.receipt.units:
                 after = (f"{name}/files",) if stamp.receipt.files else ()
-                deleting.append(commands.forget(name, stamp.receipt.units, after=after))
+                deleting.append(unitcommands.forget(name, stamp.receipt.units, after=after))
         clearing = [step for name, stamp in stamped for step in footprint.clear(name, stamp)]
         stages = (
             Stage("Stop services", tuple(stopping), needs=(), destructive=True),
@@ -123,10 +124,10 @@ def _configure(folder: str, layout: _Layout) -> Iterator[Step]:
     units = [unit for unit in layout.units if unit.folder == folder]
     if units:
         written = tuple(write_id(name, file.path) for file in files if file.unit)
-        yield commands.reload(name, folder, units=tuple(unit.name for unit in units), after=written)
+        yield unitcommands.reload(name, folder, units=tuple(unit.name for unit in units), after=written)
     for unit in units:
         if unit.started:
-            yield commands.enable(name, unit.name, after=(write_id(name, unit.files[0].path),))
+            yield unitcommands.enable(name, unit.name, after=(write_id(name, unit.files[0].path),))
 
 
 def _start(site: Site, folder: str, layout: _Layout) -> Iterator[Step]:
@@ -136,7 +137,7 @@ def _start(site: Site, folder: str, layout: _Layout) -> Iterator[Step]:
         if unit.folder == folder and unit.started:
             paths = tuple(file.path for file in unit.files)
             unpacked = (unpack_id(name),) if unit.mentions(programs) else ()
-            yield commands.start(
+            yield unitcommands.start(
                 name,
                 unit.name,
                 mark=f"{footprint.NODE}/clusters/{site.cluster}/started/{unit.name}",
@@ -148,7 +149,7 @@ def _start(site: Site, folder: str, layout: _Layout) -> Iterator[Step]:
 def _await(folder: str, layout: _Layout) -> Iterator[Step]:
     for unit in layout.units:
         if unit.folder == folder and unit.started:
-            yield commands.await_active(layout.name, unit.name, after=(f"{layout.name}/start:{unit.name}",))
+            yield unitcommands.await_active(layout.name, unit.name, after=(f"{layout.name}/start:{unit.name}",))
 
 
 def _health(site: Site, folder: str, layouts: list[_Layout]) -> Stage:
