@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import officer_page
 from appliance.cli.anchors import bundle_argument, trust_options
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.text import plural, printable, wrapped
@@ -43,6 +42,8 @@ def verify(session: Session, *, bundle: Path, trust: Trust, page: Path | None) -
     report = verification.verify(bundle, trust, now=now, sink=session.output.sink())
     lines = _lines(report, now)
     if page is not None:
+        from appliance.cli import officer_page  # noqa: PLC0415  (it knows all that a bundle holds, as the check does not)
+
         write_text(page, officer_page.to_html(report, lines, bundle=bundle, trust=trust, at=now))
     session.output.result(_document(report), lambda: "\n".join(lines))
     return 0 if report.verified else NOT_VERIFIED

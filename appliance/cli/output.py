@@ -92,7 +92,7 @@ class Output:
             return self._lines
         if self.quiet:
             return _nothing
-        from appliance.cli.progress import Progress  # noqa: PLC0415  (rich is slow to import)
+        from appliance.cli.progress import Progress  # noqa: PLC0415  (not needed for help)
 
         progress = Progress(color=self.color, verbose=self.verbose)
         self._displays.callback(progress.close)
