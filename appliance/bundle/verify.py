@@ -39,6 +39,7 @@ from appliance.trust import envelope, judgement, revocation
 from appliance.trust.rules import SelfRun
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from appliance.trust.floors import Seen
@@ -186,6 +187,7 @@ class Candidate:
     def inspect(self, sink: events.Sink = events.silent) -> Inspection:
         """Steps 4 to 10 and every chunk; what does not hold is in the result, not raised. The sink may raise to stop.
 
+        The sink hears what steps 4 to 10 came to before the first chunk is read: on a slow medium that is much earlier.
         Without signatures that count, or a sound manifest, there is nothing to compare the rest with.
         """
         try:
@@ -194,9 +196,16 @@ class Candidate:
         except BundleError as error:
             return Inspection((error,), Checked(0, 0, 0, ()), ())
         faults = tuple(fault for check in _CHECKS if (fault := _fault_of(check, self, manifest)))
+        self._say(faults, sink)
         checked = Chunks(self.files, manifest).check_all(sink)
         there = (number for number in checked.bad if manifest.chunk_range(number)[1] <= self.files.size)
         return Inspection(faults, checked, tuple(damaged(manifest, number) for number in there))
+
+    def _say(self, faults: Sequence[BundleError], sink: events.Sink) -> None:
+        outcome = events.Outcome.REFUSED if faults else events.Outcome.OK
+        said = faults[0].message if faults else "; ".join(self.verdict.met)
+        sink(events.TaskStarted("policy", "Signatures and policy"))
+        sink(events.TaskFinished("policy", outcome, said))
 
 
 def open_bundle(files: BundleFiles, trust: Trust, *, now: datetime) -> VerifiedBundle:

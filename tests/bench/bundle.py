@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from typing import TYPE_CHECKING
@@ -14,23 +15,23 @@ if TYPE_CHECKING:
 
     from bench.material import Material
 
-MIB = 1024
+MIB = int(os.environ.get("APPLIANCE_BENCH_BUNDLE_MIB", "1024"))
 ROUNDS = 3
 
 
 def measure(material: Material) -> Result:
-    """`appliance bundle` beside what one would script with stock tools; outputs are removed before each run."""
+    """`appliance bundle` beside what one would script with stock tools; what the side before wrote is removed before each run."""
     tree, key = material.tree(MIB), material.keys / "signer-key.pem"
     out = material.folder / "out"
     bundle, peer, archive, copy = out / "ours", material.makeself_path(MIB), out / "x.7z", out / "copy"
     source = material.bundle(MIB)
     sides = [
-        Side("appliance bundle", material.bundle_command(material.image(MIB), bundle), lambda: _new(bundle)),
-        Side("makeself --nocomp --sha256", material.makeself_command(tree, peer), lambda: _new(peer)),
-        shell("7zz a -mx0; openssl dgst -sign", _seven_zip(tree, archive, key), prepare=lambda: _new(archive)),
-        shell("cp; openssl dgst", _copy(source, copy), prepare=lambda: _new(copy)),
-        shell("cp; sync; openssl dgst", _copy(source, copy, sync=True), prepare=lambda: _new(copy)),
-        shell("cp; sync; sha256sum", _copy(source, copy, sync=True, dgst="sha256sum"), prepare=lambda: _new(copy)),
+        Side("appliance bundle", material.bundle_command(material.image(MIB), bundle), lambda: _new(out)),
+        Side("makeself --nocomp --sha256", material.makeself_command(tree, peer), lambda: _new(out, peer)),
+        shell("7zz a -mx0; openssl dgst -sign", _seven_zip(tree, archive, key), prepare=lambda: _new(out)),
+        shell("cp; openssl dgst", _copy(source, copy), prepare=lambda: _new(out)),
+        shell("cp; sync; openssl dgst", _copy(source, copy, sync=True), prepare=lambda: _new(out)),
+        shell("cp; sync; sha256sum", _copy(source, copy, sync=True, dgst="sha256sum"), prepare=lambda: _new(out)),
     ]
     took = interleaved(sides, rounds=ROUNDS)
     shutil.rmtree(out)
@@ -51,11 +52,12 @@ def measure(material: Material) -> Result:
     )
 
 
-def _new(path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+def _new(out: Path, *further: Path) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    for path in further:
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _seven_zip(tree: Path, archive: Path, key: Path) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.material import Material
 
 SMALL_MIB = 256
-LARGE_MIB = 4096
+LARGE_MIB = int(os.environ.get("APPLIANCE_BENCH_MEMORY_MIB", "4096"))
 APPLIED_MIB = 1024
 LIMIT_MIB = 150
 EVERY_SECONDS = 0.01
