@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from appliance import events, files
+from appliance.bundle import manifestjson
 from appliance.bundle.layout import (
     ARCHIVE_HEADER_BYTES,
     LIMITS,
@@ -104,7 +105,7 @@ def write(path: Path, members: Sequence[Member], author: Author, *, created: int
         stub = author.stub(payload)
         if len(stub) != STUB_BYTES:
             raise BundleError(f"the stub takes {len(stub)} bytes, not {STUB_BYTES}")
-        manifest = author.manifest(payload, Digest.of(stub)).to_bytes()
+        manifest = manifestjson.to_bytes(author.manifest(payload, Digest.of(stub)))
         signatures = author.sign(manifest)
         _write_at(descriptor, pack_head(manifest, signatures, base=base), STUB_BYTES)
         _write_at(descriptor, stub, 0)
@@ -130,7 +131,7 @@ def _base(members: Sequence[Member], author: Author) -> int:
         raise BundleError(f"{size} bytes are more than one bundle holds", hint="leave something out")
     draft = Payload(LIMITS.base, size, entries, (nothing,) * count)
     try:
-        return base_for(len(author.manifest(draft, nothing).to_bytes()))
+        return base_for(len(manifestjson.to_bytes(author.manifest(draft, nothing))))
     except ValueError as error:
         raise BundleError(f"the bundle is too large: {error}", hint="leave something out") from error
 

@@ -7,7 +7,7 @@
 3. Manifest and signatures are read, once, into memory; everything below is about those bytes.
 4. The signatures, in it and beside it, hold over the manifest, and whose they are satisfies the policy
    (`judgement.check`); the policy itself has not expired, and lets a bundle judge itself if this one does.
-5. The manifest is one that this version can read, its numbers sound (`manifest.from_bytes`).
+5. The manifest is one that this version can read, its numbers sound (`manifestjson.from_bytes`).
 6. The file has the signed size, and comes in one volume.
 7. Its stub has the signed digest.
 8. What stands between the signatures and the archive is zeros.
@@ -32,7 +32,8 @@ from appliance.bundle import sidecars
 from appliance.bundle.chunks import BundleFiles, Checked, Chunks, MemberReader, damaged
 from appliance.bundle.history import History
 from appliance.bundle.layout import HEAD_BYTES, MANIFEST_OFFSET, STUB_BYTES, head_lengths
-from appliance.bundle.manifest import BundleManifest, from_bytes
+from appliance.bundle.manifest import BundleManifest
+from appliance.bundle.manifestjson import from_bytes
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError, VerificationError
 from appliance.trust import envelope, judgement, revocation

@@ -57,9 +57,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class NodeStamp:
-    """``/etc/appliance/node.json``: whose host this is and what was put on it."""
+    """``/etc/appliance/node.json``: whose host this is and what was put on it; `product` is the bundle's name."""
 
     cluster: str
+    product: str
     machine_id: str
     roles: tuple[str, ...]
     image: str
@@ -179,6 +180,7 @@ def stamp_to_text(stamp: NodeStamp) -> str:
     document = {
         "format": STAMP_FORMAT,
         "cluster": stamp.cluster,
+        "product": stamp.product,
         "machineId": stamp.machine_id,
         "roles": list(stamp.roles),
         "image": stamp.image,
@@ -204,10 +206,11 @@ def stamp_from_text(text: str) -> NodeStamp:
         raise ValueError("not a stamp: an object with a format is expected")
     if document["format"] != STAMP_FORMAT:
         raise ValueError(f"format {document['format']!r} is not known here, only {STAMP_FORMAT}")
-    fields = _only(document, "stamp", "format cluster machineId roles image version epoch runtime receipt")
+    fields = _only(document, "stamp", "format cluster product machineId roles image version epoch runtime receipt")
     receipt = _only(fields["receipt"], "receipt", "files units trees")
     return NodeStamp(
         cluster=_text(fields, "cluster"),
+        product=_text(fields, "product"),
         machine_id=_text(fields, "machineId"),
         roles=_texts(fields, "roles"),
         image=_text(fields, "image"),

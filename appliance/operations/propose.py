@@ -121,6 +121,7 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
     wanted = _wanted(bundle, target)
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
+        planner.require_product(wanted.config.spec, target.cluster.name, found.hosts)
         _require_newer(bundle, target, found)
         site = _site(bundle, target, wanted, found)
         checks = _checks(found, site, wanted, target)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance import files
-from appliance.bundle import layout, manifest, sidecars
+from appliance.bundle import layout, manifestjson, sidecars
 from appliance.bundle.chunks import BundleFiles
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError, StateError, VerificationError
@@ -156,7 +156,7 @@ def _copy(source: BinaryIO, out: BinaryIO, head: _Head, area: bytes) -> Digest:
     """The bundle with another signature area; zeros up to the archive stay zeros."""
     written = files.HashingWriter(out)
     written.write(source.read(layout.STUB_BYTES))
-    before = source.read(manifest.from_bytes(head.manifest).base - layout.STUB_BYTES)
+    before = source.read(manifestjson.from_bytes(head.manifest).base - layout.STUB_BYTES)
     written.write(layout.pack_head(head.manifest, area, base=layout.STUB_BYTES + len(before)))
     files.copy(source, written)
     return written.digest

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from appliance.inventory.preflight import CheckResult
     from appliance.plan.runtime import HostRuntime, ImagePart, Runtime, Site, SiteHost
-    from appliance.recipe.bundlefile import RoleSpec
+    from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 
 PROGRAM_FOLDERS = ("application", "bin", "etc", "lib", "lib64", "libexec", "sbin", "scripts", "share")
 """The top folders of a rootfs that are copied to where services run them; those that an image lacks don't count."""
@@ -46,6 +46,19 @@ def candidate(site: Site, runtime: Runtime) -> tuple[Stage, ...]:
     )
     _check_order(stages)
     return stages
+
+
+def require_product(spec: BundleSpec, cluster: str, hosts: Iterable[SiteHost]) -> None:
+    """A cluster stays the product that it is: `PlanError` for a bundle of another, but an app or what replaces it."""
+    for host in hosts:
+        stamp = host.stamp
+        if stamp is None or stamp.cluster != cluster or spec.app or stamp.product in (spec.name, spec.replaces):
+            continue
+        raise PlanError(
+            f"{stamp.product} {stamp.version} is installed there, and the bundle is {spec.name}",
+            where=host.name,
+            hint=f"take a bundle of {stamp.product}; to put {spec.name} there, reset cluster {cluster} first",
+        )
 
 
 def prune(stages: Iterable[Stage], held: AbstractSet[str]) -> tuple[Stage, ...]:
@@ -147,6 +160,7 @@ def _stamp(site: Site, host: SiteHost, receipt: Receipt) -> NodeStamp:
     spec = site.config.spec
     return NodeStamp(
         cluster=site.cluster,
+        product=host.stamp.product if spec.app and host.stamp else spec.name,
         machine_id=host.facts.machine_id,
         roles=host.host.roles,
         image=str(site.image),

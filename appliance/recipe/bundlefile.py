@@ -104,7 +104,11 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class BundleSpec:
-    """All that `bundle.yaml` says. `parameters` is a JSON Schema object as JSON text."""
+    """All that `bundle.yaml` says. `parameters` is a JSON Schema object as JSON text.
+
+    `app`: it is for a cluster that is there already, whatever product that is. `replaces`: the product whose cluster it
+    may take over.
+    """
 
     name: str
     version: str
@@ -124,6 +128,7 @@ class BundleSpec:
     order: tuple[str, ...] = field(default=())
     minimum_installer: str = ""
     upgrades_from: str = ""
+    app: bool = False
 
 
 def is_ours(text: str) -> bool:
@@ -209,6 +214,7 @@ def _spec(document: Document) -> BundleSpec:
         order=tuple(value.get("order", ())),
         minimum_installer=value.get("minimumInstaller", ""),
         upgrades_from=value.get("upgradesFrom", ""),
+        app=value["kind"] == "App",
     )
 
 

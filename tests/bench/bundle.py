@@ -20,7 +20,7 @@ ROUNDS = 3
 
 
 def measure(material: Material) -> Result:
-    """`appliance bundle` beside what one would script with stock tools; what the side before wrote is removed before each run."""
+    """`appliance bundle` beside what one would script with stock tools; before each run the last one's output goes."""
     tree, key = material.tree(MIB), material.keys / "signer-key.pem"
     out = material.folder / "out"
     bundle, peer, archive, copy = out / "ours", material.makeself_path(MIB), out / "x.7z", out / "copy"

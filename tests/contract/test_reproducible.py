@@ -15,7 +15,7 @@ import pytest
 from support.travelling import user_cache
 
 from appliance.bundle.layout import HEAD_BYTES, MANIFEST_OFFSET, STUB_BYTES, head_lengths, pack_head
-from appliance.bundle.manifest import from_bytes
+from appliance.bundle.manifestjson import from_bytes
 from appliance.trust import envelope
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from support.bundles import write_bundle
 from support.signing import NOW, At, Vendor
 
-from appliance.bundle import manifest, verify
+from appliance.bundle import manifestjson, verify
 from appliance.bundle.layout import MANIFEST_OFFSET, STUB_BYTES
 from appliance.bundle.sidecars import Beside
 from appliance.digest import Digest
@@ -89,11 +89,11 @@ class Targets:
 
         def run(data: bytes) -> None:
             try:
-                read = manifest.from_bytes(data)
+                read = manifestjson.from_bytes(data)
             except BundleError:
                 return
             known = replace(read, critical=tuple(sorted(read.critical)))
-            assert manifest.from_bytes(known.to_bytes()) == known
+            assert manifestjson.from_bytes(manifestjson.to_bytes(known)) == known
 
         return Target((self._written.manifest,), run)
 

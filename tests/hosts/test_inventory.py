@@ -55,7 +55,7 @@ def test_facts_are_the_same_by_root_and_by_sudo(lab: Lab) -> None:
 
 def test_a_bare_host_tells_its_small_disk_its_stamp_and_its_lease(make_lab: MakeLab) -> None:
     mine = make_lab(HostSpec("bare", python=False, data_disk=16 * MIB))
-    stamp = NodeStamp("site-a", "m", ("etcd",), "sha256:00", "1.0.0", 1, "systemd", Receipt(files=("/etc/x",)))
+    stamp = NodeStamp("site-a", "etcd", "m", ("etcd",), "sha256:00", "1.0.0", 1, "systemd", Receipt(files=("/etc/x",)))
     lease = '{"cluster":"site-a","operator":"eva","run":"r1","started":"2026-01-31T10:00:00.000Z"}'
     endpoint = Endpoint(mine.hosts[0].address, 22, "root", Credential(key=mine.key))
     with connector(HostKeys(mine.known_hosts))(endpoint) as transport:

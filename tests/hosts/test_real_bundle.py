@@ -11,7 +11,7 @@ import pytest
 from support.travelling import Delivery, real_delivery
 
 from appliance.bundle.layout import MANIFEST_OFFSET, STUB_BYTES
-from appliance.bundle.manifest import from_bytes
+from appliance.bundle.manifestjson import from_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

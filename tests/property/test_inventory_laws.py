@@ -21,7 +21,7 @@ SECTIONS = st.lists(st.tuples(st.sampled_from(NAMES), LINES))
 WORD = st.text(alphabet=TEXT, max_size=20)
 TEXTS = st.lists(st.text(alphabet=TEXT, max_size=20), max_size=4).map(tuple)
 RECEIPTS = st.builds(Receipt, TEXTS, TEXTS, TEXTS)
-STAMPS = st.builds(NodeStamp, WORD, WORD, TEXTS, WORD, WORD, st.integers(0, 2**53 - 1), WORD, RECEIPTS)
+STAMPS = st.builds(NodeStamp, WORD, WORD, WORD, TEXTS, WORD, WORD, st.integers(0, 2**53 - 1), WORD, RECEIPTS)
 
 
 @given(SECTIONS)

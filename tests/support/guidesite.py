@@ -219,7 +219,9 @@ def stamp_of(host: FakeHost, cluster: str) -> str:
     number = int(host.address.rpartition(".")[2])
     image, units = f"sha256:{'a' * 64}", ("demo.service",)
     receipt = Receipt(files=("/etc/systemd/system/demo.service",), units=units, trees=(f"/opt/appliance/{cluster}",))
-    return stamp_to_text(NodeStamp(cluster, f"{number:032x}", ("store",), image, "1.2.0", 0, "systemd", receipt))
+    return stamp_to_text(
+        NodeStamp(cluster, "demo", f"{number:032x}", ("store",), image, "1.2.0", 0, "systemd", receipt)
+    )
 
 
 def make_delivery(folder: Path) -> Path:

@@ -93,6 +93,7 @@ def stamped(host: SiteHost, receipt: Receipt, *, cluster: str = "site-a", image:
     """`host` with a stamp of its own."""
     stamp = NodeStamp(
         cluster=cluster,
+        product="thing",
         machine_id=host.facts.machine_id,
         roles=host.host.roles,
         image=str(image),

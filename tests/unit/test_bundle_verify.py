@@ -104,6 +104,18 @@ def test_progress_counts_every_byte_of_the_payload(whole: Written) -> None:
     assert heard[-2:] == [events.TaskProgress("verify", total), events.TaskFinished("verify", events.Outcome.OK)]
 
 
+def test_what_signatures_and_policy_came_to_is_heard_before_the_first_byte_is_read(whole: Written) -> None:
+    heard: list[events.Event] = []
+    with BundleFiles.open(whole.path) as files:
+        verify.examine(files, whole.vendor.trust(), now=NOW).inspect(heard.append)
+    assert heard[:2] == [
+        events.TaskStarted("policy", "Signatures and policy"),
+        events.TaskFinished("policy", events.Outcome.OK, "vendor: 1 of 1 trusted keys signed"),
+    ]
+    assert isinstance(heard[2], events.TaskStarted)
+    assert heard[2].task == "verify"
+
+
 def test_a_sink_can_stop_the_reading(whole: Written) -> None:
     heard: list[events.Event] = []
 

@@ -22,6 +22,7 @@ from appliance.inventory.facts import (
 RECORDED = Path(__file__).parents[1] / "data" / "facts"
 STAMP = NodeStamp(
     cluster="site-a",
+    product="etcd",
     machine_id="dd08afe8d96b4f65856967dd048401e5",
     roles=("etcd", "ä"),
     image="sha256:" + "a" * 64,

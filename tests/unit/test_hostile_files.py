@@ -13,7 +13,7 @@ BEFORE = """
 import io, resource, sys, tarfile, tempfile
 from pathlib import Path
 from backports import zstd
-from appliance.bundle import manifest, verify
+from appliance.bundle import manifestjson, verify
 from appliance.bundle.chunks import BundleFiles
 from appliance.bundle.layout import LIMITS, STUB_BYTES
 from appliance.errors import BundleError
@@ -178,7 +178,7 @@ def each(actions: dict[str, str], *, mebibytes: int, before: str = "") -> dict[s
 
 @pytest.mark.slow
 def test_a_manifest_of_any_shape_is_refused() -> None:
-    said = each({name: f"manifest.from_bytes({text})" for name, text in MANIFESTS.items()}, mebibytes=400)
+    said = each({name: f"manifestjson.from_bytes({text})" for name, text in MANIFESTS.items()}, mebibytes=400)
     assert all(sentence.startswith("the bundle's manifest cannot be read: ") for sentence in said.values()), said
     assert "duplicate key '000001'" in said["very many keys and one twice"]
 

@@ -9,8 +9,8 @@ from support.sites import host, hosts, site, stamped
 
 from appliance.digest import Digest
 from appliance.errors import PlanError
-from appliance.inventory.facts import Receipt
-from appliance.plan.planner import candidate, needs, plan, proposal
+from appliance.inventory.facts import Receipt, stamp_from_text
+from appliance.plan.planner import candidate, needs, plan, proposal, require_product
 from appliance.plan.steps import PutText, Run, Stage, Step
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.runtimes.systemd.runtime import SystemdRuntime
@@ -36,6 +36,34 @@ def test_a_host_of_another_cluster_is_refused() -> None:
     with pytest.raises(PlanError, match="belongs to cluster 'site-b'") as caught:
         candidate(site((other,)), SystemdRuntime())
     assert caught.value.where == "a"
+
+
+@pytest.mark.parametrize(
+    ("spec", "goes"),
+    [
+        (BundleSpec("thing", "2.0.0"), True),
+        (BundleSpec("other", "2.0.0"), False),
+        (BundleSpec("other", "2.0.0", replaces="third"), False),
+        (BundleSpec("other", "2.0.0", replaces="thing"), True),
+        (BundleSpec("other", "2.0.0", app=True), True),
+    ],
+)
+def test_a_cluster_stays_the_product_that_it_is(spec: BundleSpec, goes: bool) -> None:
+    there = (host("new", "db"), stamped(host("a", "db"), Receipt()))
+    if goes:
+        require_product(spec, "site-a", there)
+        return
+    with pytest.raises(PlanError, match=r"thing 1\.0\.0 is installed there, and the bundle is other") as caught:
+        require_product(spec, "site-a", there)
+    assert caught.value.where == "a"
+
+
+@pytest.mark.parametrize(("app", "product"), [(False, "successor"), (True, "thing")])
+def test_an_app_leaves_the_cluster_the_product_that_it_is(app: bool, product: str) -> None:
+    there = stamped(host("a", "db"), Receipt())
+    planned = candidate(site((there,), spec=BundleSpec("successor", "1.0.0", app=app)), SystemdRuntime())
+    (text,) = [step.action.parts[0] for step in planned[0].steps if step.id == "a/stamp"]  # type: ignore[union-attr]
+    assert stamp_from_text(str(text)).product == product
 
 
 def test_a_stamp_that_was_cloned_with_a_disk_counts_as_none() -> None:

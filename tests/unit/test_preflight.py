@@ -38,7 +38,7 @@ GOOD = Facts(
     clock_skew=-0.3,
     addresses=("10.0.0.1",),
 )
-STAMP = NodeStamp("site-a", "m1", ("etcd",), "sha256:aa", "1.0.0", 0, "systemd", Receipt())
+STAMP = NodeStamp("site-a", "etcd", "m1", ("etcd",), "sha256:aa", "1.0.0", 0, "systemd", Receipt())
 
 
 @dataclass(frozen=True)

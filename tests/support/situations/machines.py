@@ -29,6 +29,11 @@ def host_of_another_cluster(place: Place) -> Words:
     return place.plan(place.on("one"), *place.known())
 
 
+def cluster_of_another_product(place: Place) -> Words:
+    place.stamp(cluster="site-a", product="ledger")
+    return place.plan(place.on("one"), *place.known())
+
+
 def stamp_unreadable(place: Place) -> Words:
     place.inside("one", "mkdir -p /etc/appliance; echo {} >/etc/appliance/node.json", "rm -r /etc/appliance")
     return place.plan(place.on("one"), *place.known())

@@ -123,12 +123,13 @@ class Place:
         machines.run_inside(self.lab.host(name), ("sh", "-c", script))
         self.later.callback(machines.run_inside, self.lab.host(name), ("sh", "-c", undo))
 
-    def stamp(self, *, cluster: str, machine: str = "") -> None:
+    def stamp(self, *, cluster: str, machine: str = "", product: str = "keeper") -> None:
         """Put the stamp of an installation on host one."""
         machine = machine or machines.run_inside(self.lab.host("one"), ("cat", "/etc/machine-id")).stdout.strip()
         document = {
             "format": 1, "cluster": cluster, "machineId": machine, "roles": ["keeper"], "image": f"sha256:{'0' * 64}",
             "version": "1.0.0", "epoch": 0, "runtime": "systemd", "receipt": {"files": [], "units": [], "trees": []},
+            "product": product,
         }  # fmt: skip
         text = json.dumps(document, separators=(",", ":"), sort_keys=True)
         script = f"mkdir -p /etc/appliance; printf %s '{text}' >/etc/appliance/node.json"
