@@ -148,7 +148,11 @@ def _arguments(words: tuple[str, ...]) -> dict[str, str]:
 @click.option("--cert", type=FILE, help="its chain (signer.pem beside the key)")
 @click.option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
 @click.option("--lock-or-latest", is_flag=True, help="newer Debian packages and wheels where locked ones are gone")
-@click.option("--with-sources", is_flag=True, help="carry the sources of the Pythons that travel, too")
+@click.option(
+    "--with-sources",
+    is_flag=True,
+    help="carry sources of the Pythons, and of what dpkg names, too",
+)
 @pass_session
 @common
 def bundle(
@@ -189,12 +193,15 @@ def bundle(
         sources=publish.source_packages(state.cache(), sink) if with_sources else None,
         sink=sink,
     )
+    for sentence in published.without:
+        session.output.warn(sentence)
     session.output.result(
         {
             "files": [{"path": str(f.path), "size": f.size, "sha256": f.sha256.hex} for f in published.files],
             "manifest_digest": str(published.manifest_digest),
             "signers": [{"name": s.subject, "fingerprint": s.fingerprint} for s in published.signers],
             "seconds": round(published.seconds, 3),
+            "without": list(published.without),
         },
         lambda: "\n".join(_published_lines(published)),
     )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance.bundle.inventory import cyclonedx, sourcelist, statement
+from appliance.bundle.inventory.parts import PackageKind
 from appliance.bundle.manifest import PROVENANCE_NAME, SBOM_NAME, SOURCES_NAME
+from appliance.bundle.pyruntime.sourcecode import Installed
 from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.files import hash_file
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.bundle.inventory.holdings import Holdings
+    from appliance.bundle.pyruntime.sourcecode import Collected
 
 _MODE = 0o644
 
@@ -44,13 +47,26 @@ class Papers:
         return found
 
 
-def write(holdings: Holdings, *, reference: str, archive: Path | None) -> Papers:
-    """The papers of what a bundle holds; `reference` names the image, `archive` is a tar of source packages."""
+def installed(holdings: Holdings) -> tuple[Installed, ...]:
+    """The source packages of what dpkg says is installed in the image and in the container images that it carries."""
+    found = (*(rootfs.found for rootfs in holdings.rootfs), *(carried.found for carried in holdings.carried))
+    named = {
+        Installed(package.source or f"{package.name}={package.version}", package.release.name, package.release.version)
+        for tree in found
+        for package in tree.packages
+        if package.kind is PackageKind.DEB
+    }
+    return tuple(sorted(named, key=lambda one: (one.source, one.version)))
+
+
+def write(holdings: Holdings, *, reference: str, sources: Collected | None) -> Papers:
+    """The papers of what a bundle holds; `reference` names the image, `sources` travel with it."""
+    missing = tuple(sources.missing) if sources else ()
     return Papers(
         sbom=cyclonedx.sbom(holdings),
         provenance=statement.provenance(holdings, reference=reference),
-        sources=sourcelist.to_text(holdings, carried=archive is not None),
-        archive=archive,
+        sources=sourcelist.to_text(holdings, carried=sources is not None, missing=missing),
+        archive=sources.path if sources else None,
     )
 
 

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 Pythons = Callable[[str], tuple["Runtime", ...]]
 """From an architecture (``amd64``) to the runtimes that travel for it: the operator's and the host's."""
 
-Sources = Callable[[Sequence["Runtime"]], "Path"]
-"""From the runtimes that travel to a tar of their source packages."""
+Sources = Callable[[Sequence["Runtime"], Sequence[sourcecode.Installed]], sourcecode.Collected]
+"""From the runtimes that travel, and what dpkg names in the image, to a tar of their source packages."""
 
 _MACHINES = {debian: machine for machine, debian in lock.ARCHITECTURES.items()}
 _SBOM_SUFFIX = ".sbom.cdx.json"
@@ -87,12 +87,16 @@ class PublishedFile:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was written; the first file is the bundle. `manifest_digest` is what the signers put their names to."""
+    """What was written; the first file is the bundle. `manifest_digest` is what the signers put their names to.
+
+    `without`: a sentence for each source package of the image that could not be had, where sources were asked for.
+    """
 
     files: tuple[PublishedFile, ...]
     manifest_digest: Digest
     signers: tuple[KeyInfo, ...]
     seconds: float
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +159,8 @@ def publish(
     runtimes = tuple(made for architecture in image.architectures for made in pythons(architecture))
     path = request.folder / file_name(image.rootfs[0].config, image.architectures)
     holdings = stock.take(store, image.index, runtimes, created=request.created, cache=request.cache, sink=sink)
-    archive = sources(runtimes) if sources else None
-    says = papers.write(holdings, reference=str(request.reference), archive=archive)
+    found = sources(runtimes, papers.installed(holdings)) if sources else None
+    says = papers.write(holdings, reference=str(request.reference), sources=found)
     author = _Author(path.name, image, runtimes, request, clock)
     members = [*_runtime_members(runtimes), *says.members(), *_blob_members(store, image)]
     written = runfile.write(path, members, author, created=request.created, sink=sink)
@@ -166,6 +170,7 @@ def publish(
         manifest_digest=Digest.of(written.manifest),
         signers=tuple(signer.info for signer in request.signers),
         seconds=clock.monotonic() - started,
+        without=tuple(found.missing.values()) if found else (),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,7 @@ from appliance.bundle.inventory.parts import PackageKind
 from appliance.bundle.pyruntime import sourcecode
 from appliance.bundle.pyruntime.runtime import Runtime, RuntimeInput
 from appliance.bundle.pyruntime.selection import RuntimeKind
+from appliance.bundle.pyruntime.sourcecode import Installed
 from appliance.digest import Digest
 from appliance.errors import ApplianceError
 
@@ -55,24 +57,46 @@ def test_the_sources_of_a_debian_package_come_from_the_archive(tmp_path: Path) -
     version = newest_source(tmp_path, "bzip2")
     inputs = [RuntimeInput("libbz2-1.0", version, Digest.of(n), f"bzip2={version}") for n in (b"1", b"2")]
     made = sourcecode.collect([runtime(tmp_path, *inputs)], cache=tmp_path)
-    with tarfile.open(made) as archive:
+    with tarfile.open(made.path) as archive:
         names = archive.getnames()
         assert {(member.mtime, member.uid) for member in archive} == {(0, 0)}
     assert names == sorted(names)
     assert [name.rpartition(".")[2] for name in names if name.endswith(".dsc")] == ["dsc"]
     assert all(name.startswith(f"debian/bzip2_{version}/bzip2_1.0") for name in names)
-    first = made.read_bytes()
-    made.unlink()
-    assert sourcecode.collect([runtime(tmp_path, *inputs)], cache=tmp_path).read_bytes() == first
+    first = made.path.read_bytes()
+    made.path.unlink()
+    assert sourcecode.collect([runtime(tmp_path, *inputs)], cache=tmp_path).path.read_bytes() == first
 
 
 @pytest.mark.slow
-def test_a_source_that_is_gone_is_named(tmp_path: Path) -> None:
-    gone = RuntimeInput("libbz2-1.0", "0.1", Digest.of(b""), "bzip2=0.1")
-    with pytest.raises(ApplianceError, match="does not give the source package bzip2 0.1") as caught:
-        sourcecode.collect([runtime(tmp_path, gone)], cache=tmp_path)
-    assert "scripts/lock" in caught.value.hint
+def test_each_source_of_a_python_that_is_gone_is_named_and_one_put_there_by_hand_is_taken(tmp_path: Path) -> None:
+    gone = [RuntimeInput(name, "0.1", Digest.of(name.encode()), f"{name}=0.1") for name in ("bzip2", "zlib")]
+    with pytest.raises(ApplianceError) as caught:
+        sourcecode.collect([runtime(tmp_path, *gone)], cache=tmp_path)
+    assert re.findall(r"does not give the source of (\w+) 0\.1: ", caught.value.message) == ["bzip2", "zlib"]
+    assert str(tmp_path) in caught.value.hint
     assert not list(tmp_path.rglob("*.tar"))
+    for name in ("bzip2", "zlib"):
+        folder = tmp_path / "pyruntime" / "sources" / f"{name}_0.1"
+        folder.mkdir()
+        (folder / f"{name}_0.1.dsc").touch()
+    made = sourcecode.collect([runtime(tmp_path, *gone)], cache=tmp_path)
+    with tarfile.open(made.path) as archive:
+        assert archive.getnames() == ["debian/bzip2_0.1/bzip2_0.1.dsc", "debian/zlib_0.1/zlib_0.1.dsc"]
+
+
+@pytest.mark.slow
+def test_of_the_image_what_cannot_be_had_is_said_and_the_rest_is_carried(tmp_path: Path) -> None:
+    version = newest_source(tmp_path, "bzip2")
+    within = [Installed(f"bzip2={version}", "debian", "13"), Installed("bzip2=0.1", "debian", "13")]
+    within += [Installed("musl=1", "ubuntu", "24.04")]
+    made = sourcecode.collect([], within, cache=tmp_path)
+    assert [sentence.partition(":")[0] for sentence in made.missing.values()] == [
+        "the archive does not give the source of bzip2 0.1",
+        "the source of musl 1 is ubuntu 24.04's",
+    ]
+    with tarfile.open(made.path) as archive:
+        assert {name.split("/")[1] for name in archive.getnames()} == {f"bzip2_{version}"}
 
 
 def newest_source(folder: Path, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from appliance.bundle.inventory.parts import PackageKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from appliance.bundle.inventory.holdings import Holdings
     from appliance.bundle.inventory.parts import Package
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 ARCHIVE_NAME = "META/sources.tar"
 
 
-def to_text(holdings: Holdings, *, carried: bool = False) -> bytes:
+def to_text(holdings: Holdings, *, carried: bool = False, missing: Sequence[str] = ()) -> bytes:
     """The list: the Pythons that travel, packages that stand in the image as files, each container image.
 
-    `carried` says that the sources of the Pythons are in the bundle, as `ARCHIVE_NAME`.
+    `carried` says that sources are in the bundle, as `ARCHIVE_NAME`; of `missing` it lacks what dpkg names.
     """
     lines = ["# Source packages of what travels in binary form, with exact versions.", "#"]
     lines += ["# Debian: apt-get source NAME=VERSION, or https://snapshot.debian.org. Python: https://pypi.org."]
     if carried:
-        lines += [f"# The sources of the Pythons that travel are in this bundle: {ARCHIVE_NAME}"]
+        lines += [f"# In this bundle, as {ARCHIVE_NAME}: those of the Pythons that travel, and of what dpkg names."]
+        lines += [f"# Not in it: {source}" for source in missing]
     lines += ["", "# The Pythons that travel", *_lines(holdings.python_packages)]
     files = [package for rootfs in holdings.rootfs for package in rootfs.found.packages]
     if found := _lines(files):

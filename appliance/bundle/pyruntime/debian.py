@@ -5,6 +5,7 @@ apt checks the archive's signature with Debian's own keyring; a package's SHA-25
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _ARCHIVES = {"debian": "http://deb.debian.org/debian", "debian-security": "http://deb.debian.org/debian-security"}
-_SUITES = (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("debian-security", f"{SUITE}-security"))
+_PARTS = (("debian", ""), ("debian", "-updates"), ("debian-security", "-security"))
+
+_HTTP_ANSWER = re.compile(r"\s([45]\d\d)\s+(\w[\w ]*\w)\s+\[IP:")
 
 _BINARY_TARGET = """\
 Acquire::IndexTargets::deb::Packages {
@@ -74,30 +77,28 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """apt, told to look at the source packages of our release. Make it with `open_sources`."""
+    """apt, told to look at the source packages of one release. Make it with `open_sources`."""
 
     root: Path
 
-    def fetch(self, name: str, version: str, folder: Path) -> None:
-        """Get the files of a source package into `folder`, which is new; `ApplianceError` when the archive lacks it."""
+    def fetch(self, name: str, version: str, folder: Path) -> str:
+        """Get the files of a source package into `folder`, which is new; empty, or a sentence why it cannot be had."""
         folder.mkdir()
-        apt = ("apt-get", "-c", str(self.root / "apt.conf"), "-qq")
-        programs.run((*apt, "update"))
-        done = programs.attempt(
-            (*apt, "source", "--download-only", "--only-source", f"{name}={version}"), folder=folder
-        )
-        if done.returncode != 0:
-            said = next((line for line in done.stderr.splitlines() if line.startswith("E: ")), "apt said nothing")
-            raise ApplianceError(
-                f"the archive does not give the source package {name} {version}: {said.removeprefix('E: ')}",
-                hint="run scripts/lock, so that what travels is what the archive has; older ones: snapshot.debian.org",
-            )
+        only = ("source", "--download-only", "--only-source", f"{name}={version}")
+        done = programs.attempt(("apt-get", "-c", str(self.root / "apt.conf"), "-qq", *only), folder=folder)
+        if done.returncode == 0:
+            return ""
+        said = next((line for line in done.stderr.splitlines() if line.startswith("E: ")), "E: apt said nothing")
+        answered = _HTTP_ANSWER.search(said)
+        why = f"{answered[1]} {answered[2]}" if answered else said.removeprefix("E: ")
+        return f"the archive does not give the source of {name} {version}: {why}"
 
 
-def open_sources(cache: Path) -> Sources:
-    """Prepare the private root for source packages under `cache`."""
-    root = cache / f"apt-{SUITE}-source"
-    _prepare(root, "deb-src", _SOURCE_TARGET, "amd64")
+def open_sources(cache: Path, suite: str = SUITE) -> Sources:
+    """Prepare the private root for source packages of a release under `cache`, with the archive's index of now."""
+    root = cache / f"apt-{suite}-source"
+    _prepare(root, "deb-src", _SOURCE_TARGET, "amd64", suite)
+    programs.run(("apt-get", "-c", str(root / "apt.conf"), "-qq", "update"))
     return Sources(root)
 
 
@@ -108,13 +109,13 @@ def open_archive(arch: str, cache: Path) -> Archive:
     return Archive(arch, root)
 
 
-def _prepare(root: Path, kind: str, target: str, debian_arch: str) -> None:
+def _prepare(root: Path, kind: str, target: str, debian_arch: str, suite: str = SUITE) -> None:
     if not KEYRING.is_file():
         raise ApplianceError(f"{KEYRING} is missing", hint="apt install debian-archive-keyring")
     for folder in ("lists/partial", "cache/archives/partial"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     write_text(root / "status", "")
-    write_text(root / "sources.list", _sources(_mirrors(), kind))
+    write_text(root / "sources.list", _sources(_mirrors(), kind, suite))
     write_text(root / "apt.conf", _configuration(root, debian_arch, target))
 
 
@@ -129,8 +130,8 @@ def _mirrors() -> dict[str, str]:
     return mirrors
 
 
-def _sources(mirrors: dict[str, str], kind: str) -> str:
-    return "".join(f"{kind} [signed-by={KEYRING}] {mirrors[archive]} {suite} main\n" for archive, suite in _SUITES)
+def _sources(mirrors: dict[str, str], kind: str, suite: str) -> str:
+    return "".join(f"{kind} [signed-by={KEYRING}] {mirrors[archive]} {suite}{part} main\n" for archive, part in _PARTS)
 
 
 def _configuration(root: Path, debian_arch: str, target: str) -> str:
