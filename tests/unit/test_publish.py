@@ -13,6 +13,7 @@ from support.images import SPEC, fake_pythons, put_image
 from support.signing import DAY, NOW, At, Vendor
 
 from appliance.bundle.layout import ALIGNMENT, LIMITS
+from appliance.bundle.pyruntime.sourcecode import Collected
 from appliance.digest import Digest
 from appliance.errors import BundleError, RecipeError, StateError, VerificationError
 from appliance.image.reference import Reference
@@ -245,10 +246,13 @@ def test_the_provenance_lies_beside_the_bundle_in_an_envelope_of_its_own(site: S
 def test_the_sources_travel_where_that_is_asked_for(site: Site) -> None:
     archive = site.root / "sources.tar"
     archive.write_bytes(b"a tar of sources")
-    with site.open(site.publish(sources=lambda runtimes: archive if runtimes else site.root)) as bundle:
+    collected = Collected(archive, {"bzip2=0.1": "nobody gives the source of bzip2 0.1"})
+    with site.open(site.publish(sources=lambda runtimes, _: collected if runtimes else Collected(site.root))) as bundle:
         members = {entry.name: entry.sha256 for entry in bundle.manifest.files}
         assert bundle.read(members["META/sources.tar"]) == b"a tar of sources"
-        assert b"are in this bundle: META/sources.tar" in bundle.read(members["META/sources.txt"])
+        said = bundle.read(members["META/sources.txt"]).decode()
+    assert "# In this bundle, as META/sources.tar: those of the Pythons" in said
+    assert "# Not in it: bzip2=0.1\n" in said
 
 
 def test_an_image_part_has_layers_texts_and_the_host_runtime(site: Site) -> None:
