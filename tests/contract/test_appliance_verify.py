@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -17,12 +18,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.bundles import write_bundle
-from support.signing import DAY, NOW, Vendor
+from support.signing import DAY, NOW, At, Vendor
 from support.stocktools import stock_tools
 
 from appliance.bundle import layout
 from appliance.bundle.layout import CHUNK_BYTES, MANIFEST_OFFSET, STUB_BYTES
-from appliance.operations import verification
+from appliance.errors import StateError
+from appliance.operations import signing, verification
 from appliance.trust import algorithms, certificates, envelope, revocation
 from appliance.trust.algorithms import KeyType
 from appliance.trust.formats import Form
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "appliance-verify"
 BASE = 2**20 - 32
-VENDOR = Vendor.create()
+VENDOR, CUSTOMER = Vendor.create(), Vendor.create("Customer")
 
 
 @cache
@@ -53,21 +55,30 @@ def oldest_python() -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """What both are told to believe: files of anchors, revocation lists, and the time."""
+    """What both are told: whom to believe, revocation lists, the time, a policy, where else signatures lie."""
 
     anchors: tuple[Path, ...]
     lists: tuple[Path, ...] = ()
     now: datetime = NOW
+    policy: Path | None = None
+    desk: Path | None = None
 
     def ours(self, path: Path) -> bool:
         trust = Trust(from_arguments(tuple(map(str, self.anchors))))
         trust = dataclasses.replace(trust, lists=tuple(map(revocation.read, self.lists)))
+        trust = dataclasses.replace(trust, beside=(self.desk,) if self.desk else ())
+        try:
+            trust = trust.with_policy(self.policy) if self.policy else trust
+        except StateError:
+            return False
         return verification.verify(path, trust, now=self.now).verified
 
     def theirs(self, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         options = [f"--trust={each}" for each in self.anchors]
         words = [word for option in options for word in option.split("=", 1)]
         words += [word for each in self.lists for word in ("--crl", str(each))]
+        words += ["--policy", str(self.policy)] if self.policy else []
+        words += ["--signatures", str(self.desk)] if self.desk else []
         command = [oldest_python(), "-B", str(PROGRAM), str(path), *words, "--at", str(int(self.now.timestamp()))]
         env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environment}
         return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
@@ -253,6 +264,76 @@ def test_of_revocation_both_say_the_same(tmp_path: Path, root: Path) -> None:
 
     for name, expected in (("good", True), ("bad", False)):
         agree(Judge((root,), (tmp_path / name, tmp_path / "root")), written.path, expected=expected)
+
+
+ROOT, OTHER = (f"sha256:{certificates.certificate_keyid(by.root).hex}" for by in (VENDOR, CUSTOMER))
+ONE = {"vendor": {"threshold": 1, "anchors": [ROOT]}}
+BOTH = {**ONE, "customer": {"threshold": 1, "anchors": [OTHER]}}
+TWO = {**ONE, "customer": {"threshold": 2, "anchors": [OTHER]}}
+POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...], bool]] = {
+    "a vendor": ({"roles": ONE}, (), True),
+    "any vendor": ({"roles": {"vendor": {"threshold": 1}}}, (), True),
+    "a vendor of another root": ({"roles": {"vendor": {"threshold": 1, "anchors": [OTHER]}}}, (), False),
+    "two vendors, one signed": ({"roles": {"vendor": {"threshold": 2, "anchors": [ROOT]}}}, (), False),
+    "a customer, none signed": ({"roles": BOTH}, (), False),
+    "a customer, one signed": ({"roles": BOTH}, ("customer",), True),
+    "a customer, one signed as another": ({"roles": BOTH}, ("auditor",), False),
+    "two customers, one signed": ({"roles": TWO}, ("customer",), False),
+    "two customers, two signed": ({"roles": TWO}, ("customer", "customer"), True),
+    "a kind of key": ({"roles": ONE, "algorithms": ["ecdsa-p384"]}, (), True),
+    "another kind of key": ({"roles": ONE, "algorithms": ["rsa-3072", "ml-dsa-87"]}, (), False),
+    "an epoch": ({"roles": ONE, "minimum_epoch": {"demo": 1}}, (), False),
+    "an epoch of another product": ({"roles": ONE, "minimum_epoch": {"other": 1}}, (), True),
+    "an end": ({"roles": ONE, "expires": "2026-12-01T00:00:00Z"}, (), True),
+    "an end that came": ({"roles": ONE, "expires": "2026-10-01T00:00:00Z"}, (), False),
+    "what concerns bundles that run": ({"roles": ONE, "self_run": "refuse", "warn_after_days": 0}, (), True),
+    "several roles without anchors": ({"roles": {"vendor": {"threshold": 1}, "customer": {"threshold": 0}}}, (), False),
+    "no role": ({"roles": {}}, (), False),
+    "an unknown kind of key": ({"roles": ONE, "algorithms": ["dsa"]}, (), False),
+    "what nobody knows": ({"roles": ONE, "moon": "full"}, (), False),
+}
+
+
+@pytest.mark.parametrize(("asked", "roles", "expected"), POLICIES.values(), ids=POLICIES.keys())
+def test_of_a_policy_and_countersignatures_both_say_the_same(
+    tmp_path: Path, root: Path, asked: dict[str, object], roles: tuple[str, ...], expected: bool
+) -> None:
+    path = delivery(tmp_path, VENDOR.signer()).path
+    (tmp_path / "customer.pem").write_bytes(certificates.certificate_pem(CUSTOMER.root))
+    (tmp_path / "policy.json").write_text(json.dumps({"format": 1, **asked}))
+    for number, role in enumerate(roles):
+        signing.countersign(path, CUSTOMER.signer(f"Officer {number}"), role, clock=At(), folder=tmp_path / "desk")
+
+    judge = Judge((root, tmp_path / "customer.pem"), policy=tmp_path / "policy.json", desk=tmp_path / "desk")
+    agree(judge, path, expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"), [("nothing", True), ("its bytes", False), ("its name", False), ("its role", False)]
+)
+def test_of_a_file_that_calls_itself_a_countersignature_both_say_the_same(
+    tmp_path: Path, root: Path, spoil: str, expected: bool
+) -> None:
+    path, officer = delivery(tmp_path, VENDOR.signer()).path, CUSTOMER.signer()
+    signed = signing.countersign(path, officer, "customer", clock=At()).files[0]
+    if spoil == "its bytes":
+        flipped(signed.stat().st_size - 3)(signed)
+    if spoil == "its name":
+        signed.rename(signed.with_name(f"{'0' * 64}.p7s"))
+    if spoil == "its role":
+        manifest = path.with_name(f"{path.name}.manifest.json").read_bytes()
+        signed.write_bytes(envelope.sign(manifest, [officer], At())[0].value)
+
+    agree(Judge((root,)), path, expected=expected)
+
+
+def test_what_it_does_not_judge_it_refuses_and_says_in_its_help(tmp_path: Path, root: Path) -> None:
+    path = delivery(tmp_path, VENDOR.signer()).path
+    for field in ({"hybrid": True}, {"max_unstamped_days": 1}, {"fail_after_days": 1000}):
+        (tmp_path / "policy.json").write_text(json.dumps({"format": 1, "roles": ONE, **field}))
+        done = Judge((root,), policy=tmp_path / "policy.json").theirs(path)
+        assert (done.returncode, "asks for what is not judged here" in done.stdout) == (3, True), done.stdout
+        assert next(iter(field)) in PROGRAM.read_text().split('"""')[1]
 
 
 def test_of_a_hybrid_bundle_both_say_the_same_where_openssl_knows_ml_dsa(tmp_path: Path) -> None:
