@@ -66,10 +66,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written = write_bundle(folder, b"payload", vendor=vendor, signers=[signer], exports=True, clock=clock)
     manifest = sidecars.MANIFEST_SUFFIX
     listed = [(name, Digest.of((folder / name).read_bytes())) for name in (f"{NAME}.run", f"{NAME}.run{manifest}")]
-    sums = sidecars.Sidecar(sidecars.sums_name(written.path.name), sidecars.sums(listed))
-    over = [s for s in envelope.sign(sums.data, [signer], clock) if s.form is Form.CMS]
-    for sidecar in (sums, *sidecars.detached(sums.name, over)):
-        (folder / sidecar.name).write_bytes(sidecar.data)
+    (folder / "other.run").write_bytes(b"another delivery")
+    (folder / "other").mkdir()
+    others = [("other.run", Digest.of(b"another delivery"))]
+    for place, named in ((folder, listed), (folder / "other", others)):
+        sums = sidecars.Sidecar(sidecars.sums_name(written.path.name), sidecars.sums(named))
+        over = [s for s in envelope.sign(sums.data, [signer], clock) if s.form is Form.CMS]
+        for sidecar in (sums, *sidecars.detached(sums.name, over)):
+            (place / sidecar.name).write_bytes(sidecar.data)
     (folder / "root.pem").write_bytes(certificates.certificate_pem(vendor.root))
     for name, each in (("root", vendor.revocations(by_root=True)), ("release-ca", vendor.revocations())):
         (folder / f"{name}.crl").write_bytes(each.crl.public_bytes(serialization.Encoding.PEM))
@@ -100,6 +104,12 @@ def resigned_by_a_stranger(folder: Path) -> None:
             (folder / f"{NAME}.SHA256SUMS.p7s").write_bytes(signature.value)
 
 
+def vouched_for_by_the_list_of_another_delivery(folder: Path) -> None:
+    for path in (folder / "other").iterdir():
+        shutil.copy(path, folder)
+    (folder / f"{NAME}.run").write_bytes(b"#!/bin/sh\n")
+
+
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [
@@ -110,8 +120,9 @@ def resigned_by_a_stranger(folder: Path) -> None:
         (replaced(f"{NAME}.run.sshsig", lambda data: data.replace(b"AAAA", b"AAAB", 1)), ["ssh-keygen -Y verify"]),
         (resigned_by_a_stranger, ["openssl cms"]),
         (lambda folder: (folder / f"{NAME}.SHA256SUMS.p7s").unlink(), ["openssl cms"]),
+        (vouched_for_by_the_list_of_another_delivery, ["grep", "appliance-verify"]),
     ],
-    ids=["bundle", "sums", "their signature", "manifest", "sshsig", "a stranger's", "stripped"],
+    ids=["bundle", "sums", "their signature", "manifest", "sshsig", "a stranger's", "stripped", "another list"],
 )
 def test_on_a_tampered_delivery_the_right_commands_fail(
     sound: Path, tmp_path: Path, tamper: Callable[[Path], None], said: list[str]
