@@ -6,7 +6,9 @@ it. What stands there under another digest stays; the program then starts the ne
 
 from __future__ import annotations
 
+import os
 import platform
+import shlex
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -54,8 +56,8 @@ def install(bundle: VerifiedBundle, prefix: Path = PREFIX) -> InstalledTool:
         with bundle.open(runtime.digest) as source, files.new_file(tar) as out, files.disk_errors(tar):
             files.copy(cast("BinaryIO", source), out)
         _unpack(tar, runtime.digest, folder)
-    words = " ".join(f"'{word}'" for word in (*layout.host_python(str(folder)), "-m", "appliance"))
-    files.write_bytes(program, b'#!/bin/sh\n%s\nexec %s "$@"\n' % (_MARK, words.encode()), mode=0o755)
+    words = shlex.join([*layout.host_python(str(folder)), "-m", "appliance"])
+    files.write_bytes(program, b'#!/bin/sh\n%s\nexec %s "$@"\n' % (_MARK, os.fsencode(words)), mode=0o755)
     return InstalledTool(program, folder, runtime.digest)
 
 
