@@ -39,7 +39,8 @@ class History:
         least = self.trust.policy.minimum_epoch(manifest.name)
         if manifest.epoch < least:
             raise VerificationError(
-                f"its epoch {manifest.epoch} is below {least}, the least that the policy of this site takes"
+                f"its epoch {manifest.epoch} is below {least}, the least that the policy of this site takes",
+                hint="ask the vendor for a newer one; minimum_epoch in the policy says which",
             )
         below = floors.below(self.trust.floors, self.seen(manifest))
         if below and not self.permitted(manifest, [floor.image for floor in below]):

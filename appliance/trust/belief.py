@@ -47,6 +47,8 @@ def believe(
         return Belief(_NOBODY, refusal)
     pin = next((p for p in trust.anchors.pins_of(keyid) if _is_current(p, now)), None)
     by_itself = Belief(frozenset({keyid}), f"its key is pinned by {pin.source}") if pin else None
+    if pin is None and trust.anchors.pins_of(keyid) and not trust.anchors.roots:
+        return Belief(_NOBODY, "the certificate that is pinned for its key is not valid now")
     if statement is None:
         return by_itself or Belief(
             _NOBODY, "its key is not trusted here, or the certificate pinned for it not valid now"

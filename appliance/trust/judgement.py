@@ -247,6 +247,8 @@ def _hint(results: Sequence[SignerResult], trust: Trust) -> str:
         return "get it again from the vendor, by another way"
     if not trust.anchors:
         return "say whom you trust: --trust root.pem, which the vendor gave you by another way than this medium"
+    if any(r.type and trust.policy.algorithms and r.type not in trust.policy.algorithms for r in results):
+        return f"the policy allows {', '.join(sorted(trust.policy.algorithms))}: have it signed with such a key, too"
     if all(r.trusted for r in results):
-        return "the policy asks for more signatures: somebody must countersign with `appliance sign --role`"
+        return "the policy asks for more signatures: somebody must countersign: appliance sign --role ROLE"
     return "compare the fingerprint with the vendor's, then name the root or key with --trust"

@@ -68,7 +68,11 @@ def parse(data: bytes, *, source: str) -> RevocationList:
     """`read`, of bytes."""
     load = x509.load_pem_x509_crl if data.lstrip()[:5] == b"-----" else x509.load_der_x509_crl
     try:
-        found = RevocationList(load(data), source)
+        loaded = load(data)
+    except certificates.UNREADABLE as error:
+        raise RecipeError("this is no revocation list, in PEM or DER", where=source, hint="name a .crl file") from error
+    try:
+        found = RevocationList(loaded, source)
         _check(found)
     except (*certificates.UNREADABLE, x509.ExtensionNotFound) as error:
         raise RecipeError(

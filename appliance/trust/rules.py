@@ -109,7 +109,9 @@ def parse(data: bytes, *, source: str) -> Policy:
             raise _unknown(f"format {number}", source)
         policy = _policy(document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(f"the policy cannot be used: {error}", where=source, hint="see docs/formats") from error
+        raise StateError(
+            f"the policy cannot be used: {error}", where=source, hint="docs/formats/signatures.md has its fields"
+        ) from error
     if document:
         raise _unknown(", ".join(document), source)
     return policy
