@@ -126,15 +126,10 @@ def client_steps(site: Site, host: SiteHost) -> tuple[Step, ...]:
         return ()
     asked = _asked(serving, host)
     names = {one.host.address: (site.registry.domain,) for one in asked}
-    authority = PutText(AUTHORITY_FILE, (_public(site, f"{AUTHORITY}.crt"),))
-    return (
-        hostnames.put(host.name, site.cluster, "registry", names),
-        _put(host, authority),
-        *(
-            _put(host, PutText(hoststoml.path(registry), (_hosts_toml(site, asked, below),)))
-            for registry, below in _places(site)
-        ),
-    )
+    texts = [PutText(hoststoml.path(name), (_hosts_toml(site, asked, below),)) for name, below in _places(site)]
+    if host not in serving:  # those that serve have it already
+        texts.insert(0, _authority(site))
+    return (hostnames.put(host.name, site.cluster, "registry", names), *(_put(host, text) for text in texts))
 
 
 def units(site: Site, host: SiteHost) -> tuple[str, ...]:
@@ -156,6 +151,10 @@ def _public(site: Site, name: str) -> str:
     if name not in site.public:
         raise PlanError(f"{name} was not issued before the plan was made")
     return site.public[name]
+
+
+def _authority(site: Site) -> PutText:
+    return PutText(AUTHORITY_FILE, (_public(site, f"{AUTHORITY}.crt"),))
 
 
 def _asked(serving: tuple[SiteHost, ...], host: SiteHost) -> tuple[SiteHost, ...]:
@@ -225,6 +224,7 @@ def _files(site: Site, host: SiteHost, held: Contents) -> tuple[PutText, ...]:
         cluster=site.cluster, programs=programs, settings=SETTINGS, storage=registrystorage.STORAGE
     )  # fmt: skip
     return (
+        _authority(site),
         PutText(f"{SETTINGS}/config.json", (_config(site, held),)),
         PutText(f"{SETTINGS}/registry.crt", (_public(site, f"{leaf}.crt"),)),
         PutText(f"{SETTINGS}/registry.key", (SecretRef(f"{leaf}.key"),), mode=0o600),

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 
 from appliance.digest import Digest
 from appliance.errors import PlanError
+from appliance.image import oci
+from appliance.image.oci import Descriptor, Index, Platform
 from appliance.image.reference import Reference
 from appliance.plan import footprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from appliance.image.blobs import Blob
     from appliance.plan.runtime import CarriedImage, ImagePart
@@ -34,9 +36,14 @@ set -eu
 umask 022
 blobs=$1 root=$2/docker/registry/v2 list=$3
 mkdir -p "$root"
-while read -r what hex path; do
+put() { # TEXT
+    found=
+    { read -r found <"$place"; } 2>/dev/null || true
+    [ "$found" = "$1" ] || { printf '%s' "$1" >"$place.part" && mv -f "$place.part" "$place"; }
+}
+while read -r what hex path text; do
     place=$root/$path
-    mkdir -p "${place%/*}"
+    [ -d "${place%/*}" ] || mkdir -p "${place%/*}"
     case $what in
     data)
         [ -f "$blobs/$hex" ] || { echo "the blob $hex is not on the host" >&2; exit 1; }
@@ -44,13 +51,8 @@ while read -r what hex path; do
             echo "$root cannot hold links of $blobs: both must lie on one file system" >&2
             exit 1
         } ;;
-    link)
-        found=
-        [ ! -f "$place" ] || read -r found <"$place" || true
-        [ "$found" = "sha256:$hex" ] || {
-            printf 'sha256:%s' "$hex" >"$place.part"
-            mv -f "$place.part" "$place"
-        } ;;
+    made) put "$text" ;;
+    link) put "sha256:$hex" ;;
     esac
 done <"$list"
 sync
@@ -60,14 +62,14 @@ sync
 LAID_OUT = """
 blobs=$1 root=$2/docker/registry/v2 list=$3
 [ -s "$list" ] || exit 1
-while read -r what hex path; do
+while read -r what hex path text; do
     case $what in
-    data) [ "$blobs/$hex" -ef "$root/$path" ] || exit 1 ;;
-    link)
-        found=
-        read -r found <"$root/$path" || true
-        [ "$found" = "sha256:$hex" ] || exit 1 ;;
+    data) [ "$blobs/$hex" -ef "$root/$path" ] || exit 1; continue ;;
+    link) text=sha256:$hex ;;
     esac
+    found=
+    read -r found <"$root/$path" || true
+    [ "$found" = "$text" ] || exit 1
 done <"$list"
 """
 """Whether all of a listing stands, whole."""
@@ -89,7 +91,7 @@ cd "$1" && [ -z "$(find . -mindepth 1 -maxdepth 1 -type d ! -name "$2")" ]
 class Contents:
     """What the registry holds: its `listing`, and the `blobs` that must have been received before it is laid out.
 
-    A line of the listing is ``data HEX PATH`` or ``link HEX PATH``.
+    A line of the listing is ``data HEX PATH`` (a received blob), ``made HEX PATH TEXT`` or ``link HEX PATH``.
     """
 
     listing: str
@@ -107,18 +109,26 @@ class Contents:
 
 
 def contents(parts: Iterable[ImagePart]) -> Contents:
-    """What a registry holds that serves all that `parts` carry, and each reference by the digest that it means.
+    """What a registry holds that serves all that `parts` carry, each under its own name, tags and digests.
 
-    Raises `PlanError` when one name and tag means two images.
+    A tag means the original index, if the image was chosen from one, else its manifest. Where that differs between
+    architectures (each image came from an archive of its own), it means an index of those, which is made here. Raises
+    `PlanError` when one name means two images of one architecture.
     """
-    images = [image for part in parts for image in part.carried]
-    links: dict[str, Digest] = {}
-    for image in images:
-        for path, digest in _links(image):
-            if links.setdefault(path, digest) != digest:
-                raise _two_meanings(image)
-    blobs = sorted({blob for image in images for blob in _blobs(image)}, key=lambda blob: blob.digest)
+    images = [(part.architecture, image) for part in parts for image in part.carried]
+    blobs = sorted({blob for _, image in images for blob in _blobs(image)}, key=lambda blob: blob.digest)
+    links = {path: digest for _, image in images for path, digest in _links(image)}
+    made: dict[Digest, str] = {}
+    for path, named in _tags(images).items():
+        meant = {_meant(image) for image in named.values()}
+        if len(meant) > 1:
+            index = oci.index_to_json(_joined(named))
+            meant = {Digest.of(index)}
+            made[Digest.of(index)] = index.decode()
+        (links[path],) = meant
+        links.update(_revision(path.partition("/_manifests/")[0], digest) for digest in meant)
     lines = [f"data {blob.digest.hex} {_data(blob.digest)}" for blob in blobs]
+    lines += [f"made {digest.hex} {_data(digest)} {text}" for digest, text in sorted(made.items())]
     lines += [f"link {digest.hex} {path}" for path, digest in sorted(links.items())]
     return Contents("".join(f"{line}\n" for line in lines), tuple(blobs))
 
@@ -144,24 +154,51 @@ def store_registry(registry: str) -> str:
     return first + port.replace(":", "_")
 
 
-def _two_meanings(image: CarriedImage) -> PlanError:
-    return PlanError(
-        f"{image.reference} is one image for some hosts and another for others",
-        hint="publish it as one image for several platforms, or give each its own tag, and build again",
+def _tags(images: Iterable[tuple[str, CarriedImage]]) -> dict[str, dict[str, CarriedImage]]:
+    """Where each tag leads from, and the images that it means, by architecture."""
+    tags: dict[str, dict[str, CarriedImage]] = {}
+    for architecture, image in images:
+        reference = Reference.parse(image.reference)
+        if reference.digest is None:
+            named = tags.setdefault(f"{_repository(reference)}/_manifests/tags/{reference.tag}/current/link", {})
+            if _meant(named.setdefault(architecture, image)) != _meant(image):
+                raise PlanError(
+                    f"{image.reference} and {named[architecture].reference} are one name, but two images",
+                    hint="give one of them another tag, and build again",
+                )
+    return tags
+
+
+def _meant(image: CarriedImage) -> Digest:
+    return image.index.digest if image.index else image.manifest.digest
+
+
+def _joined(named: Mapping[str, CarriedImage]) -> Index:
+    return Index(
+        tuple(
+            Descriptor(
+                image.media_type, image.manifest.digest, image.manifest.size, platform=Platform("linux", architecture)
+            )
+            for architecture, image in sorted(named.items())
+        )
     )
 
 
 def _links(image: CarriedImage) -> Iterator[tuple[str, Digest]]:
-    """The places that lead to the image's documents and blobs; a reference's tag, unless it names a digest."""
-    reference = Reference.parse(image.reference)
-    repository = f"repositories/{store_name(reference)}"
-    meant = image.index or image.manifest
-    if reference.digest is None:
-        yield f"{repository}/_manifests/tags/{reference.tag}/current/link", meant.digest
-    for digest in {meant.digest, image.manifest.digest}:
-        yield f"{repository}/_manifests/revisions/sha256/{digest.hex}/link", digest
+    """The places that lead to the image's documents and blobs by their digests."""
+    repository = _repository(Reference.parse(image.reference))
+    yield _revision(repository, _meant(image))
+    yield _revision(repository, image.manifest.digest)
     for blob in image.blobs:
         yield f"{repository}/_layers/sha256/{blob.digest.hex}/link", blob.digest
+
+
+def _repository(reference: Reference) -> str:
+    return f"repositories/{store_name(reference)}"
+
+
+def _revision(repository: str, digest: Digest) -> tuple[str, Digest]:
+    return f"{repository}/_manifests/revisions/sha256/{digest.hex}/link", digest
 
 
 def _data(digest: Digest) -> str:
