@@ -80,7 +80,9 @@ class SitePlugin:
     def _line(self, words: list[str]) -> tuple[tuple[str, ...], str]:
         if len(words) != 2:  # noqa: PLR2004  (addresses, and one word)
             text = " ".join(words)
-            raise RecipeError(f"{text!r} is no line of a {self.type}", where=self.where, hint="write ADDRESSES KEY=VALUE")
+            raise RecipeError(
+                f"{text!r} is no line of a {self.type}", where=self.where, hint="write ADDRESSES KEY=VALUE"
+            )
         return expand(words[0].split(","), where=self.where), words[1]
 
 

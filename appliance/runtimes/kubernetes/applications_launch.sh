@@ -9,22 +9,18 @@ while [ "$1" != -- ]; do export "${1?}"; shift; done
 shift
 PATH=$programs/bin:$programs/sbin:$PATH HOME=$folder/home
 export PATH KUBECONFIG HOME
-shell=$(command -v bash) || shell=/bin/sh
 mkdir -p "$HOME"
 chmod 0700 "$folder"
 rm -f "$folder/$name.key"
 [ -e "$folder/$name.before" ] || { workloads >"$folder/$name.part" && mv -f "$folder/$name.part" "$folder/$name.before"; }
-for line; do
-    printf '%s\n' "+ $line"
-    status=0
-    (cd "$copy" && exec "$shell" -c "$line") </dev/null 2>&1 || status=$?
-    [ "$status" = 0 ] || { printf '%s\n' "status $status of: $line" >&2; exit "$status"; }
-done
+run_lines "$folder/$name.log" "$copy" "$@"
 workloads >"$folder/$name.after"
 touch "$folder/$name.objects"
 {
     grep -vxF -f "$folder/$name.before" "$folder/$name.after" || :
-    while read -r kind namespace object _; do grep -F "$kind $namespace $object " "$folder/$name.after" || :; done <"$folder/$name.objects"
+    while read -r kind namespace object; do
+        grep -F "$kind $namespace $object " "$folder/$name.after" || :
+    done <"$folder/$name.objects"
 } | cut -d ' ' -f 1-3 | LC_ALL=C sort -u >"$folder/$name.part"
 mv -f "$folder/$name.part" "$folder/$name.objects"
 printf '%s\n' "$key" >"$folder/$name.key.part"

@@ -5,4 +5,4 @@ export PATH KUBECONFIG HOME
 [ "$(cat "$1/$2.key" 2>/dev/null)" = "$3" ] || exit 1
 lasting=$(grep -E '^(Deployment|StatefulSet|DaemonSet|CustomResourceDefinition) ' "$1/$2.objects") || exit 0
 there=$(workloads | cut -d ' ' -f 1-3) || exit 1
-[ -z "$(printf '%s\n' "$lasting" | grep -vxF -e "$there")" ]
+! printf '%s\n' "$lasting" | grep -qvxF -e "$there"

@@ -17,7 +17,7 @@ done
 
 # sets verdict (well, waiting, failed) and words for one line of `states`
 judge() { # KIND GENERATION OBSERVED WANTED UPDATED READY CONDITIONS
-    verdict=waiting words=
+    verdict=waiting words=''
     case $1 in
         Deployment|StatefulSet|DaemonSet)
             words="$6 of $4 ready"
@@ -67,7 +67,7 @@ pods() { # KIND NAMESPACE NAME
 
 # says what is not well, each once, and leaves how it stands in unwell and verdict
 look() {
-    unwell= first= worst=waiting
+    unwell='' first='' worst=waiting
     found=$(states 2>&1) || { unwell="the API server does not answer: $(printf %s "$found" | tail -n 1)"; return 1; }
     exec 3<<FOUND
 $found

@@ -13,9 +13,9 @@ from appliance.plan.render import render
 from appliance.plan.steps import SecretRef, Stage, Step, WaitFor
 from appliance.recipe.documents import require_none
 from appliance.runtimes.parts import declaredsecrets, unitcommands
+from appliance.runtimes.parts.templatevalues import check_role, values_for
 from appliance.runtimes.systemd.files import HostFile, host_files, write_id
 from appliance.runtimes.systemd.units import Unit, host_units
-from appliance.runtimes.parts.templatevalues import check_role, values_for
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
