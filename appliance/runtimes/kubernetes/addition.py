@@ -42,9 +42,7 @@ def add(site: Site) -> tuple[Stage, ...]:
     sending = (*python, send(site, first), unpack(site, first), _note(site, first))
     return (
         *registryadditions.stages(site),
-        Stage(
-            "Send the application", (*python, send(site, first), unpack(site, first), _note(site, first)), needs(site)
-        ),
+        Stage("Send the application", sending, needs(site)),
         *launching,
     )
 
