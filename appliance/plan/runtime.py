@@ -66,7 +66,21 @@ class SshKey:
     name: str
 
 
-SecretRequest = Token | Password | Authority | Leaf | SshKey
+@dataclass(frozen=True, slots=True)
+class RsaKey:
+    """An RSA key pair: secret ``NAME.key``, public part ``NAME.pub``, both PEM."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapToken:
+    """What lets a machine into a Kubernetes cluster once, kept as secret `name`: 6 characters, a dot, 16 characters."""
+
+    name: str
+
+
+SecretRequest = Token | Password | Authority | Leaf | SshKey | RsaKey | BootstrapToken
 
 
 @dataclass(frozen=True, slots=True)
