@@ -26,6 +26,7 @@ from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
 from appliance.plan.forecast import Forecast, forecast
 from appliance.plan.runtime import Runtime, Site
+from appliance.recipe import overlays
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
 from appliance.transport.base import Command
@@ -235,11 +236,12 @@ def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
 def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey) -> Site:
     """The site as the survey found it, without secrets."""
     there = {host.facts.architecture for host in found.hosts}
+    changed = tuple(overlay.path for overlay in overlays.read(target.cluster.documents))
     return Site(
         cluster=target.cluster.name,
         image=bundle.manifest.image,
         config=wanted.config,
-        parts={arch: deliver.image_part(bundle, arch) for arch in wanted.architectures if arch in there},
+        parts={arch: deliver.image_part(bundle, arch, also=changed) for arch in wanted.architectures if arch in there},
         hosts=found.hosts,
         parameters=wanted.parameters.values,
         env={**wanted.config.env, **target.cluster.env},

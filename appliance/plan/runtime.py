@@ -121,13 +121,14 @@ class CarriedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """What hosts of one architecture take of an image."""
+    """What hosts of one architecture take of an image; `programs` are the paths of what lies in its ``bin/``."""
 
     architecture: str
     layers: tuple[LayerBlob, ...]
     texts: tuple[TextFile, ...]
     runtime: HostRuntime
     carried: tuple[CarriedImage, ...] = ()
+    programs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Apps: what a cluster image can launch, and the shell lines that do. Pure.
 
-Source: sealer ≥ 0.9, ``pkg/define/application``: the kinds, their files and their default commands.
+Source: sealer ≥ 0.9, ``pkg/define/application``: the kinds, their files and their default commands; but a chart is
+upgraded where it is installed already, since launching is repeated when something changed.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class App:
         paths = [quoted(posixpath.join(self.root, name)) for name in self.files]
         match self.kind:
             case AppKind.HELM:
-                return (f"helm install {self.name} {self.root}/",)
+                return (f"helm upgrade --install {self.name} {self.root}/",)
             case AppKind.KUBE:
                 return tuple(f"kubectl apply -f {path}" for path in paths)
             case AppKind.SHELL:

@@ -11,7 +11,7 @@ from appliance.errors import PlanError, RecipeError
 from appliance.plan.runtime import Authority, Leaf, Password, SshKey, Token
 from appliance.recipe.bundlefile import BundleSpec, SecretSpec
 from appliance.runtimes.systemd.runtime import SystemdRuntime
-from appliance.runtimes.systemd.secrets import HostSecrets
+from appliance.runtimes.parts.declaredsecrets import HostSecrets
 from appliance.trust.issue import Usage
 
 SPEC = BundleSpec(
