@@ -1,6 +1,6 @@
 """Sealer's Plugin documents: what a site has done to its hosts and nodes besides, and when.
 
-Source: sealer's ``docs/design/plugin.md`` (``spec.on``) and, since 0.9, ``pkg/cluster-runtime/hook.go`` (``spec.scope``).
+Source: sealer's ``docs/design/plugin.md`` (``spec.on``); since 0.9 ``pkg/cluster-runtime/hook.go`` (``spec.scope``).
 """
 
 from __future__ import annotations

@@ -168,9 +168,7 @@ def bootstrap_token() -> str:
 def rsa_key() -> KeyPair:
     """A new RSA key pair of 3072 bits, for those who sign with nothing else."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from appliance.bundle.pyruntime.layout import install_script
 from appliance.plan import footprint
 from appliance.plan.steps import Fetch, PutText, Receive, Run, Unpack, WaitFor
+from appliance.runtimes.kubernetes import applications_steps
 from appliance.runtimes.parts import unitcommands
 
 if TYPE_CHECKING:
@@ -15,12 +16,20 @@ if TYPE_CHECKING:
     from appliance.plan.steps import Action, Stage, Step
     from appliance.transport.base import Command
 
-_SCRIPTS = {
-    script: f"‹{module.__name__.rpartition('.')[2]}{name.lower()}›"
-    for module in (unitcommands, footprint)
-    for name, script in vars(module).items()
-    if name.startswith("_") and isinstance(script, str) and script.startswith("\n")
-} | {install_script(): "‹pyruntime install›", '[ "$(cat "$1/.ok" 2>/dev/null)" = "$2" ]': "‹runtime stands›"}
+_SCRIPTS = (
+    {
+        script: f"‹{module.__name__.rpartition('.')[2]}{name.lower()}›"
+        for module in (unitcommands, footprint)
+        for name, script in vars(module).items()
+        if name.startswith("_") and isinstance(script, str) and script.startswith("\n")
+    }
+    | {
+        script: f"‹applications {name.strip('_').lower()}›"
+        for name, script in vars(applications_steps).items()
+        if name.isupper() and isinstance(script, str) and not script.startswith("/")
+    }
+    | {install_script(): "‹pyruntime install›", '[ "$(cat "$1/.ok" 2>/dev/null)" = "$2" ]': "‹runtime stands›"}
+)
 
 
 def plan_text(stages: tuple[Stage, ...], *, only: str = "") -> str:

@@ -7,8 +7,8 @@ run again, when the image or anything of its configuration changes; else nothing
 - ``manifests/*.yaml`` in order of name, each waited for; those that a command names are left to the command.
 - The apps of LAUNCH in its order, each waited for; or the lines of CMD or CMDS, which are waited for together.
 
-To be waited for are the workloads that came or changed while the lines ran: deployments, stateful and daemon sets, jobs,
-pods of nobody else, and definitions of resources.
+To be waited for are the workloads that came or changed while the lines ran: deployments, stateful and daemon sets,
+jobs, pods of nobody else, and definitions of resources.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import PlanError, RecipeError
 from appliance.plan import footprint
-from appliance.plan.planner import unpack_id
 from appliance.plan.steps import Stage
 from appliance.recipe.apps import quoted
 from appliance.recipe.siteplugins import Phase
@@ -95,8 +94,7 @@ def _copy(site: Site, host: SiteHost) -> Iterator[Step]:
     place, texts = _place(site, host), site_texts(site, host)
     writing = tuple(text.step(place) for text in texts)
     yield from writing
-    after = (unpack_id(host.name), *(step.id for step in writing))
-    yield steps.copy_step(place, [text.path for text in texts], after=after)
+    yield steps.copy_step(place, [text.path for text in texts], after=tuple(step.id for step in writing))
 
 
 def _place(site: Site, host: SiteHost) -> Place:
@@ -138,7 +136,7 @@ def _names(lines: str, path: str) -> bool:
 
 
 def _apply(path: str) -> str:
-    """A second try, for objects of a kind that the same file defines, and for those too large to be noted as applied."""
+    """With a second try: for objects of a kind that the same file defines, and those too large for an annotation."""
     file = quoted(path)
     return (
         f"kubectl apply -f {file} || {{ kubectl wait --for condition=Established crd --all --timeout 30s; "
@@ -180,10 +178,8 @@ def _launching(title: str, place: Place, launches: tuple[Launch, ...], *, apart:
             after = (f"{place.host}/launch:{launch.name}",)
             found.append(steps.settle_step(place, launch.name, f"Wait until {name} is well", (launch,), after=after))
     if launches and not apart:
-        after = tuple(step.id for step in found)
-        found.append(
-            steps.settle_step(place, "commands", "Wait until all that they made is well", launches, after=after)
-        )
+        ran = tuple(step.id for step in found)
+        found.append(steps.settle_step(place, "commands", "Wait until all that they made is well", launches, after=ran))
     return Stage(title, tuple(found))
 
 

@@ -1,4 +1,4 @@
-"""The site's own texts over the image's tree: rendered templates, and what the Clusterfile's Config documents say. Pure."""
+"""The site's own texts over the image's tree: rendered templates, and the Clusterfile's Config documents. Pure."""
 
 from __future__ import annotations
 

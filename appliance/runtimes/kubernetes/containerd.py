@@ -76,7 +76,7 @@ version = 2
 
 
 def service(site: Site, host: SiteHost, programs: str) -> Service:
-    """containerd as `host` runs it; bundle parameters under ``containerd`` say what is not as usual.
+    """The service as `host` runs it; bundle parameters under ``containerd`` say what is not as usual.
 
     `RecipeError` for a parameter that means nothing here.
     """
@@ -103,7 +103,7 @@ def crictl() -> PutText:
 
 
 def pause_image(site: Site, host: SiteHost) -> str:
-    """The image of the process that holds a pod: of those that travel, the one of this version, else any, else its name.
+    """The image of the process that holds a pod: of those that travel, that of this version, else any, else its name.
 
     Patch versions of Kubernetes differ in where they say that it comes from.
     """

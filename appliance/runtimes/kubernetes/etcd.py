@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from appliance.plan.steps import Run, Step
 from appliance.runtimes.kubernetes import secrets
-from appliance.runtimes.kubernetes.members import address, members, place
-from appliance.runtimes.parts.services import Service, write_id
+from appliance.runtimes.kubernetes.members import members, place
+from appliance.runtimes.parts.services import Service
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:

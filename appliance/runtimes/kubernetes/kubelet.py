@@ -50,7 +50,7 @@ ExecStart={programs}/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $
 
 
 def service(site: Site, programs: str) -> Service:
-    """kubelet as every node runs it."""
+    """The service as every node runs it."""
     return Service(
         UNIT,
         _UNIT_TEXT.format(cluster=site.cluster, programs=programs, containerd=containerd.UNIT),

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from appliance.plan.steps import Run, Step
 from appliance.runtimes.kubernetes import configuration, machine
 from appliance.transport.base import Command
-
-if TYPE_CHECKING:
-    from appliance.inventory.facts import Receipt
 
 TREES = (
     "/etc/kubernetes/pki",
@@ -25,7 +20,6 @@ TREES = (
 
 _LINKS = ("cni0", "flannel.1", "kube-ipvs0", "nodelocaldns", "vxlan.calico", "cilium_vxlan", "cilium_host")
 _CHAINS = "KUBE-|CNI-|FLANNEL|cali-"
-_CHAIN_TABLES = ("filter", "nat", "mangle", "raw")
 
 # Pods go politely first, by containerd; whatever is left of them is killed by its cgroup.
 _LEAVE = """
@@ -42,9 +36,8 @@ if [ -e "$programs/bin/crictl" ] && systemctl is-active --quiet containerd; then
 fi
 systemctl stop containerd 2>/dev/null
 for _ in 1 2 3 4 5; do
-    left=$(cat /sys/fs/cgroup/system.slice/containerd.service/cgroup.procs \\
-        /sys/fs/cgroup/systemd/system.slice/containerd.service/cgroup.procs 2>/dev/null
-        find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null)
+    left=$(find /sys/fs/cgroup -name cgroup.procs \\( -path '*kubepods*' -o -path '*/containerd.service/*' \\) \\
+        -exec cat {} + 2>/dev/null | sort -u)
     [ -n "$left" ] || break
     for pid in $left; do kill -KILL "$pid" 2>/dev/null; done
     sleep 0.2
@@ -52,7 +45,9 @@ done
 find /sys/fs/cgroup -depth -path '*kubepods*' -type d -exec rmdir {} + 2>/dev/null
 below() { # folders in which something is mounted, the innermost first; the folder itself is not ours
     while read -r _ mounted _; do
-        case $mounted in /var/lib/kubelet/*|/var/lib/containerd/*|/run/containerd/*|/run/netns/cni-*) echo "$mounted" ;; esac
+        case $mounted in
+            /var/lib/kubelet/*|/var/lib/containerd/*|/run/containerd/*|/run/netns/cni-*) echo "$mounted" ;;
+        esac
     done </proc/mounts | sort -r
 }
 for _ in 1 2 3; do below | while read -r mounted; do umount "$mounted" || umount -l "$mounted"; done; done 2>/dev/null

@@ -8,7 +8,7 @@ from appliance.plan.planner import unpack_id
 from appliance.plan.steps import PutText, Run, Step
 from appliance.runtimes.kubernetes import configuration
 from appliance.runtimes.parts import hostnames
-from appliance.runtimes.parts.services import write, write_id
+from appliance.runtimes.parts.services import write
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ fstab=$1 mark=$2
 swapoff -a
 [ -f "$fstab" ] || exit 0
 cp -p "$fstab" "$fstab.part"
-sed -E "s/^([^#[:space:]]+[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]].*)?)\\$/$mark \\\\1/" "$fstab" >"$fstab.part"
+word='[^[:space:]]+[[:space:]]+'
+sed -E "s/^([^#[:space:]]$word${word}swap([[:space:]].*)?)\\$/$mark \\\\1/" "$fstab" >"$fstab.part"
 sync
 mv -f "$fstab.part" "$fstab"
 """
@@ -102,8 +103,8 @@ def prepare(site: Site, host: SiteHost, programs: str) -> tuple[Step, ...]:
     return (
         hostnames.put(name, site.cluster, hostnames.NODES, hostnames.nodes(site)),
         *(write(name, text) for text in _files(site, sysctls)),
-        _step(name, "modules", f"Load {', '.join(_MODULES)}", _LOAD, _LOADED, _MODULES, after=_MODULES_FILE),
-        _step(name, "sysctls", "Let packets through between pods", _SET, _IS_SET, sysctls, after=_SYSCTL_FILE),
+        _kernel(name, "modules", f"Load {', '.join(_MODULES)}", scripts=(_LOAD, _LOADED), arguments=_MODULES),
+        _kernel(name, "sysctls", "Let packets through between pods", scripts=(_SET, _IS_SET), arguments=sysctls),
         *(() if configuration.swap_may_stay(site) else (_swap_off(name, site.cluster),)),
         Step(
             id=f"{name}/cni-plugins",
@@ -141,16 +142,14 @@ def _sysctls(site: Site) -> tuple[str, ...]:
     return tuple(f"{name}=1" for name in names)
 
 
-def _step(
-    host: str, name: str, title: str, script: str, guard: str, arguments: tuple[str, ...], *, after: str
-) -> Step:
+def _kernel(host: str, name: str, title: str, *, scripts: tuple[str, str], arguments: tuple[str, ...]) -> Step:
+    script, guard = scripts
     return Step(
         id=f"{host}/{name}",
         title=title,
         host=host,
         action=Run(Command.shell(script, *arguments)),
         unless=Command.shell(guard, *arguments),
-        after=(write_id(host, after),),
     )
 
 
