@@ -250,6 +250,7 @@ def _config(site: Site, held: Contents) -> str:
         },
         "http": {
             "addr": f":{site.registry.port}",
+            "secret": "of no use: nothing is uploaded",  # or it warns that several registries should share one
             "tls": {
                 "certificate": f"{SETTINGS}/registry.crt",
                 "key": f"{SETTINGS}/registry.key",
