@@ -222,3 +222,12 @@ class TakesApplications(Protocol):
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """The stages that take an application, as its own stamp describes it, from the cluster again."""
         ...
+
+
+@runtime_checkable
+class NeedsRoom(Protocol):
+    """What a runtime has besides when hosts receive more of it than the image and its programs."""
+
+    def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
+        """Bytes by folder that `install` writes on `host` besides those; asked before the secrets are made."""
+        ...

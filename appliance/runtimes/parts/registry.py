@@ -137,6 +137,13 @@ def places(site: Site, host: SiteHost) -> tuple[PutText, ...]:
     return tuple(_place(site, host, name, registrystorage.store_registry(name)) for name in found)
 
 
+def room(site: Site, host: SiteHost) -> dict[str, int]:
+    """Bytes by folder that it takes on `host`: what is received; storage is links of that."""
+    if host not in hosts(site):
+        return {}
+    return {footprint.NODE: sum(blob.size for blob in contents(site).blobs)}
+
+
 def units(site: Site, host: SiteHost) -> tuple[str, ...]:
     """The units that it leaves on `host`, for the receipt. Its files are the planner's to list, its storage is too."""
     return (UNIT,) if host in hosts(site) else ()
@@ -244,6 +251,7 @@ def _config(site: Site, held: Contents) -> str:
         },
         "http": {
             "addr": f":{site.registry.port}",
+            "secret": "of no use: nothing is uploaded",  # or it warns that several registries should share one
             "tls": {
                 "certificate": f"{SETTINGS}/registry.crt",
                 "key": f"{SETTINGS}/registry.key",

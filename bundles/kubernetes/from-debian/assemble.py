@@ -72,7 +72,15 @@ class Debian:
     def search(self, program: Path, path: str) -> None:
         """Have `program`, or a library, look for what it needs in `path`, where ``$ORIGIN`` is its own folder."""
         library_path = f"{self.root / LIBRARIES}:{self.root / 'usr' / LIBRARIES}"
-        line = (self.loader, "--library-path", library_path, self.root / "usr/bin/patchelf", "--set-rpath", path, program)
+        line = (
+            self.loader,
+            "--library-path",
+            library_path,
+            self.root / "usr/bin/patchelf",
+            "--set-rpath",
+            path,
+            program,
+        )
         subprocess.run(line, check=True)
 
     @property
@@ -219,7 +227,9 @@ def images(made: Path, debian: Debian, ours: Path, *, version: str, work: Path) 
     return found
 
 
-def add_node_programs(made: Path, debian: Debian, ours: Path, *, programs: tuple[str, ...], glibc: frozenset[str]) -> None:
+def add_node_programs(
+    made: Path, debian: Debian, ours: Path, *, programs: tuple[str, ...], glibc: frozenset[str]
+) -> None:
     """Debian's `programs` for nodes: ``bin/``, and in ``lib/`` what they need but for glibc's, found by relative paths."""
     sources = [debian.program(name) for name in programs]
     for source in sources:
