@@ -32,5 +32,6 @@ def text(urls: Sequence[str], *, authority: str) -> str:
     """The content: `urls` are asked in order; `authority` is the file of the certificate that vouches for them."""
     *first, last = urls
     keys = _KEYS % json.dumps(authority)
-    tables = (f"\n[host.{json.dumps(url)}]\n{keys}" for url in first)
-    return f"server = {json.dumps(last)}\n{keys}{''.join(tables)}"
+    tables = [f"\n[host.{json.dumps(url)}]\n{keys}" for url in first]
+    # containerd 1.6 passes over a file without hosts, and asks the Internet
+    return f"server = {json.dumps(last)}\n{keys}{''.join(tables) or '\n[host]\n'}"
