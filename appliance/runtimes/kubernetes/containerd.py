@@ -33,7 +33,6 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 Environment=PATH={programs}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-Environment=LD_LIBRARY_PATH={programs}/lib
 ExecStart={programs}/bin/containerd --config {config}
 # Containers live on while containerd is started again.
 KillMode=process
@@ -44,11 +43,13 @@ LimitNPROC=infinity
 LimitCORE=infinity
 LimitNOFILE=1048576
 TasksMax=infinity
-OOMScoreAdjust=-999
-
+{oom}
 [Install]
 WantedBy=multi-user.target
 """
+
+_OOM = "OOMScoreAdjust=-999\n"
+"""Not where the kernel lets nobody say so, which is what ``restrictOomScoreAdj`` is for."""
 
 _CONFIG_TEXT = """\
 version = 2
@@ -81,9 +82,10 @@ def service(site: Site, host: SiteHost, programs: str) -> Service:
     `RecipeError` for a parameter that means nothing here.
     """
     given = _parameters(site)
+    restricted = given.get("restrictOomScoreAdj", False)
     config = _CONFIG_TEXT.format(
         pause=_toml(pause_image(site, host)),
-        restrict=_toml(given.get("restrictOomScoreAdj", False)),
+        restrict=_toml(restricted),
         plugins=_toml(machine.PLUGINS),
         networks=_toml(NETWORK_CONFIGS),
         certs_d=_toml(CERTS_D),
@@ -92,7 +94,7 @@ def service(site: Site, host: SiteHost, programs: str) -> Service:
     )
     return Service(
         UNIT,
-        _UNIT_TEXT.format(cluster=site.cluster, programs=programs, config=_CONFIG),
+        _UNIT_TEXT.format(cluster=site.cluster, programs=programs, config=_CONFIG, oom="" if restricted else _OOM),
         files=(PutText(_CONFIG, (config,)),),
     )
 

@@ -6,6 +6,7 @@ to it first; one whose data was lost takes the place of the one that it was.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.plan.steps import Run, Step
@@ -56,7 +57,6 @@ ExecStart={programs}/bin/etcd \\
     --peer-key-file={folder}/member.key \\
     --snapshot-count=10000 \\
     --logger=zap
-Environment=LD_LIBRARY_PATH={programs}/lib
 LimitNOFILE=65536
 NoNewPrivileges=yes
 PrivateDevices=yes
@@ -71,31 +71,7 @@ WantedBy=multi-user.target
 """
 
 # `member list` says: ID, status, name, peer URLs, client URLs, learner. A member that never ran has no client URLs.
-_JOIN = """
-set -eu
-umask 077
-programs=$1 folder=$2 file=$3 name=$4 peer=$5 others=$6 all=$7
-ask() {
-    ETCDCTL_API=3 LD_LIBRARY_PATH=$programs/lib "$programs/bin/etcdctl" --dial-timeout=2s --command-timeout=10s \\
-        --endpoints="$others" --cacert="$folder/ca.crt" --cert="$folder/member.crt" --key="$folder/member.key" "$@"
-}
-state=new
-if [ -n "$others" ] && found=$(ask member list 2>/dev/null); then
-    state=existing all="$name=$peer" mine='' ran=''
-    while IFS=, read -r id status other urls clients rest; do
-        if [ "$urls" = " $peer" ]; then mine=$id ran=${clients# }
-        else other=${other# }; all="$all,${other:-$id}=${urls# }"; fi
-    done <<LIST
-$found
-LIST
-    if [ -n "$mine" ] && [ -n "$ran" ]; then ask member remove "$mine"; mine=''; fi
-    [ -n "$mine" ] || ask member add "$name" --peer-urls="$peer"
-fi
-mkdir -p "${file%/*}"
-printf 'ETCD_INITIAL_CLUSTER=%s\\nETCD_INITIAL_CLUSTER_STATE=%s\\n' "$all" "$state" >"$file.part"
-sync
-mv -f "$file.part" "$file"
-"""
+_JOIN = Path(__file__).with_name("etcd_membership.sh").read_text(encoding="utf-8")
 
 
 def service(site: Site, host: SiteHost, programs: str) -> Service:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 UNIT = "kubelet.service"
 
-# kubelet calls programs of the host (mount, systemd-run), so it must not be told of our libraries.
 _UNIT_TEXT = """\
 [Unit]
 Description=kubelet of {cluster}

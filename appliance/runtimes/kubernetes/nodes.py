@@ -53,7 +53,7 @@ sed "s|^\\\\( *server: \\\\).*|\\\\1https://$server|" "$from" >"$to.part"
 mv -f "$to.part" "$to"
 """
 
-_IS_REACHABLE = '[ "$(sed "s|^\\\\( *server: \\\\).*|\\\\1https://$3|" "$1")" = "$(cat "$2")" ]'
+_IS_REACHABLE = '[ -s "$2" ] && [ "$(sed "s|^\\\\( *server: \\\\).*|\\\\1https://$3|" "$1")" = "$(cat "$2")" ]'
 
 
 def label(site: Site, programs: str) -> tuple[Step, ...]:

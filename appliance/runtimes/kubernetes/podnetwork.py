@@ -1,4 +1,7 @@
-"""The network of pods: the image's manifests below ``manifests/cni/``, applied before the other hosts join."""
+"""The network of pods: the image's manifests below ``manifests/cni/``, applied before the other hosts join.
+
+Like the other manifests, those that end in ``.j2`` are rendered, and the Clusterfile's Config documents change them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from appliance.plan import footprint
 from appliance.plan.steps import PutText, Run, Step
+from appliance.runtimes.kubernetes.applications_texts import site_texts
 from appliance.runtimes.kubernetes.joining import ADMIN
 from appliance.runtimes.kubernetes.members import members
 from appliance.runtimes.parts.services import write, write_id
@@ -50,11 +54,12 @@ for path; do kubectl --request-timeout=5s get -f "$path" || exit 1; done
 def apply(site: Site, programs: str) -> tuple[Step, ...]:
     """Write the manifests to the first control plane and apply them in the order of their names; none: no step."""
     first = members(site).first
-    files = tuple(
-        PutText(f"{_TARGET}/{text.path.removeprefix(FOLDER)}", (text.text,))
-        for text in sorted(site.parts[first.facts.architecture].texts, key=lambda text: text.path)
-        if text.path.startswith(FOLDER) and text.path.endswith(_SUFFIXES)
-    )
+    texts: dict[str, PutText] = {}
+    for text in site.parts[first.facts.architecture].texts:
+        texts[text.path] = PutText(_target(text.path), (text.text,))
+    for own in site_texts(site, first):
+        texts[own.path] = PutText(_target(own.path), own.parts, mode=0o600 if own.secret else 0o644)
+    files = tuple(texts[path] for path in sorted(texts) if path.startswith(FOLDER) and path.endswith(_SUFFIXES))
     if not files:
         return ()
     paths = tuple(file.path for file in files)
@@ -70,3 +75,7 @@ def apply(site: Site, programs: str) -> tuple[Step, ...]:
             after=tuple(write_id(first.name, path) for path in paths),
         ),
     )
+
+
+def _target(path: str) -> str:
+    return f"{_TARGET}/{path.removeprefix(FOLDER)}"

@@ -12,6 +12,7 @@ from appliance.plan.planner import needs
 from appliance.plan.steps import Stage, Step
 from appliance.recipe.bundlefile import Requirement, RequirementKind
 from appliance.runtimes.kubernetes import (
+    applications,
     configuration,
     containerd,
     etcd,
@@ -24,7 +25,7 @@ from appliance.runtimes.kubernetes import (
     secrets,
 )
 from appliance.runtimes.kubernetes.members import API_PORT, CONTROL_PLANE, members, place
-from appliance.runtimes.parts import hostnames, loadbalancer, registry, unitcommands
+from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, registry, unitcommands
 from appliance.runtimes.parts.services import write
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ class KubernetesRuntime:
         )
 
     def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
-        """Those of the cluster, and of its registry."""
-        return (*secrets.requests(site), *registry.requests(site))
+        """Those of the cluster, of its registry, and what ``bundle.yaml`` declares under ``secrets``."""
+        return (*secrets.requests(site), *registry.requests(site), *declaredsecrets.requests(site))
 
     def install(self, site: Site) -> tuple[Stage, ...]:
-        """Machines, registry, containerd, etcd; then the first control plane, the network, the others, the workers."""
+        """Machines, registry, etcd; then the first control plane, the others, the workers; at last what runs there."""
         configuration.check(site)
-        stages = (*_grounds(site), *_cluster(site), *_nodes(site))
+        stages = (*applications.before(site), *_grounds(site), *_cluster(site), *_running(site))
         return tuple(stage for stage in stages if stage.steps)
 
     def receipt(self, site: Site, host: SiteHost) -> Receipt:
@@ -115,12 +116,15 @@ def _cluster(site: Site) -> Iterator[Stage]:
     yield _stage(site, "Join workers", (joining.join(site, host, programs) for host in cluster.workers))
 
 
-def _nodes(site: Site) -> Iterator[Stage]:
-    """What is done with nodes once they have joined."""
+def _running(site: Site) -> Iterator[Stage]:
+    """What is done once all nodes have joined. Where pods have their network already, applications find ready nodes."""
     programs = _programs(site)
+    cluster = members(site)
     yield _stage(site, "Label nodes", [nodes.label(site, programs)])
-    yield _stage(site, "Wait for nodes", ((nodes.ready(host, programs),) for host in members(site).all))
     yield _stage(site, "Fetch the kubeconfig", [nodes.way_in(site)])
+    ready = _stage(site, "Wait for nodes", ((nodes.ready(host, programs),) for host in cluster.all))
+    launched = applications.stages(site, cluster.first)
+    yield from (ready, *launched) if podnetwork.apply(site, programs) else (*launched, ready)
 
 
 def _programs(site: Site) -> str:

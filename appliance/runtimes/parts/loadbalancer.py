@@ -32,7 +32,6 @@ Type=notify
 Restart=always
 RestartSec=1s
 DynamicUser=yes
-Environment=LD_LIBRARY_PATH={programs}/lib
 ExecStart={programs}/bin/haproxy -Ws -f {config}
 ExecReload=/bin/kill -USR2 $MAINPID
 KillMode=mixed
