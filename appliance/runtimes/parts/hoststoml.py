@@ -21,6 +21,8 @@ _KEYS = """capabilities = ["pull", "resolve"]
 ca = %s
 override_path = true
 """
+# Without this table containerd 1.6 passes over the file, and asks the registry that the image is named after.
+_NO_HOSTS = "\n[host]\n"
 
 
 def path(registry: str) -> str:
@@ -33,5 +35,4 @@ def text(urls: Sequence[str], *, authority: str) -> str:
     *first, last = urls
     keys = _KEYS % json.dumps(authority)
     tables = [f"\n[host.{json.dumps(url)}]\n{keys}" for url in first]
-    # containerd 1.6 passes over a file without hosts, and asks the Internet
-    return f"server = {json.dumps(last)}\n{keys}{''.join(tables) or '\n[host]\n'}"
+    return "".join((f"server = {json.dumps(last)}\n{keys}", *(tables or [_NO_HOSTS])))
