@@ -6,6 +6,7 @@ Nothing on a host changes here. On the operator's side the secrets that the runt
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from appliance.operations.reach import reach
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
 from appliance.plan.forecast import Forecast, forecast
-from appliance.plan.runtime import Runtime, Site
+from appliance.plan.runtime import NeedsRoom, Runtime, Site, SiteHost
 from appliance.recipe import overlays
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
@@ -316,24 +317,26 @@ def _checks(found: Survey, site: Site, wanted: _Wanted, target: Target) -> tuple
         roles=spec.roles,
         image=str(site.image),
         architectures=wanted.architectures,
-        bytes_needed=_bytes_needed(site),
+        bytes_needed={host.name: _bytes_needed(site, host) for host in found.hosts},
     )
     return preflight.failures_first((*fit, *reach(found, target.cluster.distribution, image=str(site.image))))
 
 
-def _bytes_needed(site: Site) -> dict[str, int]:
-    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs.
+def _bytes_needed(site: Site, host: SiteHost) -> dict[str, int]:
+    """What an installation writes: blobs, the receiving runtime, the layers' trees, a copy of the programs, and more.
 
-    Empty when there is nothing for any of the hosts' architectures.
+    Empty when there is nothing for the host's architecture.
     """
-    if not site.parts:
+    part = site.parts.get(host.facts.architecture)
+    if part is None:
         return {}
     trees = sum(layer.size for layer in site.config.layers)
-    sent = max(
-        sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
-        for part in site.parts.values()
-    )
-    return {footprint.NODE: sent + trees, "/opt/appliance": trees}
+    sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+    needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
+    runtime = plugins.runtime(site.config.spec.runtime)
+    if isinstance(runtime, NeedsRoom):
+        needed.update(runtime.room(site, host))
+    return needed
 
 
 def _require_fit(checks: Sequence[CheckResult]) -> None:

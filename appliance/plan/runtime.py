@@ -7,7 +7,7 @@ entry point group ``appliance.runtimes`` under the name that ``bundle.yaml`` giv
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from appliance.recipe.networking import Network, Registry
 
@@ -204,4 +204,13 @@ class Runtime(Protocol):
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """The stages that take off the hosts what the receipts of their stamps list, and at last the stamps."""
+        ...
+
+
+@runtime_checkable
+class NeedsRoom(Protocol):
+    """What a runtime has besides when hosts receive more of it than the image and its programs."""
+
+    def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
+        """Bytes by folder that `install` writes on `host` besides those; asked before the secrets are made."""
         ...

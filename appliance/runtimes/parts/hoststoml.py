@@ -21,6 +21,8 @@ _KEYS = """capabilities = ["pull", "resolve"]
 ca = %s
 override_path = true
 """
+# Without this table containerd 1.6 passes over the file, and asks the registry that the image is named after.
+_NO_HOSTS = "\n[host]\n"
 
 
 def path(registry: str) -> str:
@@ -32,5 +34,5 @@ def text(urls: Sequence[str], *, authority: str) -> str:
     """The content: `urls` are asked in order; `authority` is the file of the certificate that vouches for them."""
     *first, last = urls
     keys = _KEYS % json.dumps(authority)
-    tables = (f"\n[host.{json.dumps(url)}]\n{keys}" for url in first)
-    return f"server = {json.dumps(last)}\n{keys}{''.join(tables)}"
+    tables = [f"\n[host.{json.dumps(url)}]\n{keys}" for url in first]
+    return "".join((f"server = {json.dumps(last)}\n{keys}", *(tables or [_NO_HOSTS])))

@@ -132,6 +132,13 @@ def client_steps(site: Site, host: SiteHost) -> tuple[Step, ...]:
     return (hostnames.put(host.name, site.cluster, "registry", names), *(_put(host, text) for text in texts))
 
 
+def room(site: Site, host: SiteHost) -> dict[str, int]:
+    """Bytes by folder that it takes on `host`: what is received; storage is links of that."""
+    if host not in hosts(site):
+        return {}
+    return {footprint.NODE: sum(blob.size for blob in contents(site).blobs)}
+
+
 def units(site: Site, host: SiteHost) -> tuple[str, ...]:
     """The units that it leaves on `host`, for the receipt. Its files are the planner's to list, its storage is too."""
     return (UNIT,) if host in hosts(site) else ()
@@ -243,6 +250,7 @@ def _config(site: Site, held: Contents) -> str:
         },
         "http": {
             "addr": f":{site.registry.port}",
+            "secret": "of no use: nothing is uploaded",  # or it warns that several registries should share one
             "tls": {
                 "certificate": f"{SETTINGS}/registry.crt",
                 "key": f"{SETTINGS}/registry.key",

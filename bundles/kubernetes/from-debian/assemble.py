@@ -71,9 +71,9 @@ class Debian:
 
     def search(self, program: Path, path: str) -> None:
         """Have `program`, or a library, look for what it needs in `path`, where ``$ORIGIN`` is its own folder."""
-        library_path = f"{self.root / LIBRARIES}:{self.root / 'usr' / LIBRARIES}"
-        line = (self.loader, "--library-path", library_path, self.root / "usr/bin/patchelf", "--set-rpath", path, program)
-        subprocess.run(line, check=True)
+        libraries = f"{self.root / LIBRARIES}:{self.root / 'usr' / LIBRARIES}"
+        patchelf = (self.loader, "--library-path", libraries, self.root / "usr/bin/patchelf")
+        subprocess.run((*patchelf, "--set-rpath", path, program), check=True)
 
     @property
     def loader(self) -> Path:
@@ -219,8 +219,10 @@ def images(made: Path, debian: Debian, ours: Path, *, version: str, work: Path) 
     return found
 
 
-def add_node_programs(made: Path, debian: Debian, ours: Path, *, programs: tuple[str, ...], glibc: frozenset[str]) -> None:
-    """Debian's `programs` for nodes: ``bin/``, and in ``lib/`` what they need but for glibc's, found by relative paths."""
+def add_node_programs(
+    made: Path, debian: Debian, ours: Path, *, programs: tuple[str, ...], glibc: frozenset[str]
+) -> None:
+    """Debian's `programs` for nodes: ``bin/``, and in ``lib/``, where they look, what they need but for glibc's."""
     sources = [debian.program(name) for name in programs]
     for source in sources:
         copy(source, made / "bin" / source.name)
@@ -261,7 +263,7 @@ def add_manifests(made: Path, ours: Path, images: list[Image]) -> None:
 
 
 def main() -> None:
-    """Fill the folder that the command line names, which has ``bin/`` with what was built; with `--tools`, has nothing."""
+    """Fill the folder that the command line names, which has what was built in ``bin/``, or with `--tools` nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--version", default="")
     parser.add_argument("--debs", type=Path, required=True)
