@@ -21,7 +21,7 @@ from appliance.transport.base import Command
 from appliance.trust.issue import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.registrystorage import Contents
@@ -100,11 +100,11 @@ def stages(site: Site) -> tuple[Stage, ...]:
         return ()
     held = contents(site)
 
-    def stage(title: str, lanes: Iterator[Iterator[Step]]) -> Stage:
+    def stage(title: str, lanes: Iterator[Iterable[Step]]) -> Stage:
         return Stage(title, tuple(step for lane in lanes for step in lane), needs(site))
 
     return (
-        stage("Send the container images", (_send(site, host, held) for host in serving)),
+        stage("Send the container images", ((send(site, host, held),) for host in serving)),
         stage("Configure the registry", (_configure(site, host, held) for host in serving)),
         stage("Start the registry", (_start(site, host) for host in serving)),
         stage("Wait for the registry", (_await(site, host, held) for host in serving)),
@@ -124,12 +124,17 @@ def client_steps(site: Site, host: SiteHost) -> tuple[Step, ...]:
     serving = hosts(site)
     if not serving:
         return ()
-    asked = _asked(serving, host)
-    names = {one.host.address: (site.registry.domain,) for one in asked}
-    texts = [PutText(hoststoml.path(name), (_hosts_toml(site, asked, below),)) for name, below in _places(site)]
+    names = {one.host.address: (site.registry.domain,) for one in _asked(serving, host)}
+    texts = [*places(site, host), _place(site, host, hoststoml.ANY, "not-carried")]
     if host not in serving:  # those that serve have it already
         texts.insert(0, _authority(site))
     return (hostnames.put(host.name, site.cluster, "registry", names), *(_put(host, text) for text in texts))
+
+
+def places(site: Site, host: SiteHost) -> tuple[PutText, ...]:
+    """What tells containerd on `host` of each registry that images are of, that ours has them."""
+    found = registrystorage.registries(site.parts.values())
+    return tuple(_place(site, host, name, registrystorage.store_registry(name)) for name in found)
 
 
 def room(site: Site, host: SiteHost) -> dict[str, int]:
@@ -171,16 +176,11 @@ def _asked(serving: tuple[SiteHost, ...], host: SiteHost) -> tuple[SiteHost, ...
     return (*serving[first:], *serving[:first])[:ASKED]
 
 
-def _places(site: Site) -> Iterator[tuple[str, str]]:
-    """Each registry that images are of, and any other, with the path below which ours has its images."""
-    for registry in registrystorage.registries(site.parts.values()):
-        yield registry, registrystorage.store_registry(registry)
-    yield hoststoml.ANY, "not-carried"
-
-
-def _hosts_toml(site: Site, asked: tuple[SiteHost, ...], below: str) -> str:
+def _place(site: Site, host: SiteHost, registry: str, below: str) -> PutText:
+    """For `registry`, whose images ours has `below`."""
+    asked = _asked(hosts(site), host)
     urls = [f"https://{_url_host(one)}:{site.registry.port}/v2/{below}" for one in asked]
-    return hoststoml.text(urls, authority=AUTHORITY_FILE)
+    return PutText(hoststoml.path(registry), (hoststoml.text(urls, authority=AUTHORITY_FILE),))
 
 
 def _url_host(host: SiteHost) -> str:
@@ -196,8 +196,9 @@ def _write_id(host: SiteHost, path: str) -> str:
     return f"{host.name}/write:{path}"
 
 
-def _send(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
-    yield Step(
+def send(site: Site, host: SiteHost, held: Contents) -> Step:
+    """Send what the registry holds to a host."""
+    return Step(
         id=f"{host.name}/container-images",
         title=f"Send the container images ({len(held.blobs)} blobs)",
         host=host.name,
