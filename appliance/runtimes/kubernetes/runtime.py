@@ -24,6 +24,7 @@ from appliance.runtimes.kubernetes import (
     nodes,
     podnetwork,
     secrets,
+    telling,
 )
 from appliance.runtimes.kubernetes.members import API_PORT, CONTROL_PLANE, members, place
 from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, registry, unitcommands
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from appliance.image.oci import ImageConfig
     from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import NodeStamp
-    from appliance.plan.runtime import SecretRequest, Site, SiteHost
+    from appliance.plan.runtime import ClusterView, SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.services import Service
+    from appliance.transport.base import Command
 
 _NODE_PORTS = (str(loadbalancer.PORT), "10250", "10256")
 _CONTROL_PLANE_PORTS = ("2379", "2380", str(API_PORT), "10257", "10259")
@@ -87,6 +89,14 @@ class KubernetesRuntime:
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.take_away(site, application)
+
+    def question(self, stamp: NodeStamp) -> Command | None:
+        """See `appliance.plan.runtime.TellsOfClusters`."""
+        return telling.question(stamp)
+
+    def view(self, output: str) -> ClusterView:
+        """See `appliance.plan.runtime.TellsOfClusters`."""
+        return telling.view(output)
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """Stop pods, leave the cluster, stop services, delete files and put back what was, delete trees and stamp."""
