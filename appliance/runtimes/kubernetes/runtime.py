@@ -145,7 +145,7 @@ def _services(site: Site, host: SiteHost) -> tuple[Service, ...]:
     servers = {each.name: place(each, API_PORT) for each in members(site).control_planes}
     return (
         containerd.service(site, host, programs),
-        loadbalancer.service(site.cluster, programs, servers),
+        loadbalancer.service(site.cluster, programs, servers, registries=registry.places(site, host)),
         kubelet.service(site, programs),
     )
 

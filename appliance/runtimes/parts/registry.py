@@ -2,7 +2,8 @@
 
 It is the program ``bin/docker-registry`` of the image. Its storage is made of links of received blobs (see
 `registrystorage`), nothing is copied or renamed, and what was not carried is answered at once with 404. Clients find
-it by `hoststoml`; they are told addresses, so no name has to be resolved. Pure.
+it by `hoststoml`, by way of their own host's `loadbalancer`: no name has to be resolved, and a host that is off costs
+no pull anything. Pure.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING
 from appliance.bundle.pyruntime.layout import host_python
 from appliance.errors import PlanError
 from appliance.plan import footprint
-from appliance.plan.planner import needs, unpack_id
+from appliance.plan.planner import needs
 from appliance.plan.runtime import Authority, Leaf
 from appliance.plan.steps import PutText, Receive, Run, SecretRef, Stage, Step, WaitFor
-from appliance.runtimes.parts import asking, hostnames, hoststoml, registrystorage, unitcommands
+from appliance.runtimes.parts import asking, hostnames, hoststoml, loadbalancer, registrystorage
+from appliance.runtimes.parts.services import Service, write, write_id
 from appliance.transport.base import Command
 from appliance.trust.issue import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.registrystorage import Contents
@@ -32,7 +34,7 @@ UNIT = "appliance-registry.service"
 SETTINGS = "/etc/appliance/registry"
 AUTHORITY_FILE = f"{SETTINGS}/ca.crt"
 ASKED = 3
-"""How many registry hosts a host asks at most: one that is off costs each pull some seconds."""
+"""How many registry hosts a host knows at most: each looks every two seconds whether those are well."""
 ANSWER_SECONDS = 60.0
 
 _UNIT = """[Unit]
@@ -100,13 +102,13 @@ def stages(site: Site) -> tuple[Stage, ...]:
         return ()
     held = contents(site)
 
-    def stage(title: str, lanes: Iterator[Iterator[Step]]) -> Stage:
+    def stage(title: str, lanes: Iterable[Iterable[Step]]) -> Stage:
         return Stage(title, tuple(step for lane in lanes for step in lane), needs(site))
 
     return (
         stage("Send the container images", (_send(site, host, held) for host in serving)),
         stage("Configure the registry", (_configure(site, host, held) for host in serving)),
-        stage("Start the registry", (_start(site, host) for host in serving)),
+        stage("Start the registry", ((_service(site, host, held).start(host.name, site.cluster),) for host in serving)),
         stage("Wait for the registry", (_await(site, host, held) for host in serving)),
     )
 
@@ -124,12 +126,20 @@ def client_steps(site: Site, host: SiteHost) -> tuple[Step, ...]:
     serving = hosts(site)
     if not serving:
         return ()
-    asked = _asked(serving, host)
-    names = {one.host.address: (site.registry.domain,) for one in asked}
-    texts = [PutText(hoststoml.path(name), (_hosts_toml(site, asked, below),)) for name, below in _places(site)]
+    named = {one.host.address: (site.registry.domain,) for one in _asked(serving, host)}
+    texts = [PutText(hoststoml.path(name), (_hosts_toml(below),)) for name, below in _places(site)]
     if host not in serving:  # those that serve have it already
         texts.insert(0, _authority(site))
-    return (hostnames.put(host.name, site.cluster, "registry", names), *(_put(host, text) for text in texts))
+    return (hostnames.put(host.name, site.cluster, "registry", named), *(write(host.name, text) for text in texts))
+
+
+def places(site: Site, host: SiteHost) -> dict[str, str]:
+    """Where `host`'s balancer finds the registry: ``ADDRESS:PORT`` by name, in the order in which they are asked.
+
+    First itself if it serves, then others, so that each is somebody's first.
+    """
+    serving = hosts(site)
+    return {one.name: f"{_url_host(one)}:{site.registry.port}" for one in _asked(serving, host)} if serving else {}
 
 
 def room(site: Site, host: SiteHost) -> dict[str, int]:
@@ -165,7 +175,6 @@ def _authority(site: Site) -> PutText:
 
 
 def _asked(serving: tuple[SiteHost, ...], host: SiteHost) -> tuple[SiteHost, ...]:
-    """Whom `host` asks, in order: itself if it serves, then others, so that each is somebody's first."""
     names = [one.name for one in serving]
     first = names.index(host.name) if host.name in names else sum(host.name.encode()) % len(serving)
     return (*serving[first:], *serving[:first])[:ASKED]
@@ -178,22 +187,13 @@ def _places(site: Site) -> Iterator[tuple[str, str]]:
     yield hoststoml.ANY, "not-carried"
 
 
-def _hosts_toml(site: Site, asked: tuple[SiteHost, ...], below: str) -> str:
-    urls = [f"https://{_url_host(one)}:{site.registry.port}/v2/{below}" for one in asked]
-    return hoststoml.text(urls, authority=AUTHORITY_FILE)
+def _hosts_toml(below: str) -> str:
+    return hoststoml.text(f"https://{loadbalancer.REGISTRY_ADDRESS}/v2/{below}", authority=AUTHORITY_FILE)
 
 
 def _url_host(host: SiteHost) -> str:
     address = host.host.address
     return f"[{address}]" if ":" in address else address
-
-
-def _put(host: SiteHost, action: PutText) -> Step:
-    return Step(_write_id(host, action.path), f"Write {action.path}", host.name, action)
-
-
-def _write_id(host: SiteHost, path: str) -> str:
-    return f"{host.name}/write:{path}"
 
 
 def _send(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
@@ -208,34 +208,31 @@ def _send(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
 def _configure(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
     listing = PutText(_listing(site), (held.listing,))
     arguments = (registrystorage.BLOBS, held.root, listing.path)
-    yield _put(host, listing)
+    yield write(host.name, listing)
     yield Step(
         id=f"{host.name}/registry-storage",
         title="Lay out the registry's storage, of links of what was received",
         host=host.name,
         action=Run(Command.shell(registrystorage.LAY_OUT, *arguments)),
         unless=Command.shell(registrystorage.LAID_OUT, *arguments),
-        after=(_write_id(host, listing.path),),
+        after=(write_id(host.name, listing.path),),
     )
-    for file in _files(site, host, held):
-        yield _put(host, file)
-    written = _write_id(host, _unit_path())
-    yield unitcommands.reload(host.name, "registry", units=(UNIT,), after=(written,))
-    yield unitcommands.enable(host.name, UNIT, after=(written,))
+    yield write(host.name, _authority(site))
+    yield from _service(site, host, held).configure(host.name)
 
 
-def _files(site: Site, host: SiteHost, held: Contents) -> tuple[PutText, ...]:
+def _service(site: Site, host: SiteHost, held: Contents) -> Service:
     leaf = _leaf_name(host)
     programs = footprint.programs(site.cluster, site.image)
-    unit = _UNIT.format(
-        cluster=site.cluster, programs=programs, settings=SETTINGS, storage=registrystorage.STORAGE
-    )  # fmt: skip
-    return (
-        _authority(site),
-        PutText(f"{SETTINGS}/config.json", (_config(site, held),)),
-        PutText(f"{SETTINGS}/registry.crt", (_public(site, f"{leaf}.crt"),)),
-        PutText(f"{SETTINGS}/registry.key", (SecretRef(f"{leaf}.key"),), mode=0o600),
-        PutText(_unit_path(), (unit,)),
+    storage = registrystorage.STORAGE
+    return Service(
+        UNIT,
+        _UNIT.format(cluster=site.cluster, programs=programs, settings=SETTINGS, storage=storage),
+        files=(
+            PutText(f"{SETTINGS}/config.json", (_config(site, held),)),
+            PutText(f"{SETTINGS}/registry.crt", (_public(site, f"{leaf}.crt"),)),
+            PutText(f"{SETTINGS}/registry.key", (SecretRef(f"{leaf}.key"),), mode=0o600),
+        ),
     )
 
 
@@ -265,26 +262,10 @@ def _listing(site: Site) -> str:
     return f"{footprint.NODE}/clusters/{site.cluster}/registry.list"
 
 
-def _unit_path() -> str:
-    return f"/etc/systemd/system/{UNIT}"
-
-
-def _start(site: Site, host: SiteHost) -> Iterator[Step]:
-    names = ("config.json", "registry.crt", "registry.key")
-    files = (_unit_path(), *(f"{SETTINGS}/{name}" for name in names))
-    yield unitcommands.start(
-        host.name,
-        UNIT,
-        mark=f"{footprint.NODE}/clusters/{site.cluster}/started/{UNIT}",
-        files=files,
-        after=(unpack_id(host.name), *(_write_id(host, path) for path in files)),
-    )
-
-
 def _await(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
     runtime = f"{footprint.NODE}/runtime/{site.parts[host.facts.architecture].runtime.digest.hex}"
     question = ("-c", asking.program(), str(site.registry.port), AUTHORITY_FILE, _listing(site))
-    yield unitcommands.await_active(host.name, UNIT, after=(f"{host.name}/start:{UNIT}",))
+    yield _service(site, host, held).active(host.name)
     yield Step(
         id=f"{host.name}/registry-answers",
         title="Wait until the registry serves all container images",
