@@ -62,7 +62,7 @@ def test_swap_goes_out_of_fstab_and_comes_back_as_it_was(programs: Programs) -> 
     fstab.chmod(0o640)
     programs.add("swapoff")
     programs.add("swapon")
-    off, on = swap_step(), machine.swap_back("control-plane-1", "site-a")
+    off, on = swap_step(), machine.put_back("control-plane-1", "site-a")[-1]
     assert isinstance(off.action, Run)
     assert isinstance(on.action, Run)
     assert on.unless

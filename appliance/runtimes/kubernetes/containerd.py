@@ -54,6 +54,9 @@ _OOM = "OOMScoreAdjust=-999\n"
 _CONFIG_TEXT = """\
 version = 2
 
+[plugins."io.containerd.internal.v1.opt"]
+  path = "/var/lib/containerd/opt"
+
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = {pause}
   restrict_oom_score_adj = {restrict}

@@ -39,4 +39,6 @@ for family in iptables ip6tables; do
     "$family-save" 2>/dev/null | grep -qE "$5" || continue
     "$family-save" 2>/dev/null | grep -vE "$5" | "$family-restore"
 done
-rm -rf /etc/kubernetes
+rm -rf /etc/kubernetes /etc/cni/net.d /opt/cni/bin
+rmdir /etc/cni /opt/cni 2>/dev/null
+true

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from appliance.plan import footprint
 from appliance.plan.planner import unpack_id
 from appliance.plan.steps import PutText, Run, Step
 from appliance.runtimes.kubernetes import configuration
@@ -40,17 +41,35 @@ _LOADED = f"""{_HAS}
 for module; do has "$module" || exit 1; done
 """
 
+# What a value was before is written down first.
 _SET = """
+set -eu
+before=$1; shift
+mkdir -p "${before%/*}"
 for pair; do
-    path=/proc/sys/$(printf '%s' "${pair%=*}" | tr . /)
-    [ "$(cat "$path")" = "${pair#*=}" ] || printf '%s\\n' "${pair#*=}" >"$path" || exit 1
+    name=${pair%=*} path=/proc/sys/$(printf '%s' "${pair%=*}" | tr . /)
+    was=$(cat "$path")
+    [ "$was" != "${pair#*=}" ] || continue
+    printf '%s=%s\\n' "$name" "$was" >>"$before"
+    printf '%s\\n' "${pair#*=}" >"$path"
 done
 """
 
 _IS_SET = """
+shift
 for pair; do
     [ "$(cat "/proc/sys/$(printf '%s' "${pair%=*}" | tr . /)")" = "${pair#*=}" ] || exit 1
 done
+"""
+
+_SET_BACK = """
+set -eu
+before=$1
+sort -u -t= -k1,1 "$before" | while IFS='=' read -r name was; do
+    path=/proc/sys/$(printf '%s' "$name" | tr . /)
+    [ ! -e "$path" ] || printf '%s\\n' "$was" >"$path"
+done
+rm -f "$before"
 """
 
 # A line of /etc/fstab: its third word is the type. The mark is what brings it back.
@@ -100,11 +119,12 @@ def prepare(site: Site, host: SiteHost, programs: str) -> tuple[Step, ...]:
     """All of it, on one host; `programs` is the folder of the image's programs."""
     name = host.name
     sysctls = _sysctls(site)
+    settings = (_before(site.cluster), *sysctls)
     return (
         hostnames.put(name, site.cluster, hostnames.NODES, hostnames.nodes(site)),
         *(write(name, text) for text in _files(site, sysctls)),
         _kernel(name, "modules", f"Load {', '.join(_MODULES)}", scripts=(_LOAD, _LOADED), arguments=_MODULES),
-        _kernel(name, "sysctls", "Let packets through between pods", scripts=(_SET, _IS_SET), arguments=sysctls),
+        _kernel(name, "sysctls", "Let packets through between pods", scripts=(_SET, _IS_SET), arguments=settings),
         *(() if configuration.swap_may_stay(site) else (_swap_off(name, site.cluster),)),
         Step(
             id=f"{name}/cni-plugins",
@@ -117,15 +137,24 @@ def prepare(site: Site, host: SiteHost, programs: str) -> tuple[Step, ...]:
     )
 
 
-def swap_back(host: str, cluster: str) -> Step:
-    """Take swap into use again that `prepare` took out."""
-    arguments = ("/etc/fstab", _swap_mark(cluster))
-    return Step(
-        id=f"{host}/swap",
-        title="Use the swap of /etc/fstab again",
-        host=host,
-        action=Run(Command.shell(_SWAP_ON, *arguments)),
-        unless=Command.shell(_SWAP_BACK, *arguments),
+def put_back(host: str, cluster: str) -> tuple[Step, ...]:
+    """Give the kernel's settings the values that they had, and take swap into use again."""
+    swap = ("/etc/fstab", _swap_mark(cluster))
+    return (
+        Step(
+            id=f"{host}/sysctls",
+            title="Give sysctls the values that they had",
+            host=host,
+            action=Run(Command.shell(_SET_BACK, _before(cluster))),
+            unless=Command(("test", "!", "-e", _before(cluster))),
+        ),
+        Step(
+            id=f"{host}/swap",
+            title="Use the swap of /etc/fstab again",
+            host=host,
+            action=Run(Command.shell(_SWAP_ON, *swap)),
+            unless=Command.shell(_SWAP_BACK, *swap),
+        ),
     )
 
 
@@ -161,6 +190,10 @@ def _swap_off(host: str, cluster: str) -> Step:
         action=Run(Command.shell(_SWAP_OFF, "/etc/fstab", _swap_mark(cluster))),
         unless=Command.shell(_NO_SWAP, "/etc/fstab"),
     )
+
+
+def _before(cluster: str) -> str:
+    return f"{footprint.NODE}/clusters/{cluster}/sysctls"
 
 
 def _swap_mark(cluster: str) -> str:

@@ -180,7 +180,7 @@ def _stop(name: str, stamp: NodeStamp) -> Iterator[Step]:
 
 
 def _delete(name: str, stamp: NodeStamp) -> Iterator[Step]:
-    yield machine.swap_back(name, stamp.cluster)
+    yield from machine.put_back(name, stamp.cluster)
     yield hostnames.remove(name, stamp.cluster)
     if stamp.receipt.files:
         yield footprint.bring_back(name, stamp)
