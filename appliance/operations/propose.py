@@ -6,7 +6,6 @@ Nothing on a host changes here. On the operator's side the secrets that the runt
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,8 +24,8 @@ from appliance.operations.parameters import Parameters, settle, without_secrets
 from appliance.operations.reach import reach
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
-from appliance.plan.forecast import Forecast, forecast
-from appliance.plan.runtime import NeedsRoom, Runtime, Site, SiteHost
+from appliance.plan.forecast import Forecast, forecast, room
+from appliance.plan.runtime import Runtime, Site
 from appliance.recipe import overlays
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
@@ -309,34 +308,18 @@ def _installed_site(target: Target, found: Survey) -> Site:
 
 def _checks(found: Survey, site: Site, wanted: _Wanted, target: Target) -> tuple[CheckResult, ...]:
     spec = site.config.spec
+    runtime = plugins.runtime(spec.runtime)
     fit = preflight.check_hosts(
         found.hosts,
-        (*spec.requirements, *plugins.runtime(spec.runtime).requirements(site.config)),
+        (*spec.requirements, *runtime.requirements(site.config)),
         cluster=site.cluster,
         missing=found.missing,
         roles=spec.roles,
         image=str(site.image),
         architectures=wanted.architectures,
-        bytes_needed={host.name: _bytes_needed(site, host) for host in found.hosts},
+        bytes_needed={host.name: room(site, host, runtime) for host in found.hosts},
     )
     return preflight.failures_first((*fit, *reach(found, target.cluster.distribution, image=str(site.image))))
-
-
-def _bytes_needed(site: Site, host: SiteHost) -> dict[str, int]:
-    """What an installation writes: blobs, the receiving runtime, the layers' trees, a copy of the programs, and more.
-
-    Empty when there is nothing for the host's architecture.
-    """
-    part = site.parts.get(host.facts.architecture)
-    if part is None:
-        return {}
-    trees = sum(layer.size for layer in site.config.layers)
-    sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
-    needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
-    runtime = plugins.runtime(site.config.spec.runtime)
-    if isinstance(runtime, NeedsRoom):
-        needed.update(runtime.room(site, host))
-    return needed
 
 
 def _require_fit(checks: Sequence[CheckResult]) -> None:

@@ -5,13 +5,18 @@ Nothing is said of time: no line was measured before the run, and it shows the t
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from appliance.plan import footprint
+from appliance.plan.runtime import NeedsRoom
 from appliance.plan.steps import Receive, Unpack
 
 if TYPE_CHECKING:
-    from appliance.plan.runtime import Site
+    from collections.abc import Mapping
+
+    from appliance.plan.runtime import Runtime, Site, SiteHost
     from appliance.plan.steps import Plan, Step
 
 
@@ -54,3 +59,20 @@ def _unpacked(site: Site, step: Step) -> int:
             return sum(runtime.unpacked_bytes for runtime in runtimes if runtime.digest in sent)
         case _:
             return 0
+
+
+def room(site: Site, host: SiteHost, runtime: Runtime) -> Mapping[str, int]:
+    """Bytes by folder that an installation from nothing writes on `host`; can be asked before there is a plan.
+
+    Blobs, the receiving runtime, the layers' trees and a copy of the programs, and what `runtime` says besides. Empty
+    when there is nothing for the host's architecture.
+    """
+    part = site.parts.get(host.facts.architecture)
+    if part is None:
+        return {}
+    trees = sum(layer.size for layer in site.config.layers)
+    sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+    needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
+    if isinstance(runtime, NeedsRoom):
+        needed.update(runtime.room(site, host))
+    return needed

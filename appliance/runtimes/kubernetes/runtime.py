@@ -29,7 +29,7 @@ from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, r
 from appliance.runtimes.parts.services import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from appliance.image.oci import ImageConfig
     from appliance.inventory.facts import NodeStamp
@@ -59,6 +59,10 @@ class KubernetesRuntime:
     def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
         """Those of the cluster, of its registry, and what ``bundle.yaml`` declares under ``secrets``."""
         return (*secrets.requests(site), *registry.requests(site), *declaredsecrets.requests(site))
+
+    def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
+        """See `appliance.plan.runtime.NeedsRoom`: the registry's images."""
+        return registry.room(site, host)
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """Machines, registry, etcd; then the first control plane, the others, the workers; at last what runs there."""
