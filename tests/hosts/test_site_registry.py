@@ -241,6 +241,7 @@ def test_the_registry_takes_nothing_and_sees_nothing_but_its_own(desk: Desk) -> 
     url = "https://registry.appliance.local:5000/v2"
     asked = f"curl -s --cacert {registry.AUTHORITY_FILE}"
     assert '"localhost_5000/web"' in inside(one, f"{asked} {url}/_catalog")
+    assert '"tags":["1"]' in inside(one, f"{asked} {url}/docker.io/library/web/tags/list")
     refused = inside(
         one, f"{asked} -o /dev/null -w '%{{http_code}}' -X POST {url}/docker.io/library/web/blobs/uploads/"
     )
