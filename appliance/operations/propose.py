@@ -125,14 +125,14 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         _require_newer(bundle, target, found)
         site = _site(bundle, target, wanted, found)
         checks = _checks(found, site, wanted, target)
-        _require_fit(checks)
+        require_fit(checks)
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
-        proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
+        proposal = propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
     expected = forecast(site, proposal.plan)
-    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found), expected)
+    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, leases(found), expected)
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -145,12 +145,12 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         checks = preflight.unreachable(found.missing)
-        _require_fit(checks)
+        require_fit(checks)
         _require_stamps(target, found)
         site = _installed_site(target, found)
         stages = plugins.runtime(site.config.spec.runtime).remove(site) if _stamps(target, found) else ()
-        proposal = _propose(RESET, site, stages, found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, _leases(found))
+        proposal = propose(RESET, site, stages, found, target, checks=checks, sink=sink)
+    return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, leases(found))
 
 
 def description(bundle: VerifiedBundle) -> BundleSpec:
@@ -199,7 +199,7 @@ def check_image(named: str, held: BundleManifest) -> None:
         )
 
 
-def _propose(
+def propose(
     operation: str,
     site: Site,
     candidate: tuple[Stage, ...],
@@ -209,6 +209,7 @@ def _propose(
     checks: Sequence[CheckResult],
     sink: Sink,
 ) -> Proposal:
+    """What is left of a `candidate` when the hosts were asked which of its steps hold already."""
     held = found.held(candidate, resolve=target.vault().get, sink=sink)
     return planner.proposal(operation, site, planner.plan(site, candidate, held=held), checks=checks)
 
@@ -236,12 +237,15 @@ def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
 def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey) -> Site:
     """The site as the survey found it, without secrets."""
     there = {host.facts.architecture for host in found.hosts}
-    changed = tuple(overlay.path for overlay in overlays.read(target.cluster.documents))
     return Site(
         cluster=target.cluster.name,
         image=bundle.manifest.image,
         config=wanted.config,
-        parts={arch: deliver.image_part(bundle, arch, also=changed) for arch in wanted.architectures if arch in there},
+        parts={
+            arch: deliver.image_part(bundle, arch, also=overlays.paths(target.cluster.documents))
+            for arch in wanted.architectures
+            if arch in there
+        },
         hosts=found.hosts,
         parameters=wanted.parameters.values,
         env={**wanted.config.env, **target.cluster.env},
@@ -257,7 +261,8 @@ def _with_secrets(site: Site, runtime: Runtime, target: Target) -> Site:
     return dataclasses.replace(site, secrets=made.secrets, public=made.public)
 
 
-def _leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
+def leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
+    """The hosts that are leased, and by whom."""
     return tuple((host.name, Owner.from_json(host.facts.lease)) for host in found.hosts if host.facts.lease)
 
 
@@ -322,7 +327,7 @@ def _checks(found: Survey, site: Site, wanted: _Wanted, target: Target) -> tuple
     return preflight.failures_first((*fit, *reach(found, target.cluster.distribution, image=str(site.image))))
 
 
-def _require_fit(checks: Sequence[CheckResult]) -> None:
+def require_fit(checks: Sequence[CheckResult]) -> None:
     """Raise `PreflightFailed`, which names the first failure, unless there is none."""
     failed = [result for result in checks if result.verdict is Verdict.FAIL]
     if not failed:

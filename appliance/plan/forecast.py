@@ -14,8 +14,6 @@ from appliance.plan.runtime import NeedsRoom
 from appliance.plan.steps import Receive, Unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from appliance.plan.runtime import Runtime, Site, SiteHost
     from appliance.plan.steps import Plan, Step
 
@@ -44,6 +42,22 @@ def forecast(site: Site, plan: Plan) -> Forecast:
     return Forecast(receiving, sum(sent), max(sent, default=0), max(written, default=0))
 
 
+def room(site: Site, host: SiteHost, runtime: Runtime) -> dict[str, int]:
+    """Bytes by folder that an installation writes: blobs, the Python that receives, trees, a copy of programs, more.
+
+    Empty when there is nothing for the host's architecture.
+    """
+    part = site.parts.get(host.facts.architecture)
+    if part is None:
+        return {}
+    trees = sum(layer.size for layer in site.config.layers)
+    sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+    needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
+    if isinstance(runtime, NeedsRoom):
+        needed.update(runtime.room(site, host))
+    return needed
+
+
 def _sent(step: Step) -> int:
     return sum(blob.size for blob in step.action.blobs) if isinstance(step.action, Receive) else 0
 
@@ -59,20 +73,3 @@ def _unpacked(site: Site, step: Step) -> int:
             return sum(runtime.unpacked_bytes for runtime in runtimes if runtime.digest in sent)
         case _:
             return 0
-
-
-def room(site: Site, host: SiteHost, runtime: Runtime) -> Mapping[str, int]:
-    """Bytes by folder that an installation from nothing writes on `host`; can be asked before there is a plan.
-
-    Blobs, the receiving runtime, the layers' trees and a copy of the programs, and what `runtime` says besides. Empty
-    when there is nothing for the host's architecture.
-    """
-    part = site.parts.get(host.facts.architecture)
-    if part is None:
-        return {}
-    trees = sum(layer.size for layer in site.config.layers)
-    sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
-    needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
-    if isinstance(runtime, NeedsRoom):
-        needed.update(runtime.room(site, host))
-    return needed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from appliance.digest import Digest
     from appliance.image.blobs import Blob, LayerBlob
     from appliance.image.oci import ImageConfig
+    from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import Facts, NodeStamp, Receipt
     from appliance.inventory.hosts import Host
     from appliance.plan.steps import Stage
@@ -204,6 +205,22 @@ class Runtime(Protocol):
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """The stages that take off the hosts what the receipts of their stamps list, and at last the stamps."""
+        ...
+
+
+@runtime_checkable
+class TakesApplications(Protocol):
+    """What a runtime can do to whose clusters bundles of kind App are added. Pure, as `Runtime` is."""
+
+    def add(self, site: Site) -> tuple[Stage, ...]:
+        """The stages that bring the application that `site`'s image is to the cluster that its hosts are.
+
+        Raises `PlanError` or `RecipeError` when it cannot be brought there.
+        """
+        ...
+
+    def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
+        """The stages that take an application, as its own stamp describes it, from the cluster again."""
         ...
 
 

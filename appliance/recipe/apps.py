@@ -68,6 +68,16 @@ class App:
             case AppKind.OTHER:
                 return ()
 
+    @property
+    def undo(self) -> tuple[str, ...]:
+        """The shell lines that take away what `launch` made; none where only its author knows."""
+        if self.commands or self.kind in (AppKind.SHELL, AppKind.OTHER):
+            return ()
+        if self.kind is AppKind.HELM:
+            return (f"helm uninstall {self.name}",)
+        paths = [quoted(posixpath.join(self.root, name)) for name in reversed(self.files)]
+        return tuple(f"kubectl delete --ignore-not-found -f {path}" for path in paths)
+
 
 def kind_of(sources: Sequence[Collection[str]]) -> tuple[AppKind, tuple[str, ...]]:
     """What files make an app, and which of them are launched; `sources` are the files that each source gave.

@@ -54,6 +54,11 @@ def read(documents: Iterable[PassedDocument]) -> tuple[Overlay, ...]:
     return tuple(_read(document) for document in documents if document.kind == KIND)
 
 
+def paths(documents: Iterable[PassedDocument]) -> tuple[str, ...]:
+    """The files that the overlays are of; raises as `read`."""
+    return tuple(overlay.path for overlay in read(documents))
+
+
 def _read(document: PassedDocument) -> Overlay:
     spec = document.value.get("spec")
     where = document.where

@@ -88,7 +88,7 @@ class OnlyRegistry:
 
     def _told(self, site: Site, host: SiteHost) -> Iterator[Step]:
         programs = footprint.programs(site.cluster, site.image)
-        balancer = loadbalancer.service(site.cluster, programs, {}, registries=registry.places(site, host))
+        balancer = loadbalancer.service(site.cluster, programs, {}, registries=registry.servers(site, host))
         yield from registry.client_steps(site, host)
         yield from balancer.configure(host.name)
         yield balancer.start(host.name, site.cluster)

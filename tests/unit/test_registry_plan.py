@@ -184,20 +184,20 @@ def test_a_host_that_serves_nothing_gets_the_authority_with_what_containerd_is_t
 
 def test_a_host_asks_itself_first_and_two_others_where_it_is_lost() -> None:
     made = registry_site(*hosts(5, SERVING), images=[REDIS])
-    asked = [list(registry.places(made, one)) for one in made.hosts]
+    asked = [list(registry.servers(made, one)) for one in made.hosts]
     names = [one.name for one in made.hosts]
     assert asked == [[*names[n:], *names[:n]][:3] for n in range(5)]
-    assert registry.places(registry_site(), made.hosts[0]) == {}
+    assert registry.servers(registry_site(), made.hosts[0]) == {}
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:
     made = registry_site(host("one", SERVING, address="fd00::11"), images=[REDIS])
-    assert registry.places(made, made.hosts[0]) == {"one": "[fd00::11]:5000"}
+    assert registry.servers(made, made.hosts[0]) == {"one": "[fd00::11]:5000"}
 
 
 def test_the_balancer_asks_others_only_while_the_first_is_lost() -> None:
     made = registry_site(images=[REDIS])
-    balancer = loadbalancer.service("site-a", "/opt/x", {}, registries=registry.places(made, made.hosts[1]))
+    balancer = loadbalancer.service("site-a", "/opt/x", {}, registries=registry.servers(made, made.hosts[1]))
     assert "".join(map(str, balancer.files[0].parts)).endswith(
         "    server control-plane-2 10.0.0.12:5000\n    server control-plane-1 10.0.0.11:5000 backup\n"
     )

@@ -22,6 +22,7 @@ from appliance.errors import PlanError, RecipeError
 from appliance.plan import footprint
 from appliance.plan.steps import Stage
 from appliance.recipe.apps import quoted
+from appliance.recipe.bundlefile import APP
 from appliance.recipe.siteplugins import Phase
 from appliance.runtimes.kubernetes import applications_plugins as plugins
 from appliance.runtimes.kubernetes import applications_steps as steps
@@ -53,14 +54,14 @@ def stages(site: Site, first: SiteHost) -> tuple[Stage, ...]:
 
     Raises `RecipeError` for what cannot be rendered, merged or carried out.
     """
-    place = _place(site, first)
-    manifests, launches = _manifests(site, first), _launches(site)
-    _require_helm(site, first, launches)
+    place = place_of(site, first)
+    manifests, others = _manifests(site, first), _launches(site)
+    _require_helm(site, first, others)
     found = (
         *(() if _early(site) else (_copies(site),)),
         *_plugins(site, Phase.UP),
         _launching("Apply the manifests", place, manifests, apart=True),
-        _launching("Launch the applications", place, launches, apart=not site.config.commands),
+        _launching("Launch the applications", place, others, apart=not site.config.commands),
         *_plugins(site, Phase.AFTER),
     )
     return tuple(stage for stage in found if stage.steps)
@@ -78,30 +79,42 @@ def _early(site: Site) -> bool:
 
 
 def _plugins(site: Site, phase: Phase) -> tuple[Stage, ...]:
-    return plugins.stages(site, phase, first=first_of(site), place=lambda host: _place(site, host))
+    return plugins.stages(site, phase, first=first_of(site), place=lambda host: place_of(site, host))
 
 
 def _copies(site: Site) -> Stage:
     """The working copies: on the first control plane if anything is launched there, and where plugins run scripts."""
     first = first_of(site)
     scripts = [host for plugin in plugins.site_plugins(site) for host in plugins.script_hosts(site, plugin)]
-    launching = _manifests(site, first) or _launches(site)
+    launching = launches(site, first)
     chosen = [host for host in site.hosts if host in scripts or (launching and host == first)]
     return Stage("Lay out the image for scripts", tuple(step for host in chosen for step in _copy(site, host)))
 
 
 def _copy(site: Site, host: SiteHost) -> Iterator[Step]:
-    place, texts = _place(site, host), site_texts(site, host)
+    place, texts = place_of(site, host), site_texts(site, host)
     writing = tuple(text.step(place) for text in texts)
     yield from writing
     yield steps.copy_step(place, [text.path for text in texts], after=tuple(step.id for step in writing))
 
 
-def _place(site: Site, host: SiteHost) -> Place:
+def launches(site: Site, first: SiteHost) -> tuple[Launch, ...]:
+    """All that `stages` launches, in order."""
+    return (*_manifests(site, first), *_launches(site))
+
+
+def place_of(site: Site, host: SiteHost) -> Place:
+    """Where the applications of `site`'s image lie; one that was added to a cluster has that one's programs, too."""
+    spec = site.config.spec
+    images = [site.image]
+    home = f"{footprint.NODE}/clusters/{site.cluster}/applications"
+    if spec.kind == APP and host.stamp:
+        images.append(Digest.parse(host.stamp.image))
+        home = footprint.application(site.cluster, spec.name)
     return Place(
         host=host.name,
-        home=f"{footprint.NODE}/clusters/{site.cluster}/applications",
-        programs=footprint.programs(site.cluster, site.image),
+        home=home,
+        programs=steps.search_path(footprint.programs(site.cluster, image) for image in images),
         tree=f"{footprint.NODE}/images/{site.image.hex}",
         key=_key(site, host),
     )
@@ -124,7 +137,13 @@ def _manifests(site: Site, first: SiteHost) -> tuple[Launch, ...]:
     texts |= {text.path: text.text for text in site_texts(site, first)}
     named = "\n".join((*site.config.launch_lines, ""))
     return tuple(
-        Launch(steps.slug(f"manifest-{path.removeprefix('manifests/')}"), f"Apply {path}", (_apply(path),), site.env)
+        Launch(
+            name=steps.slug(f"manifest-{path.removeprefix('manifests/')}"),
+            title=f"Apply {path}",
+            lines=(_apply(path),),
+            env=site.env,
+            undo=(f"kubectl delete --ignore-not-found -f {quoted(path)}",),
+        )
         for path, text in sorted(texts.items())
         if _MANIFESTS.fullmatch(path) and _OBJECT.search(text) and not _names(named, path)
     )
@@ -155,7 +174,13 @@ def _launches(site: Site) -> tuple[Launch, ...]:
     known = {app.name: app for app in config.apps}
     found = (known[name] for name in dict.fromkeys(config.launch) if name in known)
     return tuple(
-        Launch(steps.slug(f"app-{app.name}"), f"Launch {app.name} ({app.kind})", app.launch, _env(site, app))
+        Launch(
+            name=steps.slug(f"app-{app.name}"),
+            title=f"Launch {app.name} ({app.kind})",
+            lines=app.launch,
+            env=_env(site, app),
+            undo=app.undo,
+        )
         for app in found
         if app.launch
     )
@@ -184,7 +209,7 @@ def _launching(title: str, place: Place, launches: tuple[Launch, ...], *, apart:
 
 
 def _require_helm(site: Site, first: SiteHost, launches: tuple[Launch, ...]) -> None:
-    if "bin/helm" in site.parts[first.facts.architecture].programs:
+    if site.config.spec.kind == APP or "bin/helm" in site.parts[first.facts.architecture].programs:
         return
     for launch in launches:
         if any(_HELM.search(line) for line in launch.lines):

@@ -1,5 +1,5 @@
 # $1: the folder of marks   $2: what is launched   $3: the key of its image and configuration   $4: the working copy
-# $5: the programs' folder   $6: the kubeconfig, then NAME=VALUE of the environment, --, and shell lines.
+# $5: where programs are, as PATH has it   $6: the kubeconfig, then NAME=VALUE of the environment, --, and shell lines.
 # Runs the lines in the working copy and lists the workloads that they made or changed. Stops at the first that fails.
 set -eu
 umask 022
@@ -7,7 +7,7 @@ folder=$1 name=$2 key=$3 copy=$4 programs=$5 KUBECONFIG=$6
 shift 6
 while [ "$1" != -- ]; do export "${1?}"; shift; done
 shift
-PATH=$programs/bin:$programs/sbin:$PATH HOME=$folder/home
+PATH=$programs:$PATH HOME=$folder/home
 export PATH KUBECONFIG HOME
 mkdir -p "$HOME"
 chmod 0700 "$folder"

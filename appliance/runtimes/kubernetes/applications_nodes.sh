@@ -1,7 +1,7 @@
-# $1: the folder of marks   $2: what is done   $3: the key   $4: the programs' folder   $5: the kubeconfig   $6: label or taint
+# $1: the folder of marks   $2: what is done   $3: the key   $4: where programs are, as PATH has it   $5: the kubeconfig   $6: label or taint
 # then ADDRESS and what is said of its node, in turn. Once for each key.
 set -eu
-folder=$1 name=$2 key=$3 PATH=$4/bin:$4/sbin:$PATH KUBECONFIG=$5 verb=$6
+folder=$1 name=$2 key=$3 PATH=$4:$PATH KUBECONFIG=$5 verb=$6
 shift 6
 export PATH KUBECONFIG
 nodes=$(kubectl get nodes --output go-template='{{range .items}}{{$name := .metadata.name}}{{range .status.addresses -}}

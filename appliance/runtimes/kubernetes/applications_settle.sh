@@ -1,9 +1,9 @@
-# $1: the folder of marks   $2: the programs' folder   $3: the kubeconfig   $4: seconds to wait, 0 to ask once and in silence
+# $1: the folder of marks   $2: where programs are, as PATH has it   $3: the kubeconfig   $4: seconds to wait, 0 to ask once and in silence
 # then what was launched.
 # Waits until all workloads that the launched made are well, and says how they come along. One that is gone is none.
 set -eu
 folder=$1 seconds=$4
-PATH=$2/bin:$2/sbin:$PATH KUBECONFIG=$3 HOME=$folder/home
+PATH=$2:$PATH KUBECONFIG=$3 HOME=$folder/home
 export PATH KUBECONFIG HOME
 shift 4
 line='

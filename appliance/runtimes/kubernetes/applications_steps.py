@@ -19,7 +19,7 @@ SETTLE_SECONDS = 300
 _LAID_OUT = '[ -d "$1" ] && [ "$(cat "$1.key" 2>/dev/null)" = "$2" ]'
 _DONE = '[ "$(cat "$1/$2.key" 2>/dev/null)" = "$3" ]'
 _WELL = """
-PATH=$1/bin:$1/sbin:$PATH KUBECONFIG=$2
+PATH=$1:$PATH KUBECONFIG=$2
 export PATH KUBECONFIG
 kubectl wait --for condition=Ready nodes --all --timeout 5s &&
     kubectl wait --for condition=Ready pods --all --namespace kube-system --timeout 5s
@@ -36,13 +36,14 @@ LAUNCHED = _script("workloads", "launched")
 SETTLE = _script("workloads", "settle")
 PLUGIN = _script("lines", "plugin")
 NODES = _script("nodes")
+UNDO = _script("lines", "undo")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where things lie on a host: `home` is the folder of all that belongs to an image's applications there.
 
-    `programs` is where its programs are installed, `tree` its pristine tree, `key` what tells this image and
+    `programs` is where programs are, as PATH has it, `tree` its pristine tree, `key` what tells this image and
     configuration from another one.
     """
 
@@ -70,12 +71,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Shell lines that are run together once, `name` in marks and ids; `title` is for people."""
+    """Shell lines that are run together once, `name` in marks and ids; `title` is for people.
+
+    `undo` are lines that take away what they made; where there is none, the workloads are all that is known of it.
+    """
 
     name: str
     title: str
     lines: tuple[str, ...]
     env: Mapping[str, str]
+    undo: tuple[str, ...] = ()
+
+
+def search_path(programs: Iterable[str]) -> str:
+    """The folders of programs, as PATH has them."""
+    return ":".join(f"{folder}/{name}" for folder in programs for name in ("bin", "sbin"))
 
 
 def slug(text: str) -> str:

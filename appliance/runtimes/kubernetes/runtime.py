@@ -12,6 +12,7 @@ from appliance.plan.planner import needs
 from appliance.plan.steps import Stage, Step
 from appliance.recipe.bundlefile import Requirement, RequirementKind
 from appliance.runtimes.kubernetes import (
+    addition,
     applications,
     configuration,
     containerd,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from appliance.image.oci import ImageConfig
+    from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import NodeStamp
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.services import Service
@@ -81,6 +83,14 @@ class KubernetesRuntime:
             kubelet.UNIT,
         )
         return Receipt(units=units, trees=(*leaving.TREES, *((etcd.DATA,) * governs)))
+
+    def add(self, site: Site) -> tuple[Stage, ...]:
+        """See `appliance.plan.runtime.TakesApplications`."""
+        return addition.add(site)
+
+    def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
+        """See `appliance.plan.runtime.TakesApplications`."""
+        return addition.take_away(site, application)
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """Stop pods, leave the cluster, stop services, delete files and put back what was, delete trees and stamp."""
@@ -149,7 +159,7 @@ def _services(site: Site, host: SiteHost) -> tuple[Service, ...]:
     servers = {each.name: place(each, API_PORT) for each in members(site).control_planes}
     return (
         containerd.service(site, host, programs),
-        loadbalancer.service(site.cluster, programs, servers, registries=registry.places(site, host)),
+        loadbalancer.service(site.cluster, programs, servers, registries=registry.servers(site, host)),
         kubelet.service(site, programs),
     )
 

@@ -106,7 +106,7 @@ def stages(site: Site) -> tuple[Stage, ...]:
         return Stage(title, tuple(step for lane in lanes for step in lane), needs(site))
 
     return (
-        stage("Send the container images", (_send(site, host, held) for host in serving)),
+        stage("Send the container images", ((send(site, host, held),) for host in serving)),
         stage("Configure the registry", (_configure(site, host, held) for host in serving)),
         stage("Start the registry", ((_service(site, host, held).start(host.name, site.cluster),) for host in serving)),
         stage("Wait for the registry", (_await(site, host, held) for host in serving)),
@@ -127,13 +127,19 @@ def client_steps(site: Site, host: SiteHost) -> tuple[Step, ...]:
     if not serving:
         return ()
     named = {one.host.address: (site.registry.domain,) for one in _asked(serving, host)}
-    texts = [PutText(hoststoml.path(name), (_hosts_toml(below),)) for name, below in _places(site)]
+    texts = [*places(site), _place(hoststoml.ANY, "not-carried")]
     if host not in serving:  # those that serve have it already
         texts.insert(0, _authority(site))
     return (hostnames.put(host.name, site.cluster, "registry", named), *(write(host.name, text) for text in texts))
 
 
-def places(site: Site, host: SiteHost) -> dict[str, str]:
+def places(site: Site) -> tuple[PutText, ...]:
+    """What tells containerd of each registry that images are of, that ours has them."""
+    found = registrystorage.registries(site.parts.values())
+    return tuple(_place(name, registrystorage.store_registry(name)) for name in found)
+
+
+def servers(site: Site, host: SiteHost) -> dict[str, str]:
     """Where `host`'s balancer finds the registry: ``ADDRESS:PORT`` by name, in the order in which they are asked.
 
     First itself if it serves, then others, so that each is somebody's first.
@@ -180,15 +186,10 @@ def _asked(serving: tuple[SiteHost, ...], host: SiteHost) -> tuple[SiteHost, ...
     return (*serving[first:], *serving[:first])[:ASKED]
 
 
-def _places(site: Site) -> Iterator[tuple[str, str]]:
-    """Each registry that images are of, and any other, with the path below which ours has its images."""
-    for registry in registrystorage.registries(site.parts.values()):
-        yield registry, registrystorage.store_registry(registry)
-    yield hoststoml.ANY, "not-carried"
-
-
-def _hosts_toml(below: str) -> str:
-    return hoststoml.text(f"https://{loadbalancer.REGISTRY_ADDRESS}/v2/{below}", authority=AUTHORITY_FILE)
+def _place(registry: str, below: str) -> PutText:
+    """For `registry`, whose images ours has `below`."""
+    url = f"https://{loadbalancer.REGISTRY_ADDRESS}/v2/{below}"
+    return PutText(hoststoml.path(registry), (hoststoml.text(url, authority=AUTHORITY_FILE),))
 
 
 def _url_host(host: SiteHost) -> str:
@@ -196,8 +197,9 @@ def _url_host(host: SiteHost) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _send(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
-    yield Step(
+def send(site: Site, host: SiteHost, held: Contents) -> Step:
+    """Send what the registry holds to a host."""
+    return Step(
         id=f"{host.name}/container-images",
         title=f"Send the container images ({len(held.blobs)} blobs)",
         host=host.name,
