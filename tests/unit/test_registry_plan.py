@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.sites import host, hosts, site
+from support.sites import host, hosts, site, stamped
 
 from appliance.digest import Digest
 from appliance.errors import PlanError
 from appliance.image import oci
 from appliance.image.blobs import Blob
+from appliance.inventory.facts import Receipt
 from appliance.plan.planner import candidate, prune
 from appliance.plan.runtime import Authority, CarriedImage, ImagePart, Leaf
 from appliance.plan.steps import PutText, Receive
@@ -88,6 +89,15 @@ def test_it_runs_where_the_clusterfile_says(on: str, count: int) -> None:
 def test_a_role_that_nobody_has_is_refused() -> None:
     with pytest.raises(PlanError, match="no host has the role control-plane"):
         registry_site(host("one", "worker"), images=[REDIS])
+
+
+def test_a_port_of_somebody_else_is_refused_and_our_own_is_not() -> None:
+    one = host("one", SERVING)
+    busy = replace(one, facts=replace(one.facts, listening_ports=(22, 5000)))
+    with pytest.raises(PlanError, match="port 5000 is in use") as refused:
+        registry.stages(registry_site(busy, images=[REDIS]))
+    assert refused.value.where == "one"
+    assert registry.stages(registry_site(stamped(busy, Receipt()), images=[REDIS]))
 
 
 def test_each_host_that_serves_has_a_certificate_of_its_own_for_its_names() -> None:

@@ -96,11 +96,16 @@ def hosts(site: Site) -> tuple[SiteHost, ...]:
 
 
 def stages(site: Site) -> tuple[Stage, ...]:
-    """Bring the images to `hosts`, lay them out, and serve them; after the last stage each host answers for all."""
+    """Bring the images to `hosts`, lay them out, and serve them; after the last stage each host answers for all.
+
+    Raises `PlanError` as `hosts` and `contents` do, and when the port is somebody else's on a host.
+    """
     serving = hosts(site)
     if not serving:
         return ()
     held = contents(site)
+    for host in serving:
+        _check_port(site, host)
 
     def stage(title: str, lanes: Iterable[Iterable[Step]]) -> Stage:
         return Stage(title, tuple(step for lane in lanes for step in lane), needs(site))
@@ -158,6 +163,17 @@ def room(site: Site, host: SiteHost) -> dict[str, int]:
 def units(site: Site, host: SiteHost) -> tuple[str, ...]:
     """The units that it leaves on `host`, for the receipt. Its files are the planner's to list, its storage is too."""
     return (UNIT,) if host in hosts(site) else ()
+
+
+def _check_port(site: Site, host: SiteHost) -> None:
+    """On a host of this cluster's all that listen are ours."""
+    port = site.registry.port
+    if port in host.facts.listening_ports and not (host.stamp and host.stamp.cluster == site.cluster):
+        raise PlanError(
+            f"port {port} is in use, on which the registry of container images is to answer",
+            where=host.name,
+            hint="end what listens there, or write another spec.registry.port",
+        )
 
 
 def _leaf(site: Site, host: SiteHost) -> Leaf:
