@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.services import Service
 
-_NODE_PORTS = (str(loadbalancer.PORT), "10250", "10256")
+_NODE_PORTS = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT), "10250", "10256")
 _CONTROL_PLANE_PORTS = ("2379", "2380", str(API_PORT), "10257", "10259")
 _LEAST_CPUS = 2
 _LEAST_MEMORY = 1700 << 20
