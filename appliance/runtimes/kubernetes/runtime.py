@@ -31,7 +31,7 @@ from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, r
 from appliance.runtimes.parts.services import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from appliance.image.oci import ImageConfig
     from appliance.inventory.appstamp import AppStamp
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from appliance.runtimes.parts.services import Service
     from appliance.transport.base import Command
 
-_NODE_PORTS = (str(loadbalancer.PORT), "10250", "10256")
+_NODE_PORTS = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT), "10250", "10256")
 _CONTROL_PLANE_PORTS = ("2379", "2380", str(API_PORT), "10257", "10259")
 _LEAST_CPUS = 2
 _LEAST_MEMORY = 1700 << 20
@@ -63,6 +63,10 @@ class KubernetesRuntime:
     def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
         """Those of the cluster, of its registry, and what ``bundle.yaml`` declares under ``secrets``."""
         return (*secrets.requests(site), *registry.requests(site), *declaredsecrets.requests(site))
+
+    def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
+        """See `appliance.plan.runtime.NeedsRoom`: the registry's images."""
+        return registry.room(site, host)
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """Machines, registry, etcd; then the first control plane, the others, the workers; at last what runs there."""
@@ -165,7 +169,7 @@ def _services(site: Site, host: SiteHost) -> tuple[Service, ...]:
     servers = {each.name: place(each, API_PORT) for each in members(site).control_planes}
     return (
         containerd.service(site, host, programs),
-        loadbalancer.service(site.cluster, programs, servers),
+        loadbalancer.service(site.cluster, programs, servers, registries=registry.servers(site, host)),
         kubelet.service(site, programs),
     )
 
