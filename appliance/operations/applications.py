@@ -9,12 +9,13 @@ from appliance import events, plugins
 from appliance.digest import Digest
 from appliance.errors import PlanError, PluginError, RecipeError, VerificationError
 from appliance.image.oci import ImageConfig, Platform
-from appliance.inventory import appstamp, preflight
+from appliance.inventory import preflight
 from appliance.operations import deliver
+from appliance.operations.inspect import added
 from appliance.operations.parameters import settle, told
 from appliance.operations.propose import Proposed, leases, propose, require_fit
 from appliance.operations.survey import survey
-from appliance.plan import footprint, planner
+from appliance.plan import planner
 from appliance.plan.forecast import forecast
 from appliance.plan.runtime import Site, TakesApplications
 from appliance.recipe.bundlefile import BundleSpec
@@ -47,7 +48,7 @@ def add(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         runtime = _runtime(_stamp(found, target))
-        _require_newer(bundle, _stamps(found, target.cluster.name))
+        _require_newer(bundle, added(found, target.cluster.name))
         site = _site(bundle, target, found, config, parameters)
         checks = preflight.check_hosts(
             found.hosts,
@@ -77,7 +78,7 @@ def take_away(target: Target, name: str, *, sink: Sink = events.silent) -> Propo
         checks = preflight.unreachable(found.missing)
         require_fit(checks)
         stamp = _stamp(found, target)
-        there = _stamps(found, target.cluster.name)
+        there = added(found, target.cluster.name)
         for application in there:
             if application.name == name:
                 break
@@ -154,13 +155,6 @@ def _runtime(stamp: NodeStamp) -> TakesApplications:
             hint="a bundle of kind App goes onto a cluster of the runtime kubernetes",
         )
     return runtime
-
-
-def _stamps(found: Survey, cluster: str) -> tuple[AppStamp, ...]:
-    """The applications that the hosts tell of, each once."""
-    asked = appstamp.question(f"{footprint.NODE}/clusters/{cluster}")
-    answers = found.ask(lambda _host, line: appstamp.parse(line.run(asked).stdout))
-    return tuple({stamp.name: stamp for stamps in answers.values() for stamp in stamps}.values())
 
 
 def _require_newer(bundle: VerifiedBundle, there: tuple[AppStamp, ...]) -> None:

@@ -26,10 +26,11 @@ from appliance.operations import build, carry_out, deliver, development, propose
 from appliance.operations.build import BuildRequest
 from appliance.operations.propose import Target
 from appliance.operations.publish import travelling
+from appliance.plan import footprint
 from appliance.plan.planner import needs
 from appliance.plan.steps import Stage
 from appliance.recipe import clusterfile
-from appliance.runtimes.parts import registry, registrystorage
+from appliance.runtimes.parts import loadbalancer, registry, registrystorage
 from appliance.state import Home
 from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKeys
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from appliance.image.oci import ImageConfig
     from appliance.lab.registry import Lab, LabHost
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
+    from appliance.plan.steps import Step
     from appliance.recipe.bundlefile import Requirement
 
 pytestmark = pytest.mark.hosts
@@ -81,11 +83,22 @@ class OnlyRegistry:
         return registry.requests(site)
 
     def install(self, site: Site) -> tuple[Stage, ...]:
-        told = tuple(step for host in site.hosts for step in registry.client_steps(site, host))
+        told = tuple(step for host in site.hosts for step in self._told(site, host))
         return (*registry.stages(site), Stage("Tell containerd", told, needs(site)))
 
+    def _told(self, site: Site, host: SiteHost) -> Iterator[Step]:
+        programs = footprint.programs(site.cluster, site.image)
+        balancer = loadbalancer.service(site.cluster, programs, {}, registries=registry.servers(site, host))
+        yield from registry.client_steps(site, host)
+        yield from balancer.configure(host.name)
+        yield balancer.start(host.name, site.cluster)
+        yield balancer.active(host.name)
+
+    def room(self, site: Site, host: SiteHost) -> dict[str, int]:
+        return registry.room(site, host)
+
     def receipt(self, site: Site, host: SiteHost) -> Receipt:
-        return Receipt(units=registry.units(site, host))
+        return Receipt(units=(*registry.units(site, host), loadbalancer.UNIT))
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         return ()
@@ -180,13 +193,15 @@ def desk(swept: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk
     for name in ("bin", "images"):
         (context / name).mkdir(parents=True)
     shutil.copyfile("/usr/bin/docker-registry", context / "bin/docker-registry")
-    (context / "bin/docker-registry").chmod(0o755)
+    (context / "bin/haproxy").write_text('#!/bin/sh\nexec /usr/sbin/haproxy "$@"\n')
+    for program in (context / "bin").iterdir():
+        program.chmod(0o755)
     (context / "Kubefile").write_text("FROM scratch\nCOPY bin bin\nCOPY manifests manifests\n")
     for number, reference in enumerate(ARCHIVED):
         docker_archive(context / f"images/{number}.tar", reference, reference)
     published = Store(context / "images/joined")
     published.tag(Reference.parse(JOINED), container(published, "joined", kinds=DOCKER))
-    with lab_of(*(HostSpec(name, packages=("containerd",)) for name in ("one", "two", "three"))) as lab:
+    with lab_of(*(HostSpec(name, packages=("containerd", "haproxy")) for name in ("one", "two", "three"))) as lab:
         made = Desk(lab, folder)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(plugins, "runtime", lambda _: OnlyRegistry())
@@ -226,6 +241,7 @@ def test_the_registry_takes_nothing_and_sees_nothing_but_its_own(desk: Desk) -> 
     url = "https://registry.appliance.local:5000/v2"
     asked = f"curl -s --cacert {registry.AUTHORITY_FILE}"
     assert '"localhost_5000/web"' in inside(one, f"{asked} {url}/_catalog")
+    assert '"tags":["1"]' in inside(one, f"{asked} {url}/docker.io/library/web/tags/list")
     refused = inside(
         one, f"{asked} -o /dev/null -w '%{{http_code}}' -X POST {url}/docker.io/library/web/blobs/uploads/"
     )
@@ -255,10 +271,23 @@ def test_what_is_missing_or_half_written_is_laid_out_again(desk: Desk) -> None:
     assert desk.needed() == []
 
 
+LOST = f"""
+until journalctl -q -o cat -u {loadbalancer.UNIT} --since=@$1 | grep -q 'Server registries/control-plane-1 is DOWN'
+do sleep 0.2; done
+"""
+
+
+def lost(host: LabHost, since: str) -> None:
+    """Return when the host's balancer has seen that the registry of the first host is lost."""
+    machines.run_inside(host, ("sh", "-c", LOST, "sh", since), seconds=30)
+
+
 def test_where_one_registry_is_lost_the_other_serves(desk: Desk) -> None:
     one = desk.lab.host("one")
+    now = inside(one, "date +%s").strip()
     inside(one, f"systemctl stop {registry.UNIT}")
     try:
+        lost(one, now)
         assert fetch(one, JOINED, "quay.io/library/web:1").items() <= desk.meant.items()
     finally:
         desk.apply()
@@ -281,11 +310,14 @@ def test_another_set_of_images_takes_the_place_of_the_first(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_where_a_host_is_off_the_others_have_their_images(desk: Desk) -> None:
-    machines.power_off(desk.lab.host("one"))
+def test_where_a_host_is_cut_off_the_others_have_their_images(desk: Desk) -> None:
+    others = [desk.lab.host(name) for name in ("two", "three")]
+    now = inside(others[0], "date +%s").strip()
+    machines.cut(desk.lab.host("one"))
     try:
-        for name in ("two", "three"):
-            assert fetch(desk.lab.host(name), JOINED, seconds="60") == {JOINED: desk.meant[JOINED]}
+        for host in others:
+            lost(host, now)
+            assert fetch(host, JOINED) == {JOINED: desk.meant[JOINED]}
+            assert "absent:1: not found" in fetch(host, "docker.io/library/absent:1")["docker.io/library/absent:1"]
     finally:
-        machines.power_on(desk.lab.host("one"))
-        machines.wait(desk.lab.host("one"))
+        machines.mend(desk.lab.host("one"))

@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.sites import host, hosts, site
+from support.sites import host, hosts, site, stamped
 
 from appliance.digest import Digest
 from appliance.errors import PlanError
 from appliance.image import oci
 from appliance.image.blobs import Blob
+from appliance.inventory.facts import Receipt
 from appliance.plan.planner import candidate, prune
 from appliance.plan.runtime import Authority, CarriedImage, ImagePart, Leaf
 from appliance.plan.steps import PutText, Receive
 from appliance.recipe.networking import Registry
-from appliance.runtimes.parts import hoststoml, registry, registrystorage
+from appliance.runtimes.parts import hoststoml, loadbalancer, registry, registrystorage
 from appliance.runtimes.systemd.runtime import SystemdRuntime
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ def test_it_runs_where_the_clusterfile_says(on: str, count: int) -> None:
 def test_a_role_that_nobody_has_is_refused() -> None:
     with pytest.raises(PlanError, match="no host has the role control-plane"):
         registry_site(host("one", "worker"), images=[REDIS])
+
+
+def test_a_port_of_somebody_else_is_refused_and_our_own_is_not() -> None:
+    one = host("one", SERVING)
+    busy = replace(one, facts=replace(one.facts, listening_ports=(22, 5000)))
+    with pytest.raises(PlanError, match="port 5000 is in use") as refused:
+        registry.stages(registry_site(busy, images=[REDIS]))
+    assert refused.value.where == "one"
+    assert registry.stages(registry_site(stamped(busy, Receipt()), images=[REDIS]))
 
 
 def test_each_host_that_serves_has_a_certificate_of_its_own_for_its_names() -> None:
@@ -162,20 +172,17 @@ def test_two_images_of_one_name_are_refused() -> None:
         registrystorage.contents([part(image("reg.example/a:1"), image("Reg.example/a:1"))])
 
 
-def test_containerd_is_told_ours_only_and_whom_to_ask_first() -> None:
+def test_containerd_is_told_our_registry_and_no_other() -> None:
     made = registry_site(images=[REDIS, image("localhost:5000/app:1")])
     told = texts(registry.client_steps(made, made.hosts[1]))
     assert set(told) == {hoststoml.path(name) for name in ("docker.io", "localhost:5000", "_default")}
     assert told["/etc/containerd/certs.d/localhost:5000/hosts.toml"] == (
-        'server = "https://10.0.0.11:5000/v2/localhost_5000"\n'
+        'server = "https://127.0.0.1:6445/v2/localhost_5000"\n'
         'capabilities = ["pull", "resolve"]\n'
         'ca = "/etc/appliance/registry/ca.crt"\n'
         "override_path = true\n"
         "\n"
-        '[host."https://10.0.0.12:5000/v2/localhost_5000"]\n'
-        'capabilities = ["pull", "resolve"]\n'
-        'ca = "/etc/appliance/registry/ca.crt"\n'
-        "override_path = true\n"
+        "[host]\n"
     )
 
 
@@ -185,19 +192,25 @@ def test_a_host_that_serves_nothing_gets_the_authority_with_what_containerd_is_t
     assert told["/etc/appliance/registry/ca.crt"] == "‹public registry-ca›\n"
 
 
-def test_a_host_asks_three_at_most() -> None:
-    made = registry_site(*hosts(7, SERVING), images=[REDIS])
-    asked = [texts(registry.client_steps(made, one))[hoststoml.path("docker.io")] for one in made.hosts]
-    assert [text.count("https://") for text in asked] == [3] * 7
-    assert [
-        text.count(f'[host."https://{one.host.address}:5000') for text, one in zip(asked, made.hosts, strict=True)
-    ] == [1] * 7
+def test_a_host_asks_itself_first_and_two_others_where_it_is_lost() -> None:
+    made = registry_site(*hosts(5, SERVING), images=[REDIS])
+    asked = [list(registry.servers(made, one)) for one in made.hosts]
+    names = [one.name for one in made.hosts]
+    assert asked == [[*names[n:], *names[:n]][:3] for n in range(5)]
+    assert registry.servers(registry_site(), made.hosts[0]) == {}
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:
     made = registry_site(host("one", SERVING, address="fd00::11"), images=[REDIS])
-    told = texts(registry.client_steps(made, made.hosts[0]))
-    assert 'server = "https://[fd00::11]:5000/v2/docker.io"' in told[hoststoml.path("docker.io")]
+    assert registry.servers(made, made.hosts[0]) == {"one": "[fd00::11]:5000"}
+
+
+def test_the_balancer_asks_others_only_while_the_first_is_lost() -> None:
+    made = registry_site(images=[REDIS])
+    balancer = loadbalancer.service("site-a", "/opt/x", {}, registries=registry.servers(made, made.hosts[1]))
+    assert "".join(map(str, balancer.files[0].parts)).endswith(
+        "    server control-plane-2 10.0.0.12:5000\n    server control-plane-1 10.0.0.11:5000 backup\n"
+    )
 
 
 class OnlyRegistry(SystemdRuntime):

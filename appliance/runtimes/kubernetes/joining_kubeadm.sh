@@ -21,7 +21,7 @@ if begun; then
             sleep 5
         done
     fi
-    timeout 180 kubeadm reset --force --cri-socket="$socket" --cert-dir="$certificates" || true
+    timeout 180 kubeadm reset --force --cri-socket="$socket" --cert-dir="$certificates" >/dev/null || true
     rm -rf /etc/kubernetes/*.conf /etc/kubernetes/manifests/* /var/lib/kubelet/config.yaml \
         /var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/pki
 fi

@@ -19,9 +19,12 @@ KUBECONFIG = "kubeconfig"
 _WORKER_LABEL = "node-role.kubernetes.io/worker"
 _READY_SECONDS = 300.0
 
+# A run goes on without a worker that could not join; a later one labels it.
 _LABEL = """
 PATH=$1/bin:$PATH
 export KUBECONFIG=$2; shift 2
+found=$(kubectl --request-timeout=30s get node "$1" --ignore-not-found -o name) || exit
+[ -n "$found" ] || { echo "$1 has not joined: it is labelled when it has"; exit 0; }
 kubectl --request-timeout=30s label --overwrite node "$@"
 """
 

@@ -24,21 +24,23 @@ from appliance.runtimes.kubernetes import (
     nodes,
     podnetwork,
     secrets,
+    telling,
 )
 from appliance.runtimes.kubernetes.members import API_PORT, CONTROL_PLANE, members, place
 from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, registry, unitcommands
 from appliance.runtimes.parts.services import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from appliance.image.oci import ImageConfig
     from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import NodeStamp
-    from appliance.plan.runtime import SecretRequest, Site, SiteHost
+    from appliance.plan.runtime import ClusterView, SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.services import Service
+    from appliance.transport.base import Command
 
-_NODE_PORTS = (str(loadbalancer.PORT), "10250", "10256")
+_NODE_PORTS = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT), "10250", "10256")
 _CONTROL_PLANE_PORTS = ("2379", "2380", str(API_PORT), "10257", "10259")
 _LEAST_CPUS = 2
 _LEAST_MEMORY = 1700 << 20
@@ -61,6 +63,10 @@ class KubernetesRuntime:
     def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
         """Those of the cluster, of its registry, and what ``bundle.yaml`` declares under ``secrets``."""
         return (*secrets.requests(site), *registry.requests(site), *declaredsecrets.requests(site))
+
+    def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
+        """See `appliance.plan.runtime.NeedsRoom`: the registry's images."""
+        return registry.room(site, host)
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """Machines, registry, etcd; then the first control plane, the others, the workers; at last what runs there."""
@@ -87,6 +93,14 @@ class KubernetesRuntime:
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.take_away(site, application)
+
+    def question(self, stamp: NodeStamp) -> Command | None:
+        """See `appliance.plan.runtime.TellsOfClusters`."""
+        return telling.question(stamp)
+
+    def view(self, output: str) -> ClusterView:
+        """See `appliance.plan.runtime.TellsOfClusters`."""
+        return telling.view(output)
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """Stop pods, leave the cluster, stop services, delete files and put back what was, delete trees and stamp."""
@@ -155,7 +169,7 @@ def _services(site: Site, host: SiteHost) -> tuple[Service, ...]:
     servers = {each.name: place(each, API_PORT) for each in members(site).control_planes}
     return (
         containerd.service(site, host, programs),
-        loadbalancer.service(site.cluster, programs, servers),
+        loadbalancer.service(site.cluster, programs, servers, registries=registry.servers(site, host)),
         kubelet.service(site, programs),
     )
 

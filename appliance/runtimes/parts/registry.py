@@ -2,21 +2,22 @@
 
 It is the program ``bin/docker-registry`` of the image. Its storage is made of links of received blobs (see
 `registrystorage`), nothing is copied or renamed, and what was not carried is answered at once with 404. Clients find
-it by `hoststoml`; they are told addresses, so no name has to be resolved. Pure.
+it by `hoststoml`, by way of their own host's `loadbalancer`: no name has to be resolved, and a host that is off costs
+no pull anything. Pure.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import host_python
 from appliance.errors import PlanError
 from appliance.plan import footprint
-from appliance.plan.planner import needs, unpack_id
+from appliance.plan.planner import needs
 from appliance.plan.runtime import Authority, Leaf
-from appliance.plan.steps import PutText, Receive, Run, SecretRef, Stage, Step, WaitFor
-from appliance.runtimes.parts import asking, hostnames, hoststoml, registrystorage, unitcommands
+from appliance.plan.steps import PutText, Receive, Run, Stage, Step, WaitFor
+from appliance.runtimes.parts import asking, hostnames, hoststoml, loadbalancer, registryservice, registrystorage
+from appliance.runtimes.parts.services import write, write_id
 from appliance.transport.base import Command
 from appliance.trust.issue import Usage
 
@@ -26,47 +27,14 @@ if TYPE_CHECKING:
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.registrystorage import Contents
 
-AUTHORITY = "registry-ca"
+AUTHORITY = registryservice.AUTHORITY
 CERTS_D = hoststoml.CERTS_D
-UNIT = "appliance-registry.service"
-SETTINGS = "/etc/appliance/registry"
-AUTHORITY_FILE = f"{SETTINGS}/ca.crt"
+UNIT = registryservice.UNIT
+SETTINGS = registryservice.SETTINGS
+AUTHORITY_FILE = registryservice.AUTHORITY_FILE
 ASKED = 3
-"""How many registry hosts a host asks at most: one that is off costs each pull some seconds."""
+"""How many registry hosts a host knows at most: each looks every two seconds whether those are well."""
 ANSWER_SECONDS = 60.0
-
-_UNIT = """[Unit]
-Description=Container images of cluster {cluster}
-Documentation=https://distribution.github.io/distribution/
-StartLimitIntervalSec=0
-
-[Service]
-ExecStart={programs}/bin/docker-registry serve {settings}/config.json
-Environment=OTEL_TRACES_EXPORTER=none
-Restart=always
-RestartSec=1s
-LimitNOFILE=65536
-# It belongs to root, to whom its files belong, but has none of root's powers and sees nothing besides them.
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-TemporaryFileSystem=/etc:ro /run:ro /var:ro
-BindReadOnlyPaths={settings} {storage} -/etc/ld.so.cache
-InaccessiblePaths=-/boot -/media -/mnt -/srv
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectControlGroups=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictAddressFamilies=AF_INET AF_INET6
-RestrictNamespaces=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 def requests(site: Site) -> tuple[SecretRequest, ...]:
@@ -94,19 +62,27 @@ def hosts(site: Site) -> tuple[SiteHost, ...]:
 
 
 def stages(site: Site) -> tuple[Stage, ...]:
-    """Bring the images to `hosts`, lay them out, and serve them; after the last stage each host answers for all."""
+    """Bring the images to `hosts`, lay them out, and serve them; after the last stage each host answers for all.
+
+    Raises `PlanError` as `hosts` and `contents` do, and when the port is somebody else's on a host.
+    """
     serving = hosts(site)
     if not serving:
         return ()
     held = contents(site)
+    for host in serving:
+        _check_port(site, host)
 
-    def stage(title: str, lanes: Iterator[Iterable[Step]]) -> Stage:
+    def stage(title: str, lanes: Iterable[Iterable[Step]]) -> Stage:
         return Stage(title, tuple(step for lane in lanes for step in lane), needs(site))
 
     return (
         stage("Send the container images", ((send(site, host, held),) for host in serving)),
         stage("Configure the registry", (_configure(site, host, held) for host in serving)),
-        stage("Start the registry", (_start(site, host) for host in serving)),
+        stage(
+            "Start the registry",
+            ((registryservice.service(site, host, held).start(host.name, site.cluster),) for host in serving),
+        ),
         stage("Wait for the registry", (_await(site, host, held) for host in serving)),
     )
 
@@ -124,17 +100,26 @@ def client_steps(site: Site, host: SiteHost) -> tuple[Step, ...]:
     serving = hosts(site)
     if not serving:
         return ()
-    names = {one.host.address: (site.registry.domain,) for one in _asked(serving, host)}
-    texts = [*places(site, host), _place(site, host, hoststoml.ANY, "not-carried")]
+    named = {one.host.address: (site.registry.domain,) for one in _asked(serving, host)}
+    texts = [*places(site), _place(hoststoml.ANY, "not-carried")]
     if host not in serving:  # those that serve have it already
-        texts.insert(0, _authority(site))
-    return (hostnames.put(host.name, site.cluster, "registry", names), *(_put(host, text) for text in texts))
+        texts.insert(0, registryservice.authority(site))
+    return (hostnames.put(host.name, site.cluster, "registry", named), *(write(host.name, text) for text in texts))
 
 
-def places(site: Site, host: SiteHost) -> tuple[PutText, ...]:
-    """What tells containerd on `host` of each registry that images are of, that ours has them."""
+def places(site: Site) -> tuple[PutText, ...]:
+    """What tells containerd of each registry that images are of, that ours has them."""
     found = registrystorage.registries(site.parts.values())
-    return tuple(_place(site, host, name, registrystorage.store_registry(name)) for name in found)
+    return tuple(_place(name, registrystorage.store_registry(name)) for name in found)
+
+
+def servers(site: Site, host: SiteHost) -> dict[str, str]:
+    """Where `host`'s balancer finds the registry: ``ADDRESS:PORT`` by name, in the order in which they are asked.
+
+    First itself if it serves, then others, so that each is somebody's first.
+    """
+    serving = hosts(site)
+    return {one.name: f"{_url_host(one)}:{site.registry.port}" for one in _asked(serving, host)} if serving else {}
 
 
 def room(site: Site, host: SiteHost) -> dict[str, int]:
@@ -149,51 +134,38 @@ def units(site: Site, host: SiteHost) -> tuple[str, ...]:
     return (UNIT,) if host in hosts(site) else ()
 
 
+def _check_port(site: Site, host: SiteHost) -> None:
+    """On a host of this cluster's all that listen are ours."""
+    port = site.registry.port
+    if port in host.facts.listening_ports and not (host.stamp and host.stamp.cluster == site.cluster):
+        raise PlanError(
+            f"port {port} is in use, on which the registry of container images is to answer",
+            where=host.name,
+            hint="end what listens there, or write another spec.registry.port",
+        )
+
+
 def _leaf(site: Site, host: SiteHost) -> Leaf:
     names = (site.registry.domain, host.host.address, host.name, "localhost", "127.0.0.1", "::1")
     sans = tuple(dict.fromkeys(names))
-    return Leaf(_leaf_name(host), AUTHORITY, site.registry.domain, sans, frozenset({Usage.SERVER}))
-
-
-def _leaf_name(host: SiteHost) -> str:
-    return f"registry@{host.name}"
-
-
-def _public(site: Site, name: str) -> str:
-    if name not in site.public:
-        raise PlanError(f"{name} was not issued before the plan was made")
-    return site.public[name]
-
-
-def _authority(site: Site) -> PutText:
-    return PutText(AUTHORITY_FILE, (_public(site, f"{AUTHORITY}.crt"),))
+    return Leaf(registryservice.leaf_name(host), AUTHORITY, site.registry.domain, sans, frozenset({Usage.SERVER}))
 
 
 def _asked(serving: tuple[SiteHost, ...], host: SiteHost) -> tuple[SiteHost, ...]:
-    """Whom `host` asks, in order: itself if it serves, then others, so that each is somebody's first."""
     names = [one.name for one in serving]
     first = names.index(host.name) if host.name in names else sum(host.name.encode()) % len(serving)
     return (*serving[first:], *serving[:first])[:ASKED]
 
 
-def _place(site: Site, host: SiteHost, registry: str, below: str) -> PutText:
+def _place(registry: str, below: str) -> PutText:
     """For `registry`, whose images ours has `below`."""
-    asked = _asked(hosts(site), host)
-    urls = [f"https://{_url_host(one)}:{site.registry.port}/v2/{below}" for one in asked]
-    return PutText(hoststoml.path(registry), (hoststoml.text(urls, authority=AUTHORITY_FILE),))
+    url = f"https://{loadbalancer.REGISTRY_ADDRESS}/v2/{below}"
+    return PutText(hoststoml.path(registry), (hoststoml.text(url, authority=AUTHORITY_FILE),))
 
 
 def _url_host(host: SiteHost) -> str:
     address = host.host.address
     return f"[{address}]" if ":" in address else address
-
-
-def _put(host: SiteHost, action: PutText) -> Step:
-    return Step(_write_id(host, action.path), f"Write {action.path}", host.name, action)
-
-
-def _write_id(host: SiteHost, path: str) -> str:
-    return f"{host.name}/write:{path}"
 
 
 def send(site: Site, host: SiteHost, held: Contents) -> Step:
@@ -209,83 +181,27 @@ def send(site: Site, host: SiteHost, held: Contents) -> Step:
 def _configure(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
     listing = PutText(_listing(site), (held.listing,))
     arguments = (registrystorage.BLOBS, held.root, listing.path)
-    yield _put(host, listing)
+    yield write(host.name, listing)
     yield Step(
         id=f"{host.name}/registry-storage",
         title="Lay out the registry's storage, of links of what was received",
         host=host.name,
         action=Run(Command.shell(registrystorage.LAY_OUT, *arguments)),
         unless=Command.shell(registrystorage.LAID_OUT, *arguments),
-        after=(_write_id(host, listing.path),),
+        after=(write_id(host.name, listing.path),),
     )
-    for file in _files(site, host, held):
-        yield _put(host, file)
-    written = _write_id(host, _unit_path())
-    yield unitcommands.reload(host.name, "registry", units=(UNIT,), after=(written,))
-    yield unitcommands.enable(host.name, UNIT, after=(written,))
-
-
-def _files(site: Site, host: SiteHost, held: Contents) -> tuple[PutText, ...]:
-    leaf = _leaf_name(host)
-    programs = footprint.programs(site.cluster, site.image)
-    unit = _UNIT.format(
-        cluster=site.cluster, programs=programs, settings=SETTINGS, storage=registrystorage.STORAGE
-    )  # fmt: skip
-    return (
-        _authority(site),
-        PutText(f"{SETTINGS}/config.json", (_config(site, held),)),
-        PutText(f"{SETTINGS}/registry.crt", (_public(site, f"{leaf}.crt"),)),
-        PutText(f"{SETTINGS}/registry.key", (SecretRef(f"{leaf}.key"),), mode=0o600),
-        PutText(_unit_path(), (unit,)),
-    )
-
-
-def _config(site: Site, held: Contents) -> str:
-    """Distribution's configuration, in YAML that is JSON."""
-    document = {
-        "version": "0.1",
-        "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {
-            "filesystem": {"rootdirectory": held.root},
-            "maintenance": {"readonly": {"enabled": True}, "uploadpurging": {"enabled": False}},
-        },
-        "http": {
-            "addr": f":{site.registry.port}",
-            "secret": "of no use: nothing is uploaded",  # or it warns that several registries should share one
-            "tls": {
-                "certificate": f"{SETTINGS}/registry.crt",
-                "key": f"{SETTINGS}/registry.key",
-                "minimumtls": "tls1.2",
-            },
-        },
-    }
-    return json.dumps(document, indent=1) + "\n"
+    yield write(host.name, registryservice.authority(site))
+    yield from registryservice.service(site, host, held).configure(host.name)
 
 
 def _listing(site: Site) -> str:
     return f"{footprint.NODE}/clusters/{site.cluster}/registry.list"
 
 
-def _unit_path() -> str:
-    return f"/etc/systemd/system/{UNIT}"
-
-
-def _start(site: Site, host: SiteHost) -> Iterator[Step]:
-    names = ("config.json", "registry.crt", "registry.key")
-    files = (_unit_path(), *(f"{SETTINGS}/{name}" for name in names))
-    yield unitcommands.start(
-        host.name,
-        UNIT,
-        mark=f"{footprint.NODE}/clusters/{site.cluster}/started/{UNIT}",
-        files=files,
-        after=(unpack_id(host.name), *(_write_id(host, path) for path in files)),
-    )
-
-
 def _await(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
     runtime = f"{footprint.NODE}/runtime/{site.parts[host.facts.architecture].runtime.digest.hex}"
     question = ("-c", asking.program(), str(site.registry.port), AUTHORITY_FILE, _listing(site))
-    yield unitcommands.await_active(host.name, UNIT, after=(f"{host.name}/start:{UNIT}",))
+    yield registryservice.service(site, host, held).active(host.name)
     yield Step(
         id=f"{host.name}/registry-answers",
         title="Wait until the registry serves all container images",

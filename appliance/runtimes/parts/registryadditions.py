@@ -85,7 +85,7 @@ def _add(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
 
 
 def _tell(site: Site, host: SiteHost) -> Iterator[Step]:
-    yield from (_put(host, text) for text in registry.places(site, host))
+    yield from (_put(host, text) for text in registry.places(site))
 
 
 def _put(host: SiteHost, action: PutText) -> Step:
