@@ -58,7 +58,7 @@ def measure(material: Material) -> Result:
             at_most("all of it, against by hand", series[OURS].seconds / series[BY_HAND].seconds, 1.2),
         ),
         (
-            "by hand: tar over ssh to all hosts at once, images imported from archives, kubeadm's own etcd; no registry,",
+            "by hand: tar over ssh to all hosts at once, archives of images imported, kubeadm's own etcd; no registry,",
             "no TLS of its own, no verification, no preflight, and nothing that a second run could go on with",
         ),
     )
