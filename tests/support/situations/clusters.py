@@ -14,6 +14,8 @@ from appliance.operations import publish
 from appliance.trust.keys import load_signer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.situations.place import Place, Words
 
 _BUNDLE = """\
@@ -60,14 +62,24 @@ def _followed(place: Place, kind: str, field: str) -> str:
 
 
 def _plan(place: Place, file: str, *, version: str = "1.20.2") -> Words:
-    """Plan that Clusterfile with a bundle of Kubernetes, in which nothing is but its name."""
-    store, out = place.folder.parent / "kubernetes", place.folder.parent / "kubernetes-out"
-    context = place.write("cluster/bundle.yaml", _BUNDLE.replace("VERSION", version)).parent
-    place.write("cluster/Kubefile", "FROM scratch\nCOPY note bin/note\n")
-    place.write("cluster/note", "kubeadm would be here\n")
-    place.quietly("--store", store, "build", "-t", "cluster:1.0.0", context)
-    signer = load_signer(place.delivery.keys / "signer-key.pem")
-    request = publish.PublishRequest(Reference.parse("cluster:1.0.0"), out, (signer,))
-    published = publish.publish(request, store=Store(store), pythons=fake_pythons(store), clock=SystemClock())
-    place = replace(place, delivery=replace(place.delivery, bundle=published.files[0].path))
+    """Plan that Clusterfile with a bundle of Kubernetes, in which nothing is but its name; made once."""
+    folder = place.delivery.store.parent / f"kubernetes-{version}"
+    if not folder.exists():
+        _publish(place, folder, version)
+    (bundle,) = (folder / "out").glob("*.run")
+    place = replace(place, delivery=replace(place.delivery, bundle=bundle))
     return place.plan(file, *place.known(), token="")
+
+
+def _publish(place: Place, folder: Path, version: str) -> None:
+    for name, text in (
+        ("bundle.yaml", _BUNDLE.replace("VERSION", version)),
+        ("Kubefile", "FROM scratch\nCOPY note bin/note\n"),
+        ("note", "kubeadm would be here\n"),
+    ):
+        place.write(f"cluster/{name}", text)
+    store = folder / "store"
+    place.quietly("--store", store, "build", "-t", "cluster:1.0.0", place.folder / "cluster")
+    signer = load_signer(place.delivery.keys / "signer-key.pem")
+    request = publish.PublishRequest(Reference.parse("cluster:1.0.0"), folder / "out", (signer,))
+    publish.publish(request, store=Store(store), pythons=fake_pythons(folder), clock=SystemClock())
