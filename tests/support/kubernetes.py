@@ -34,25 +34,6 @@ export KUBECONFIG=/etc/kubernetes/admin.conf HOME=/tmp
 exec "$@"
 """
 
-# What a lab host cannot do, or must not: kernel settings of the whole machine, and deleting images because its disk,
-# which is the machine's, is nearly full.
-_DOCUMENTS: tuple[dict[str, object], ...] = (
-    {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "cgroupDriver": "cgroupfs",
-        "imageGCHighThresholdPercent": 100,
-        "evictionHard": dict.fromkeys(
-            ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"), "0%"
-        ),
-    },
-    {
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        "conntrack": {"maxPerCore": 0, "min": 0},
-    },
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -76,16 +57,16 @@ def deliver(folder: Path, *, everywhere: bool = False) -> Delivery:
     Deployment that has pods on every node.
     """
     found = parts()
-    _appliance(folder, "key", "generate", "-O", folder / "keys", "--name", "Test Vendor")
+    appliance(folder, "key", "generate", "-O", folder / "keys", "--name", "Test Vendor")
     recipe = TREE / "bundles/kubernetes/from-debian/Kubefile"
-    _appliance(folder, "build", "-t", BASE, "-f", recipe, found)
+    appliance(folder, "build", "-t", BASE, "-f", recipe, found)
     hello = _context(folder / "hello", TREE / "bundles/hello", found)
-    _appliance(folder, "build", "-t", "hello:1.0.0", hello)
+    appliance(folder, "build", "-t", "hello:1.0.0", hello)
     cluster = EVERYWHERE if everywhere else BASE
     if everywhere:
         context = _context(folder / "everywhere", TREE / "tests/data/recipes/everywhere", found)
-        _appliance(folder, "build", "-t", cluster, context)
-    return Delivery(_bundle(folder, cluster), _bundle(folder, "hello:1.0.0"), folder / "keys/root.pem")
+        appliance(folder, "build", "-t", cluster, context)
+    return Delivery(bundle(folder, cluster), bundle(folder, "hello:1.0.0"), folder / "keys/root.pem")
 
 
 def _context(target: Path, recipe: Path, found: Path) -> Path:
@@ -95,14 +76,16 @@ def _context(target: Path, recipe: Path, found: Path) -> Path:
     return target
 
 
-def _bundle(folder: Path, image: str) -> Path:
+def bundle(folder: Path, image: str) -> Path:
+    """The bundle of an image that was built below `folder`."""
     out = folder / "out" / image.partition(":")[0]
-    _appliance(folder, "bundle", image, "-O", out, "--key", folder / "keys/signer-key.pem", "--lock-or-latest")
+    appliance(folder, "bundle", image, "-O", out, "--key", folder / "keys/signer-key.pem", "--lock-or-latest")
     (bundle,) = out.glob("*.run")
     return bundle
 
 
-def _appliance(folder: Path, *words: str | Path) -> None:
+def appliance(folder: Path, *words: str | Path) -> None:
+    """The command line as a packager starts it, with a store below `folder`."""
     argv = (sys.executable, "-m", "appliance", "--home", folder / "packager", "--store", folder / "store", *words)
     done = subprocess.run(argv, cwd=TREE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -120,7 +103,7 @@ def clusterfile(lab: Lab, *, control_planes: Sequence[str], workers: Sequence[st
         "metadata": {"name": CLUSTER},
         "spec": {"image": image, "hosts": hosts, "parameters": {"containerd": {"restrictOomScoreAdj": True}}},
     }
-    return "---\n".join(json.dumps(document) + "\n" for document in (cluster, *_DOCUMENTS))
+    return f"{json.dumps(cluster)}\n---\n{(TREE / 'bundles/kubernetes/lab.yaml').read_text()}"
 
 
 def program(host: LabHost, *words: str, seconds: float = 180.0, check: bool = True) -> subprocess.CompletedProcess[str]:
