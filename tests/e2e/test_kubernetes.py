@@ -70,7 +70,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(swept: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The deliveries, built by the command line and carried to an operator's machine, and three hosts for containers."""
+    """The deliveries, built by the command line and carried to an operator's machine, and three hosts to be."""
     delivery = kubernetes.deliver(tmp_path_factory.mktemp("kubernetes"))
     nodes = (HostSpec(name, users=(OPS,), containers=True) for name in NODES)
     with lab_of(*nodes, HostSpec("operator", python=False)) as lab:

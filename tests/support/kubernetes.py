@@ -34,25 +34,6 @@ export KUBECONFIG=/etc/kubernetes/admin.conf HOME=/tmp
 exec "$@"
 """
 
-# What a lab host cannot do, or must not: kernel settings of the whole machine, and deleting images because its disk,
-# which is the machine's, is nearly full.
-_DOCUMENTS: tuple[dict[str, object], ...] = (
-    {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "cgroupDriver": "cgroupfs",
-        "imageGCHighThresholdPercent": 100,
-        "evictionHard": dict.fromkeys(
-            ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"), "0%"
-        ),
-    },
-    {
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        "conntrack": {"maxPerCore": 0, "min": 0},
-    },
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -122,7 +103,7 @@ def clusterfile(lab: Lab, *, control_planes: Sequence[str], workers: Sequence[st
         "metadata": {"name": CLUSTER},
         "spec": {"image": image, "hosts": hosts, "parameters": {"containerd": {"restrictOomScoreAdj": True}}},
     }
-    return "---\n".join(json.dumps(document) + "\n" for document in (cluster, *_DOCUMENTS))
+    return f"{json.dumps(cluster)}\n---\n{(TREE / 'bundles/kubernetes/lab.yaml').read_text()}"
 
 
 def program(host: LabHost, *words: str, seconds: float = 180.0, check: bool = True) -> subprocess.CompletedProcess[str]:

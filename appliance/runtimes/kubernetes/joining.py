@@ -42,7 +42,7 @@ kubeadm init phase bootstrap-token --skip-token-print --kubeconfig="$2" --config
 
 _ALL_THERE = """
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2; shift 2
+export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home; shift 2
 kubectl --request-timeout=5s get node "$@" -o name
 """
 

@@ -28,6 +28,7 @@ from appliance.runtimes.kubernetes import (
 )
 from appliance.runtimes.kubernetes.members import API_PORT, CONTROL_PLANE, members, place
 from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, registry, unitcommands
+from appliance.runtimes.parts.healthchecks import check_step
 from appliance.runtimes.parts.services import write
 
 if TYPE_CHECKING:
@@ -149,6 +150,14 @@ def _running(site: Site) -> Iterator[Stage]:
     ready = _stage(site, "Wait for nodes", ((nodes.ready(host, programs),) for host in cluster.all))
     launched = applications.stages(site, cluster.first)
     yield from (ready, *launched) if podnetwork.apply(site, programs) else (*launched, ready)
+    yield _stage(site, "Check the cluster", (_checks(site, host) for host in site.hosts))
+
+
+def _checks(site: Site, host: SiteHost) -> Iterator[Step]:
+    """The checks of ``bundle.yaml`` for the roles of `host`; one without roles is for every host."""
+    for check in site.config.spec.health:
+        if not check.roles or {"all", *host.host.roles}.intersection(check.roles):
+            yield check_step(site, host, check)
 
 
 def _programs(site: Site) -> str:

@@ -1,6 +1,6 @@
 # $1: where programs are, as PATH has it   $2: the kubeconfig
 # Says how a cluster is: "node NAME VERSION READY WHY" and, of pods that are not well, "pod NAMESPACE/NAME WHY", a line each.
-PATH=$1:$PATH KUBECONFIG=$2 HOME=/nonexistent
+PATH=$1:$PATH KUBECONFIG=$2 HOME=/var/lib/appliance/node/home
 export PATH KUBECONFIG HOME
 ask() { kubectl --request-timeout 15s get "$@"; }
 
