@@ -26,12 +26,21 @@ if TYPE_CHECKING:
     from appliance.events import Sink
     from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import NodeStamp
+    from appliance.inventory.preflight import CheckResult
     from appliance.operations.parameters import Parameters
     from appliance.operations.propose import Target
     from appliance.operations.survey import Survey
 
 ADD = "add"
 TAKE_AWAY = "remove"
+
+
+def check(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> tuple[CheckResult, ...]:
+    """Look at all hosts of the cluster, and judge whether they are fit for the application; failures first."""
+    spec = deliver.platform_image(bundle, bundle.manifest.arch[0]).config.spec
+    with survey(target.hosts(), target.connect, clock=target.clock, sink=sink) as found:
+        found.require_any()
+        return _checks(bundle, spec, found, target)
 
 
 def add(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -50,13 +59,7 @@ def add(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -
         runtime = _runtime(_stamp(found, target))
         _require_newer(bundle, added(found, target.cluster.name))
         site = _site(bundle, target, found, config, parameters)
-        checks = preflight.check_hosts(
-            found.hosts,
-            spec.requirements,
-            cluster=site.cluster,
-            missing=found.missing,
-            architectures=bundle.manifest.arch,
-        )
+        checks = _checks(bundle, spec, found, target)
         require_fit(checks)
         parameters.keep(target.vault())
         candidate = planner.addition(site, runtime)
@@ -100,6 +103,16 @@ def take_away(target: Target, name: str, *, sink: Sink = events.silent) -> Propo
         left = tuple(app for app in target.cluster.apps if app.name != name)
         cluster = dataclasses.replace(target.cluster, apps=left)
         return Proposed(proposal, hosts, spec, cluster, found.began, leases(found))
+
+
+def _checks(bundle: VerifiedBundle, spec: BundleSpec, found: Survey, target: Target) -> tuple[CheckResult, ...]:
+    return preflight.check_hosts(
+        found.hosts,
+        spec.requirements,
+        cluster=target.cluster.name,
+        missing=found.missing,
+        architectures=bundle.manifest.arch,
+    )
 
 
 def _wanted(target: Target, bundle: VerifiedBundle) -> SiteApp:

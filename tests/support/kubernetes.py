@@ -95,7 +95,9 @@ def clusterfile(lab: Lab, *, control_planes: Sequence[str], workers: Sequence[st
     """The Clusterfile of a cluster on these lab hosts (nodes ``control-plane-1``, ``worker-1`` …), as labs need it."""
     roles = {"control-plane": control_planes, "worker": workers}
     hosts = [
-        {"addresses": [lab.host(name).address for name in names], "roles": [role]} for role, names in roles.items()
+        {"addresses": [lab.host(name).address for name in names], "roles": [role]}
+        for role, names in roles.items()
+        if names
     ]
     cluster: dict[str, object] = {
         "apiVersion": "appliance/v1",
