@@ -176,7 +176,7 @@ async def test_groups_of_hosts_have_passwords_of_their_own(make_site: MakeSite) 
         await press(pilot, "ctrl+n")
         await find_hosts(pilot)
         for row, password in ((0, PASSWORD), (2, "another")):
-            guide.screen.query_one(Grid).move_cursor(row=row)
+            guide.screen.query_one(Grid).move_cursor(row)
             await press(pilot, "space", "a")
             assert "Only for what is selected: 1 host" in text_of(guide)
             await press(pilot, "tab", "tab", "tab", "tab")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import DataTable, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from appliance.report.text import headline
@@ -161,10 +161,11 @@ class ClusterPage(Page):
         self.session = replace(self.session, proposed=proposed)
         self.guide.go(Step.PLAN)
 
-    @on(DataTable.RowSelected, "#status")
-    def _problem(self, event: DataTable.RowSelected) -> None:
+    @on(Grid.Chosen)
+    def _problem(self) -> None:
         """Nothing more is known of a host than its row says; a long problem is said whole."""
-        row = self.query_one(Grid).row_of(str(event.row_key.value))
+        grid = self.query_one(Grid)
+        row = grid.row_of(grid.key)
         self.notice.say("  ".join(cell.text for cell in row.cells) if row else "")
 
 

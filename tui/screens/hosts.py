@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import DataTable, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
 from appliance.errors import RecipeError
 from appliance.operations.propose import check_roles
@@ -19,6 +19,7 @@ from tui.screens.access import AskAccess
 from tui.screens.page import Page
 from tui.session import Entry, Step
 from tui.widgets.dialogs import AskText, Choose, Reading
+from tui.widgets.grid import Grid
 from tui.widgets.machines import Machines
 
 if TYPE_CHECKING:
@@ -309,7 +310,7 @@ class HostsPage(Page):
         self._table.show_session(self.session)
         self._detail()
 
-    @on(DataTable.RowHighlighted, "#hosts")
+    @on(Grid.Highlighted)
     def _detail(self) -> None:
         key = self._table.key
         machine = next((m for m in self.session.machines if m.address == key), None)

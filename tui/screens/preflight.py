@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from appliance.inventory.preflight import Verdict, failures_first
 from tui import helps, texts, wording
@@ -116,7 +116,7 @@ class PreflightPage(Page):
     def _cell(self, verdict: Verdict | None) -> Cell:
         return Cell(texts.VERDICTS[verdict.value], _COLORS[verdict]) if verdict else Cell("")
 
-    @on(DataTable.RowHighlighted, "#checks")
+    @on(Grid.Highlighted)
     def _detail(self) -> None:
         host = self.query_one(Grid).key
         results = [result for result in self.session.checks if (result.host or texts.PREFLIGHT_TOGETHER) == host]
