@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.content import Content
 
 from appliance.events import Outcome
+from appliance.inventory.preflight import Verdict
 from appliance.recipe.quantities import size_text
 from appliance.report.text import duration, plain
 from tui import texts
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from appliance.execute.lease import Owner
+    from appliance.inventory.preflight import CheckResult
     from appliance.operations.propose import Proposed
     from appliance.plan.steps import Plan, Proposal, Stage
     from appliance.report.view import HostView, RunView
@@ -26,6 +28,35 @@ _MIB = 1 << 20
 _OUTPUT_LINES = 6
 _NAMED = 5
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
+
+
+# Preflight
+
+
+def checks_counted(results: Sequence[CheckResult]) -> str:
+    """The result in one line."""
+    failed = sum(result.verdict is Verdict.FAIL for result in results)
+    return texts.CHECKS_COUNTED.format(
+        fit=texts.FIT[not failed],
+        checks=counted(len(results), texts.CHECKS),
+        hosts=counted(len({result.host for result in results if result.host}), texts.HOSTS),
+        failed=failed,
+        warnings=counted(sum(result.verdict is Verdict.WARN for result in results), texts.WARNINGS),
+    )
+
+
+def checks_detail(results: Sequence[CheckResult]) -> Content:
+    """What was found: failures and warnings with what to do, then what passed; named by host when it is of several."""
+    several = len({result.host for result in results}) > 1
+    lines: list[Content] = []
+    for result in results:
+        color = {Verdict.FAIL: "bold $error", Verdict.WARN: "bold $warning", Verdict.PASS: ""}[result.verdict]
+        host = f"{clean(result.host)}, " if several and result.host else ""
+        said = f" {host}{clean(result.check)}: {clean(result.detail)}"
+        lines.append(Content.assemble((f"{texts.VERDICTS[result.verdict.value]:<4}", color), said))
+        if result.hint and result.verdict is not Verdict.PASS:
+            lines.append(Content(f"     {texts.NEXT} {clean(result.hint)}"))
+    return Content("\n").join(lines)
 
 
 # Plan

@@ -35,7 +35,6 @@ from tui.widgets.grid import Grid
 
 if TYPE_CHECKING:
     from support.guidesite import MakeSite
-
     from textual.strip import Strip
 
     from appliance.events import Event
@@ -180,13 +179,17 @@ async def test_the_screen_of_a_run_is_drawn_seldom_however_much_happens(
     fitted: list[Grid] = []
     render, fit = Grid.render_line, Grid._fit
 
+    def measured(grid: Grid) -> bool:
+        fitted.append(grid)
+        return fit(grid)
+
     def counted(grid: Grid, y: int) -> Strip:
         if lines:
             lines[-1] += 1
         return render(grid, y)
 
     monkeypatch.setattr(Grid, "render_line", counted)
-    monkeypatch.setattr(Grid, "_fit", lambda grid: (fitted.append(grid), fit(grid))[1])
+    monkeypatch.setattr(Grid, "_fit", measured)
 
     class Counting(RunPage):
         def _hear(self, view: RunView) -> None:

@@ -21,6 +21,7 @@ from tui.screens.cluster import ClusterPage
 from tui.screens.help import HelpPage
 from tui.screens.hosts import HostsPage
 from tui.screens.open import OpenPage
+from tui.screens.page import Page
 from tui.screens.plan import PlanPage
 from tui.screens.preflight import PreflightPage
 from tui.screens.run import RunPage
@@ -30,6 +31,7 @@ from tui.widgets.grid import Cell, Grid, Row
 
 if TYPE_CHECKING:
     from support.guidesite import GuideSite, MakeSite
+    from textual.strip import Strip
 
     from appliance.state import RunDir
 
@@ -121,7 +123,12 @@ async def test_only_lines_that_changed_and_are_in_view_are_drawn_anew(
         await settle(pilot)
         drawn: list[int] = []
         real = grid.render_line
-        monkeypatch.setattr(grid, "render_line", lambda y: (drawn.append(y), real(y))[1])
+
+        def draw(y: int) -> Strip:
+            drawn.append(y)
+            return real(y)
+
+        monkeypatch.setattr(grid, "render_line", draw)
         changed = [Row(row.key, (row.cells[0], Cell("done"))) if row.key in ("7", "4000") else row for row in rows]
         grid.show(("host", "doing"), changed)
         await settle(pilot)
@@ -180,7 +187,8 @@ def test_every_key_of_a_screen_stands_in_its_help(page: type[OpenPage]) -> None:
         "escape": "Escape",
         "question_mark": "?",
     }
-    own = [key for key in page.__dict__.get("BINDINGS", ()) if isinstance(key, Binding)]
+    kinds = [kind for kind in page.__mro__ if issubclass(kind, Page) and kind is not Page]
+    own = [key for kind in kinds for key in kind.__dict__.get("BINDINGS", ()) if isinstance(key, Binding)]
     for binding in own:
         written = names.get(binding.key, binding.key)
         whole = wording.help_page("", page.HELP_TEXT)

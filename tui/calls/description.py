@@ -8,13 +8,14 @@ from appliance import files
 from appliance.operations import parameters, sites
 from appliance.recipe import addresses, clusterfile
 from tui.calls.hosts import with_keys
-from tui.session import Session, with_cluster, with_hosts
+from tui.changes import with_cluster, with_hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.operations.propose import Proposed
     from tui.engine import Engine
+    from tui.session import Session
 
 
 def imported(engine: Engine, session: Session, path: Path) -> tuple[Session, tuple[str, ...]]:

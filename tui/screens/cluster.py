@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from appliance.report.text import headline
-from tui import helps, telling, texts, wording
+from tui import helps, telling, texts
 from tui.calls import proposals, runs
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
@@ -121,7 +121,7 @@ class ClusterPage(Page):
         """Say what went wrong, and on which hosts."""
         super().fail(error)
         if results := proposals.checks_of(error):
-            self.app.push_screen(Reading(str(error), wording.checks_detail(results).plain))
+            self.app.push_screen(Reading(str(error), telling.checks_detail(results).plain))
 
     @on(OptionList.OptionSelected, "#runs")
     def _watch(self, event: OptionList.OptionSelected) -> None:

@@ -9,8 +9,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, Select, Static
 
 from appliance.state import require_label
-from tui import helps, texts, wording
-from tui import session as sessions
+from tui import changes, helps, texts, wording
 from tui.calls import description, hosts
 from tui.fields import Field, Kind, fields_of, given
 from tui.screens.page import Page
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from appliance.errors import ApplianceError
+    from tui.session import Session
 
 _NAME = "cluster-name"
 
@@ -72,7 +72,7 @@ class SettingsPage(Page):
 
     def action_back(self) -> None:
         """Keep the values typed, right or wrong, and go back; a name counts once it holds."""
-        self.session = sessions.with_parameters(self.session, self._given())
+        self.session = changes.with_parameters(self.session, self._given())
         super().action_back()
 
     @on(Input.Submitted)
@@ -91,12 +91,12 @@ class SettingsPage(Page):
                 self.query_one(f"#{field.id}", Input).placeholder = texts.SETTINGS_KEPT
 
     def _check(self) -> None:
-        session = sessions.with_parameters(self.session, self._given())
+        session = changes.with_parameters(self.session, self._given())
         name = self.query_one(f"#{_NAME}", Input).value.strip()
 
         def check(_: object) -> tuple[str, ...]:
             require_label(name)
-            return description.check_settings(self.engine, sessions.with_name(session, name))
+            return description.check_settings(self.engine, changes.with_name(session, name))
 
         self.work("check", check, done=self._holds, failed=self._fails, quiet=True)
 
@@ -113,7 +113,7 @@ class SettingsPage(Page):
             session = self.session
             self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._go)
 
-    def _go(self, session: sessions.Session) -> None:
+    def _go(self, session: Session) -> None:
         self.session = session
         self.guide.go(Step.PREFLIGHT)
 
@@ -151,9 +151,9 @@ class SettingsPage(Page):
         return widget.value if isinstance(widget, Input | Checkbox) else None
 
     def _store(self) -> None:
-        self.session = sessions.with_parameters(self.session, self._given())
+        self.session = changes.with_parameters(self.session, self._given())
         name = self.query_one(f"#{_NAME}", Input).value.strip()
-        self.session = sessions.with_name(self.session, name)
+        self.session = changes.with_name(self.session, name)
 
 
 def _widget(field: Field, value: object) -> Widget:
