@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from appliance.inventory.preflight import CheckResult
     from appliance.recipe.clusterfile import Cluster
     from appliance.recipe.importing.hostlist import ListedHost
+    from appliance.recipe.networking import Network
     from tui.session import Delivery, Seen, Session
 
 
@@ -52,6 +53,13 @@ def with_name(session: Session, name: str) -> Session:
 def with_parameters(session: Session, values: Mapping[str, object]) -> Session:
     """`session` with these values and no others; what is left out has the bundle's default."""
     return _anew(replace(session, written=replace(session.written, parameters=dict(values))))
+
+
+def with_network(session: Session, network: Network) -> Session:
+    """`session` whose cluster has these networks of its own."""
+    if network == session.written.network:
+        return session
+    return _anew(replace(session, written=replace(session.written, network=network)))
 
 
 def with_access(session: Session, access: Access, addresses: Collection[str] = ()) -> Session:

@@ -194,6 +194,12 @@ SETTINGS_LEAD = "What can be chosen. Values are checked as you type. Nothing is 
 SETTINGS_NAME = "Name of the cluster"
 SETTINGS_NAME_HINT = "lower-case letters, digits, hyphens; hosts and this machine know it by that name"
 YES = "yes"
+SETTINGS_NETWORK = {
+    "podSubnet": "Network of the pods",
+    "serviceSubnet": "Network of the services",
+    "controlPlaneEndpoint": "Control plane, as HOST:PORT",
+    "vip": "Address that moves between its hosts",
+}
 SETTINGS_NONE = "This delivery has nothing else to choose."
 SETTINGS_KEPT = "kept in the vault; empty leaves it"
 DEFAULT = "default {value}"

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.guidesite import BUNDLE_YAML
 from support.piloting import press, settle, until
 from support.screentext import compare, text_of
 from textual.binding import Binding
+from textual.widgets import Input, Static
 
 from appliance.execute import worker
+from appliance.recipe import bundlefile
+from appliance.recipe.clusterfile import Cluster
 from tui import wording
 from tui.app import Guide
 from tui.screens.cluster import ClusterPage
@@ -26,7 +30,7 @@ from tui.screens.plan import PlanPage
 from tui.screens.preflight import PreflightPage
 from tui.screens.run import RunPage
 from tui.screens.settings import SettingsPage
-from tui.session import Machine, Session
+from tui.session import Delivery, Machine, Session
 from tui.widgets.grid import Cell, Grid, Row
 
 if TYPE_CHECKING:
@@ -107,6 +111,34 @@ async def test_500_hosts_are_listed_filtered_and_sorted(make_site: MakeSite) -> 
         await press(pilot, "slash", "1", "0", "full_stop", "0", "full_stop", "1", "full_stop", "1", "enter")
         shown = {row.key for row in grid.rows}
         assert shown == {machine.address for machine in machines if "10.0.1.1" in machine.address}
+
+
+async def test_a_clusters_own_networks_are_checked_as_they_are_typed(make_site: MakeSite) -> None:
+    site = make_site()
+    spec = bundlefile.load(BUNDLE_YAML.replace("runtime: systemd", "runtime: kubernetes"), source="")
+    machines = (Machine("10.0.0.11", ("store",)),)
+    session = Session(Delivery(Path("demo.run"), spec=spec, image=f"sha256:{'a' * 64}"), Cluster("demo"), machines)
+    guide = Guide(site.engine, session)
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        await guide.push_screen(SettingsPage())
+        await settle(pilot)
+        pods, services = (guide.screen.query_one(f"#network-{number}", Input) for number in range(2))
+        assert (pods.value, services.value) == ("10.244.0.0/16", "10.96.0.0/12")
+        for value, said in (
+            ("10.0.0.0/24", "podSubnet (10.0.0.0/24) holds the address of a host: 10.0.0.11"),
+            ("10.100.0.0/16", "the pods' 10.100.0.0/16 and the services' 10.96.0.0/12 overlap"),
+            ("10.1.0.0", "'10.1.0.0' is not a network"),
+            ("172.16.0.0/16,fd00::/48", ""),
+        ):
+            pods.value = value
+            await settle(pilot)
+            shown = " ".join(f"{line.visual}" for line in guide.screen.query(Static))
+            assert said in shown
+            assert ("fault" in guide.screen.query_one("#network-0-hint").classes) == (said.startswith(("the", "'")))
+        guide.screen.query_one("#parameter-4", Input).value = "abcdefgh"
+        await press(pilot, "ctrl+n")
+        assert guide.session.written.network.pods == "172.16.0.0/16,fd00::/48"
 
 
 async def test_only_lines_that_changed_and_are_in_view_are_drawn_anew(
