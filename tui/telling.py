@@ -150,14 +150,16 @@ def whole(view: RunView, drawn: str) -> str:
     return f"{first}\n{second}" + (texts.RUN_FAILED.format(hosts=counted(failed, texts.HOSTS)) if failed else "")
 
 
-def doing(host: HostView, *, complete: bool) -> str:
-    """What a host does, in few words."""
+def doing(host: HostView, *, complete: bool, over: bool) -> str:
+    """What a host does, in few words; `over`: the run does no more."""
     if host.failure:
         form = texts.LANE_FAILED if host.failure.outcome is Outcome.FAILED else texts.LANE_STOPPED
         return form.format(step=clean(host.failure.title))
     step = host.current
-    if step is None:
-        return texts.LANE_DONE if complete else texts.LANE_WAITS
+    if complete and step is None:
+        return texts.LANE_DONE
+    if step is None or over:
+        return texts.LANE_ENDED if over else texts.LANE_WAITS
     if not step.total:
         return clean(step.title)
     said = texts.LANE_BYTES.format(done=step.done / _MIB, total=step.total / _MIB, rate=step.rate / _MIB)

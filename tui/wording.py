@@ -162,7 +162,7 @@ def machine_detail(machine: Machine, *, own: bool) -> str:
             kernel=facts.kernel,
             systemd=facts.systemd,
         )
-        lines.append(clean(said))
+        lines += [clean(said), hardware(facts)]
     lines += [f"{key.kind} {key.fingerprint}" for key in machine.keys[:2]]
     if machine.labels:
         labels = ", ".join(f"{name}={value}" for name, value in machine.labels.items())

@@ -155,7 +155,9 @@ class RunPage(Page):
 
     def _ended(self, report: Report) -> None:
         self._report = report
-        self.query_one("#lead", Static).update(headline(report))
+        lead = self.query_one("#lead", Static)
+        lead.update(headline(report))
+        lead.add_class("result")
         self.refresh_bindings()
         self.guide.bell()
         session, run = self.session, self._run

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST = 40
 """Columns that a cell takes at most, unless the table says otherwise: longer texts are cut, and the cut is marked."""
 
+_LEAST = 16
 _SIDEWAYS = 8
 _CURSOR = ">"
 
@@ -214,7 +215,7 @@ class Grid(ScrollView, can_focus=True):
         for number, head in enumerate(self._heads):
             last = number == len(self._heads) - 1
             left = self._room - sum(widths) - 2 * len(widths) - 3  # its own two spaces, and a scroll bar
-            most = max(self._most, left) if last else self._most
+            most = max(_LEAST, left) if last else self._most
             widest = max((cell_len(row.cells[number].line) for row in self._shown), default=0)
             widths.append(max(cell_len(head), min(widest, most)))
         self._widths = tuple(widths)
