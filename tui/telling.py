@@ -116,8 +116,8 @@ def stage_label(number: int, stage: Stage) -> Text:
     """A stage in the tree."""
     hosts = counted(len({step.host for step in stage.steps}), texts.HOSTS)
     steps = counted(len(stage.steps), texts.STEPS_COUNTED)
-    label = Text(texts.PLAN_STAGE.format(number=number, title=clean(stage.title), steps=steps, hosts=hosts))
-    return label.append(texts.PLAN_STAGE_LOST, "bold") if stage.destructive else label
+    said = texts.PLAN_STAGE.format(number=number, title=clean(stage.title), steps=steps, hosts=hosts)
+    return Text.assemble((texts.PLAN_STAGE_LOST if stage.destructive else "", "bold"), said)
 
 
 def step_label(title: str, hosts: Sequence[str]) -> Text:

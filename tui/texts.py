@@ -228,7 +228,7 @@ PLAN_COUNTED = "{steps} in {stages} on {hosts}"
 PLAN_ABOUT = "{operation} of {cluster}: {counted}"
 PLAN_LOST = "; something is LOST by it"
 PLAN_STAGE = "{number}. {title}  ({steps}, {hosts})"
-PLAN_STAGE_LOST = "  LOST: something is lost by this"
+PLAN_STAGE_LOST = "LOST by it: "
 PLAN_STEP = "{title}  [{hosts}]"
 PLAN_NOTE = "note: {text}"
 CONFIRM_TITLE = "Carry it out?"
@@ -253,7 +253,7 @@ SAVE_TEXT = "Where? An existing file is not overwritten; there is no secret in i
 
 RUN_LEAD = "It runs by itself: you may leave, close the terminal, and come back."
 RUN_HEADS = ("host", "", "steps", "doing")
-RUN_ABOUT = "{operation} of {cluster}: {stage}"
+RUN_ABOUT = "{stage}  ({operation} of {cluster})"
 RUN_STAGE = "stage {number} of {count}: {title}"
 RUN_BEGINNING = "beginning"
 RUN_DONE = "{bar} {done} of {steps}, {time}"
