@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import files
@@ -14,7 +15,6 @@ from tui.changes import with_cluster, with_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from appliance.operations.propose import Proposed
     from appliance.recipe.networking import Network
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
     from tui.session import Session
 
 _TYPED = Document({}, {}, "")
+_DESCRIPTIONS = (".yaml", ".yml", ".ini", ".csv", ".tsv")
 
 
-def imported(engine: Engine, session: Session, path: Path) -> tuple[Session, tuple[str, ...]]:
-    """`session` with what is described at `path`, whose passwords go into the vault; and warnings.
+def imported(engine: Engine, session: Session, text: str) -> tuple[Session, tuple[str, ...]] | None:
+    """`session` with what is described in the file that `text` names, whose passwords go into the vault; and warnings.
 
-    A Clusterfile, ours or sealer's, is all of a description; an Ansible inventory or a table lists hosts.
+    A Clusterfile, ours or sealer's, is all of a description; an Ansible inventory or a table lists hosts. None when
+    `text` names no file: it may be addresses.
     """
-    found = path.expanduser()
+    found = Path(text).expanduser()
+    if not text.endswith(_DESCRIPTIONS) and not found.is_file():
+        return None
     if sites.is_clusterfile(found):
         read = sites.read_clusterfile(engine.home, found)
         return with_keys(engine, with_cluster(session, read.cluster)), read.warnings

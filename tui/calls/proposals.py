@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 INSTALL = propose.INSTALL
 
 
+def require_roles(session: Session) -> None:
+    """Raise `RecipeError` unless the roles have the hosts that they need; nobody is asked for that."""
+    everyone = session.hosts_to_enter([machine.address for machine in session.chosen], secret=lambda _: "")
+    propose.check_roles(session.spec.roles, everyone)
+
+
 def check(
     engine: Engine, session: Session, *, only: frozenset[str] = frozenset(), sink: Sink
 ) -> tuple[CheckResult, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -49,15 +48,16 @@ class EnteringPage(Page):
 
     @on(Input.Submitted, "#find")
     def _find(self, event: Input.Submitted) -> None:
-        text = event.value.strip()
-        if not text:
-            return
-        if text.endswith((".yaml", ".yml", ".ini", ".csv")) or Path(text).expanduser().is_file():
-            path = Path(text)
-            session = self.session
-            self.work("import", lambda _: description.imported(self.engine, session, path), done=self._imported)
-            return
-        self._scan(text)
+        text, session = event.value.strip(), self.session
+
+        def done(read: tuple[Session, tuple[str, ...]] | None) -> None:
+            if read is None:
+                self._scan(text)
+            else:
+                self._imported(*read)
+
+        if text:
+            self.work("import", lambda _: description.imported(self.engine, session, text), done=done)
 
     def _scan(self, text: str) -> None:
         session = self.session
@@ -108,8 +108,8 @@ class EnteringPage(Page):
         else:
             self._enter_or_ask([seen.host.address for seen in found])
 
-    def _imported(self, read: tuple[Session, tuple[str, ...]]) -> None:
-        self.session, warnings = read
+    def _imported(self, session: Session, warnings: tuple[str, ...]) -> None:
+        self.session = session
         self.query_one("#find", Input).value = ""
         self.query_one("#hosts").focus()
         self.show()

@@ -10,8 +10,8 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Label, Static
 
 from appliance.errors import RecipeError
-from appliance.operations.propose import check_roles
 from tui import changes, helps, texts, wording
+from tui.calls import proposals
 from tui.screens.entering import EnteringPage
 from tui.session import Step
 from tui.widgets.dialogs import AskText
@@ -129,8 +129,7 @@ class HostsPage(EnteringPage):
             self.fail(RecipeError(texts.HOSTS_NO_ROLE, hint=texts.HOSTS_NO_ROLE_HINT))
             return
         try:
-            everyone = self.session.hosts_to_enter([m.address for m in self.session.chosen], secret=lambda _: "")
-            check_roles(self.session.spec.roles, everyone)
+            proposals.require_roles(self.session)
         except RecipeError as error:
             self.fail(RecipeError(error.message, hint=texts.HOSTS_NO_ROLE_HINT))
             return
