@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from appliance.plan import footprint
 from appliance.plan.changes import changes
 from appliance.plan.document import plan_digest
 from appliance.plan.steps import Plan, Proposal, PutText, Receive, Run, Stage, Step, Unpack
+from appliance.recipe.bundlefile import APP
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from appliance.inventory.preflight import CheckResult
-    from appliance.plan.runtime import HostRuntime, ImagePart, Runtime, Site, SiteHost
+    from appliance.plan.runtime import HostRuntime, ImagePart, Runtime, Site, SiteHost, TakesApplications
     from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 
 PROGRAM_FOLDERS = ("application", "bin", "etc", "lib", "lib64", "libexec", "sbin", "scripts", "share")
@@ -40,8 +42,8 @@ def candidate(site: Site, runtime: Runtime) -> tuple[Stage, ...]:
     installation = runtime.install(site)
     stages = (
         _stage(site, "Prepare hosts", (_prepare(site, host, runtime, installation) for host in site.hosts)),
-        _stage(site, "Send the image", ((_send(site, host),) for host in site.hosts)),
-        _stage(site, "Unpack the image", ((_unpack(site, host),) for host in site.hosts)),
+        _stage(site, "Send the image", ((send(site, host),) for host in site.hosts)),
+        _stage(site, "Unpack the image", ((unpack(site, host),) for host in site.hosts)),
         *installation,
     )
     _check_order(stages)
@@ -52,13 +54,41 @@ def require_product(spec: BundleSpec, cluster: str, hosts: Iterable[SiteHost]) -
     """A cluster stays the product that it is: `PlanError` for a bundle of another, but an app or what replaces it."""
     for host in hosts:
         stamp = host.stamp
-        if stamp is None or stamp.cluster != cluster or spec.app or stamp.product in (spec.name, spec.replaces):
+        if stamp is None or stamp.cluster != cluster or spec.kind == APP or stamp.product in (spec.name, spec.replaces):
             continue
         raise PlanError(
             f"{stamp.product} {stamp.version} is installed there, and the bundle is {spec.name}",
             where=host.name,
             hint=f"take a bundle of {stamp.product}; to put {spec.name} there, reset cluster {cluster} first",
         )
+
+
+def addition(site: Site, runtime: TakesApplications) -> tuple[Stage, ...]:
+    """All that adds the application whose image is `site`'s to a cluster that is there, and is no part of that.
+
+    What it writes outside of the cluster's own trees is kept aside and listed in the hosts' stamps, as of any
+    installation. Raises `PlanError` when the image has nothing for a host's architecture, and what `runtime` raises.
+    """
+    for host in site.hosts:
+        _check(site, host)
+    adding = runtime.add(site)
+    preparing = _stage(site, "Prepare hosts", (_note(site, host, adding) for host in site.hosts))
+    stages = tuple(stage for stage in (preparing, *adding) if stage.steps)
+    _check_order(stages)
+    return stages
+
+
+def _note(site: Site, host: SiteHost, adding: tuple[Stage, ...]) -> tuple[Step, ...]:
+    """Keep what stands where an application's files go, and list them with what the host has already."""
+    written = (step.action for stage in adding for step in stage.steps if step.host == host.name)
+    paths = (action.path for action in written if isinstance(action, PutText))
+    own = tuple(f"{tree}/" for tree in footprint.own_trees(site.cluster))
+    files = tuple(path for path in paths if not path.startswith(own))
+    if not files or host.stamp is None:
+        return ()
+    receipt = footprint.merge([host.stamp.receipt, Receipt(files=files)])
+    stamp = dataclasses.replace(host.stamp, receipt=receipt)
+    return (footprint.keep(host.name, site.cluster, files), footprint.write_stamp(host.name, stamp))
 
 
 def prune(stages: Iterable[Stage], held: AbstractSet[str]) -> tuple[Stage, ...]:
@@ -152,7 +182,7 @@ def _prepare(site: Site, host: SiteHost, runtime: Runtime, installation: tuple[S
         footprint.claim(host.name, stamp),
         *keeping,
         footprint.write_stamp(host.name, stamp),
-        *_python(host, _part(site, host).runtime),
+        *helper(host, _part(site, host).runtime),
     )
 
 
@@ -160,7 +190,7 @@ def _stamp(site: Site, host: SiteHost, receipt: Receipt) -> NodeStamp:
     spec = site.config.spec
     return NodeStamp(
         cluster=site.cluster,
-        product=host.stamp.product if spec.app and host.stamp else spec.name,
+        product=spec.name,
         machine_id=host.facts.machine_id,
         roles=host.host.roles,
         image=str(site.image),
@@ -171,7 +201,8 @@ def _stamp(site: Site, host: SiteHost, receipt: Receipt) -> NodeStamp:
     )
 
 
-def _python(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
+def helper(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
+    """Send and unpack the Python that works on a host."""
     tar = f"{footprint.NODE}/blobs/sha256/{runtime.digest.hex}"
     folder = f"{footprint.NODE}/runtime/{runtime.digest.hex}"
     return (
@@ -191,7 +222,8 @@ def _python(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
     )
 
 
-def _send(site: Site, host: SiteHost) -> Step:
+def send(site: Site, host: SiteHost) -> Step:
+    """Send the layers of the image that the host's architecture takes."""
     part = _part(site, host)
     blobs = tuple(dict.fromkeys(layer.blob for layer in part.layers))
     return Step(
@@ -202,7 +234,8 @@ def _send(site: Site, host: SiteHost) -> Step:
     )
 
 
-def _unpack(site: Site, host: SiteHost) -> Step:
+def unpack(site: Site, host: SiteHost) -> Step:
+    """Unpack the layers and put the programs in place."""
     part = _part(site, host)
     return Step(
         id=unpack_id(host.name),

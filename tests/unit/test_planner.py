@@ -12,7 +12,7 @@ from appliance.errors import PlanError
 from appliance.inventory.facts import Receipt, stamp_from_text
 from appliance.plan.planner import candidate, needs, plan, proposal, require_product
 from appliance.plan.steps import PutText, Run, Stage, Step
-from appliance.recipe.bundlefile import BundleSpec, RoleSpec
+from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
 from appliance.runtimes.systemd.runtime import SystemdRuntime
 from appliance.transport.base import Command
 
@@ -45,7 +45,7 @@ def test_a_host_of_another_cluster_is_refused() -> None:
         (BundleSpec("other", "2.0.0"), False),
         (BundleSpec("other", "2.0.0", replaces="third"), False),
         (BundleSpec("other", "2.0.0", replaces="thing"), True),
-        (BundleSpec("other", "2.0.0", app=True), True),
+        (BundleSpec("other", "2.0.0", kind=APP), True),
     ],
 )
 def test_a_cluster_stays_the_product_that_it_is(spec: BundleSpec, goes: bool) -> None:
@@ -58,12 +58,11 @@ def test_a_cluster_stays_the_product_that_it_is(spec: BundleSpec, goes: bool) ->
     assert caught.value.where == "a"
 
 
-@pytest.mark.parametrize(("app", "product"), [(False, "successor"), (True, "thing")])
-def test_an_app_leaves_the_cluster_the_product_that_it_is(app: bool, product: str) -> None:
+def test_the_stamp_names_the_product() -> None:
     there = stamped(host("a", "db"), Receipt())
-    planned = candidate(site((there,), spec=BundleSpec("successor", "1.0.0", app=app)), SystemdRuntime())
+    planned = candidate(site((there,), spec=BundleSpec("successor", "1.0.0")), SystemdRuntime())
     (text,) = [step.action.parts[0] for step in planned[0].steps if step.id == "a/stamp"]  # type: ignore[union-attr]
-    assert stamp_from_text(str(text)).product == product
+    assert stamp_from_text(str(text)).product == "successor"
 
 
 def test_a_stamp_that_was_cloned_with_a_disk_counts_as_none() -> None:
