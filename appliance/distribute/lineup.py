@@ -21,8 +21,11 @@ SILENT_SECONDS = 5.0
 STUCK_SECONDS = 4.0
 WINDOW_SECONDS = 3.0
 LAG_BYTES = 8 << 20
-PROBE_AHEAD_SECONDS = 6.0
-"""Whether another host has a better link to the operator is tried only when so much of the way is left."""
+PROBE_AHEAD_SECONDS = 12.0
+"""Whether another host has a better link to the operator is tried only when so much of the way is left.
+
+What is on its way to the first host then goes to another once more: up to half a second of the operator's link.
+"""
 
 _SLOW = 0.5
 _CLEARLY_WORSE = 0.67
@@ -38,8 +41,8 @@ class Member:
     """
 
     host: str
-    needs: Mapping[str, int]
-    has: set[str]
+    needs: Mapping[str, int] = field(default_factory=dict)
+    has: set[str] = field(default_factory=set)
     address: str = ""
     source: str | None = None
     blob: str = ""

@@ -18,8 +18,6 @@ import signal
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from support.travelling import real_pythons
-
 from appliance.bundle.pyruntime.layout import install_script
 from appliance.clock import SystemClock
 from appliance.digest import Digest
@@ -62,6 +60,8 @@ class Sending:
         self.home = Home.of(folder / "home")
         self.addresses = {host.name: host.address for host in lab.hosts}
         if runtime is None:
+            from support.travelling import real_pythons  # noqa: PLC0415  (a measured run has its runtime)
+
             self._python = real_pythons().host
             runtime = self._python.digest
             for name in self.addresses:
