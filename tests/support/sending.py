@@ -55,8 +55,12 @@ class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
     def __init__(self, lab: Lab, folder: Path, *, runtime: Digest | None = None) -> None:
-        """`runtime` is that of a host runtime which the hosts have already."""
+        """`runtime` is that of a host runtime which the hosts have already.
+
+        `jump`, when it is set, names the host through which runs enter all others.
+        """
         self.lab = lab
+        self.jump = ""
         self.home = Home.of(folder / "home")
         self.addresses = {host.name: host.address for host in lab.hosts}
         if runtime is None:
@@ -79,7 +83,8 @@ class Sending:
 
     def endpoint(self, name: str) -> Endpoint:
         """How a host is entered."""
-        return Endpoint(self.addresses[name], 22, "root", Credential(key=self.lab.key, agent=False))
+        jumps = (self.endpoint(self.jump),) if self.jump not in ("", name) else ()
+        return Endpoint(self.addresses[name], 22, "root", Credential(key=self.lab.key, agent=False), jumps)
 
     def line(self, name: str) -> AbstractContextManager[Transport]:
         """A connection to a host."""
