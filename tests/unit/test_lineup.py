@@ -63,7 +63,7 @@ def test_who_fails_is_cut_out_and_the_next_takes_from_the_one_before_it(why: str
     story.go_on(2, a=FAST, b=FAST, c=FAST)
     match why:
         case "silent":
-            story.go_on(7, a=FAST, c=0)
+            story.go_on(5, a=FAST, c=0)
         case "dead":
             story.line.leave(story.members["b"])
             story.go_on(1, a=FAST, c=FAST)
@@ -95,7 +95,7 @@ def test_a_host_that_is_slow_to_two_others_goes_to_the_end_itself() -> None:
     story = Story("a", "b", "c", "d")
     story.go_on(5, a=FAST, b=FAST, c=2, d=2)
     assert story.order() == ["a", "b", "d", "c"]
-    story.go_on(2, a=FAST, b=FAST, d=2, c=2)
+    story.go_on(2.5, a=FAST, b=FAST, d=2, c=2)
     assert story.order() == ["a", "d", "c", "b"]
     assert "b" not in (story.members["c"].source, story.members["d"].source)
 
