@@ -30,6 +30,7 @@ What is on its way to the first host then goes to another once more: up to half 
 _SLOW = 0.5
 _CLEARLY_WORSE = 0.67
 _CHANGES_FOR_ONE = 2
+_FAR_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -160,7 +161,8 @@ class Lineup:
 
     def review(self, *, now: float) -> list[Member]:
         """The hosts that shall let go of their source and ask again, in the order of a line that was changed for it."""
-        return _distinct([*self._without_source(now), *(self._slow(now) or self._held(now) or self._probe(now))])
+        changes = self._slow(now) or self._held(now) or self._misplaced(now) or self._probe(now)
+        return _distinct([*self._without_source(now), *changes])
 
     def _without_source(self, now: float) -> list[Member]:
         """Those whose source is gone, silent or lied."""
@@ -197,6 +199,23 @@ class Lineup:
             if _ahead(source, member) <= LAG_BYTES < max((_ahead(other, member) for other in others), default=0):
                 self._line.remove(member)
                 self._line.insert(self._line.index(source), member)
+                return [self._released(member)]
+        return []
+
+    def _misplaced(self, now: float) -> list[Member]:
+        """One host that waits for a source which is far behind it, or that the operator feeds though another could."""
+        for member in self._line:
+            if member.ended or member.source is None or not member.watched(now):
+                continue
+            source = self.member(member.source)
+            if source and -_ahead(source, member) > max(LAG_BYTES, _FAR_SECONDS * source.rate(now - WINDOW_SECONDS)):
+                before = self._line[: self._line.index(member)]
+                further = [place for place, other in enumerate(before) if _ahead(other, member) > 0]
+                self._line.remove(member)
+                self._line.insert(max(further, default=-1) + 1, member)
+                return [self._released(member)]
+            better = (_ahead(other, member) > LAG_BYTES for other in self._candidates(member, member.blob, now))
+            if not source and not member.changes and any(better):
                 return [self._released(member)]
         return []
 

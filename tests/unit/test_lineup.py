@@ -91,12 +91,12 @@ def test_a_slow_host_goes_to_the_end_and_holds_nobody() -> None:
     assert story.sources() == {"a": OPERATOR, "c": "a", "b": "c"}
 
 
-def test_a_host_that_is_slow_to_two_others_goes_to_the_end_itself() -> None:
+def test_from_a_host_that_is_slow_to_two_others_neither_takes_any_more() -> None:
     story = Story("a", "b", "c", "d")
     story.go_on(5, a=FAST, b=FAST, c=2, d=2)
     assert story.order() == ["a", "b", "d", "c"]
     story.go_on(2.5, a=FAST, b=FAST, d=2, c=2)
-    assert story.order() == ["a", "d", "c", "b"]
+    assert story.order() == ["a", "b", "c", "d"]
     assert "b" not in (story.members["c"].source, story.members["d"].source)
 
 
