@@ -1,4 +1,4 @@
-"""A line of hosts over links of any rate: all get all, no order goes round in a circle, slow hosts do not hold fast ones.
+"""A line of hosts over links of any rate: all get all, nobody waits in a circle, slow hosts do not hold fast ones.
 
 Time is counted, not waited for. Every end of a link is shared fairly; a host gives what it had a tenth of a second ago.
 """
