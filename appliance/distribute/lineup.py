@@ -246,7 +246,7 @@ class Lineup:
         return [*takers, *([] if member.ended or member.source is None else [member])]
 
     def _probe(self, now: float) -> list[Member]:
-        """Try another head, once, where the way is long; keep looking when it is clearly worse than one before."""
+        """Try other heads, each once, where the way is long, until two are equally good: more the operator has not."""
         head = next((member for member in self._line if member.source == OPERATOR and not member.ended), None)
         if head is None or not head.watched(now) or head.host in self._heads or head.position(head.blob) is None:
             return []
@@ -257,7 +257,8 @@ class Lineup:
             return []
         self._heads[head.host] = rate
         untried = [m for m in self._taking() if m.host not in self._heads and m.address and head.blob in m.needs]
-        if not untried or (len(self._heads) > 1 and rate >= _CLEARLY_WORSE * max(self._heads.values())):
+        near_best = [each for each in self._heads.values() if each >= _CLEARLY_WORSE * max(self._heads.values())]
+        if not untried or (rate in near_best and len(near_best) > 1):
             return []
         return [self._released(each) for each in _distinct(self._move_last(head))]
 
