@@ -68,7 +68,7 @@ class _Needs:
     cluster: str
     image: str
     architectures: Sequence[str]
-    bytes_needed: Mapping[str, int]
+    bytes_needed: Mapping[str, Mapping[str, int]]
     ports: Mapping[str, Collection[int]]
     run: str
 
@@ -82,15 +82,16 @@ def check_hosts(
     roles: Sequence[RoleSpec] = (),
     image: str = "",
     architectures: Sequence[str] = (),
-    bytes_needed: Mapping[str, int] = MappingProxyType({}),
+    bytes_needed: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     ports: Mapping[str, Collection[int]] = MappingProxyType({}),
     run: str = "",
 ) -> tuple[CheckResult, ...]:
     """Check `hosts`, and those `missing` because they did not answer, for an installation of `cluster`; failures first.
 
     `architectures` are those that there is something for (none: any). `bytes_needed` is what will be written, in bytes
-    by folder; a host whose stamp names `image` has it already. `ports` are those of our own services by host name; on
-    a host of this cluster's all that listen are ours. A lease of the run with the id `run` is nobody else's.
+    by host name and folder; a host whose stamp names `image` has it already. `ports` are those of our own services by
+    host name; on a host of this cluster's all that listen are ours. A lease of the run with the id `run` is nobody
+    else's.
     """
     needs = _Needs(requirements, cluster, image, architectures, bytes_needed, ports, run)
     everyone = [*(each.host for each in hosts), *(host for host, _ in missing)]
@@ -196,9 +197,10 @@ def _required(each: Examined, needs: _Needs) -> Iterator[CheckResult]:
         yield _judged(requirement.kind.value, each, fitness.judge(requirement, facts, ours=ours), requirement.level)
     if all(one.kind is not RequirementKind.CLOCK_SKEW for one in mine):
         yield _judged("clockSkew", each, fitness.judge(DEFAULT_SKEW, facts), DEFAULT_SKEW.level)
-    if needs.bytes_needed and not (stamp and needs.image and stamp.image == needs.image):
-        yield _judged("room", each, fitness.room_for(needs.bytes_needed, facts))
-        yield _judged("inodes", each, fitness.inodes_for(tuple(needs.bytes_needed), facts))
+    written = needs.bytes_needed.get(each.host.name)
+    if written and not (stamp and needs.image and stamp.image == needs.image):
+        yield _judged("room", each, fitness.room_for(written, facts))
+        yield _judged("inodes", each, fitness.inodes_for(tuple(written), facts))
 
 
 def _whose(each: Examined, needs: _Needs) -> Iterator[CheckResult]:

@@ -22,11 +22,13 @@ from appliance.operations import deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
 from appliance.operations.reach import reach
+from appliance.operations.sites import applied_apps
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
-from appliance.plan.forecast import Forecast, forecast
+from appliance.plan.forecast import Forecast, forecast, room
 from appliance.plan.runtime import Runtime, Site
-from appliance.recipe.bundlefile import BundleSpec, RoleSpec
+from appliance.recipe import overlays
+from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
 from appliance.transport.base import Command
 from appliance.vault import Vault
@@ -124,14 +126,15 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         _require_newer(bundle, target, found)
         site = _site(bundle, target, wanted, found)
         checks = _checks(found, site, wanted, target)
-        _require_fit(checks)
+        require_fit(checks)
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
-        proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
+        proposal = propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
+    cluster = dataclasses.replace(cluster, apps=cluster.apps or applied_apps(target.folder))
     expected = forecast(site, proposal.plan)
-    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found), expected)
+    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, leases(found), expected)
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -144,12 +147,12 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         checks = preflight.unreachable(found.missing)
-        _require_fit(checks)
+        require_fit(checks)
         _require_stamps(target, found)
         site = _installed_site(target, found)
         stages = plugins.runtime(site.config.spec.runtime).remove(site) if _stamps(target, found) else ()
-        proposal = _propose(RESET, site, stages, found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, _leases(found))
+        proposal = propose(RESET, site, stages, found, target, checks=checks, sink=sink)
+    return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, leases(found))
 
 
 def description(bundle: VerifiedBundle) -> BundleSpec:
@@ -198,7 +201,7 @@ def check_image(named: str, held: BundleManifest) -> None:
         )
 
 
-def _propose(
+def propose(
     operation: str,
     site: Site,
     candidate: tuple[Stage, ...],
@@ -208,6 +211,7 @@ def _propose(
     checks: Sequence[CheckResult],
     sink: Sink,
 ) -> Proposal:
+    """What is left of a `candidate` when the hosts were asked which of its steps hold already."""
     held = found.held(candidate, resolve=target.vault().get, sink=sink)
     return planner.proposal(operation, site, planner.plan(site, candidate, held=held), checks=checks)
 
@@ -223,9 +227,12 @@ class _Wanted:
 
 
 def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
-    check_image(target.cluster.image, bundle.manifest)
     offered = bundle.manifest.arch
     config = deliver.platform_image(bundle, offered[0]).config
+    if config.spec.kind == APP:
+        hint = "put it there: appliance run BUNDLE --name CLUSTER"
+        raise RecipeError(f"{config.spec.name} makes no cluster, it goes onto one that is there", hint=hint)
+    check_image(target.cluster.image, bundle.manifest)
     hosts = target.hosts()
     check_roles(config.spec.roles, hosts)
     parameters = settle(config.spec, target.cluster.parameters, target.vault())
@@ -239,7 +246,11 @@ def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey
         cluster=target.cluster.name,
         image=bundle.manifest.image,
         config=wanted.config,
-        parts={arch: deliver.image_part(bundle, arch) for arch in wanted.architectures if arch in there},
+        parts={
+            arch: deliver.image_part(bundle, arch, also=overlays.paths(target.cluster.documents))
+            for arch in wanted.architectures
+            if arch in there
+        },
         hosts=found.hosts,
         parameters=wanted.parameters.values,
         env={**wanted.config.env, **target.cluster.env},
@@ -255,7 +266,8 @@ def _with_secrets(site: Site, runtime: Runtime, target: Target) -> Site:
     return dataclasses.replace(site, secrets=made.secrets, public=made.public)
 
 
-def _leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
+def leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
+    """The hosts that are leased, and by whom."""
     return tuple((host.name, Owner.from_json(host.facts.lease)) for host in found.hosts if host.facts.lease)
 
 
@@ -306,35 +318,21 @@ def _installed_site(target: Target, found: Survey) -> Site:
 
 def _checks(found: Survey, site: Site, wanted: _Wanted, target: Target) -> tuple[CheckResult, ...]:
     spec = site.config.spec
+    runtime = plugins.runtime(spec.runtime)
     fit = preflight.check_hosts(
         found.hosts,
-        (*spec.requirements, *plugins.runtime(spec.runtime).requirements(site.config)),
+        (*spec.requirements, *runtime.requirements(site.config)),
         cluster=site.cluster,
         missing=found.missing,
         roles=spec.roles,
         image=str(site.image),
         architectures=wanted.architectures,
-        bytes_needed=_bytes_needed(site),
+        bytes_needed={host.name: room(site, host, runtime) for host in found.hosts},
     )
     return preflight.failures_first((*fit, *reach(found, target.cluster.distribution, image=str(site.image))))
 
 
-def _bytes_needed(site: Site) -> dict[str, int]:
-    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs.
-
-    Empty when there is nothing for any of the hosts' architectures.
-    """
-    if not site.parts:
-        return {}
-    trees = sum(layer.size for layer in site.config.layers)
-    sent = max(
-        sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
-        for part in site.parts.values()
-    )
-    return {footprint.NODE: sent + trees, "/opt/appliance": trees}
-
-
-def _require_fit(checks: Sequence[CheckResult]) -> None:
+def require_fit(checks: Sequence[CheckResult]) -> None:
     """Raise `PreflightFailed`, which names the first failure, unless there is none."""
     failed = [result for result in checks if result.verdict is Verdict.FAIL]
     if not failed:

@@ -5,13 +5,16 @@ Nothing is said of time: no line was measured before the run, and it shows the t
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from appliance.plan import footprint
+from appliance.plan.runtime import NeedsRoom
 from appliance.plan.steps import Receive, Unpack
 
 if TYPE_CHECKING:
-    from appliance.plan.runtime import Site
+    from appliance.plan.runtime import Runtime, Site, SiteHost
     from appliance.plan.steps import Plan, Step
 
 
@@ -37,6 +40,22 @@ def forecast(site: Site, plan: Plan) -> Forecast:
     written = [sum(_sent(step) + _unpacked(site, step) for step in steps) for steps in by_host.values()]
     receiving = sum(amount > 0 for amount in sent)
     return Forecast(receiving, sum(sent), max(sent, default=0), max(written, default=0))
+
+
+def room(site: Site, host: SiteHost, runtime: Runtime) -> dict[str, int]:
+    """Bytes by folder that an installation writes: blobs, the Python that receives, trees, a copy of programs, more.
+
+    Empty when there is nothing for the host's architecture.
+    """
+    part = site.parts.get(host.facts.architecture)
+    if part is None:
+        return {}
+    trees = sum(layer.size for layer in site.config.layers)
+    sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+    needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
+    if isinstance(runtime, NeedsRoom):
+        needed.update(runtime.room(site, host))
+    return needed
 
 
 def _sent(step: Step) -> int:

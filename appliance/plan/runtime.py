@@ -7,7 +7,7 @@ entry point group ``appliance.runtimes`` under the name that ``bundle.yaml`` giv
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from appliance.recipe.networking import Network, Registry
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from appliance.digest import Digest
     from appliance.image.blobs import Blob, LayerBlob
     from appliance.image.oci import ImageConfig
+    from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import Facts, NodeStamp, Receipt
     from appliance.inventory.hosts import Host
     from appliance.plan.steps import Stage
     from appliance.recipe.bundlefile import Requirement
     from appliance.recipe.documents import PassedDocument
+    from appliance.transport.base import Command
     from appliance.trust.issue import Usage
 
 
@@ -66,7 +68,21 @@ class SshKey:
     name: str
 
 
-SecretRequest = Token | Password | Authority | Leaf | SshKey
+@dataclass(frozen=True, slots=True)
+class RsaKey:
+    """An RSA key pair: secret ``NAME.key``, public part ``NAME.pub``, both PEM."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapToken:
+    """What lets a machine into a Kubernetes cluster once, kept as secret `name`: 6 characters, a dot, 16 characters."""
+
+    name: str
+
+
+SecretRequest = Token | Password | Authority | Leaf | SshKey | RsaKey | BootstrapToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +123,14 @@ class CarriedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """What hosts of one architecture take of an image."""
+    """What hosts of one architecture take of an image; `programs` are the paths of what lies in its ``bin/``."""
 
     architecture: str
     layers: tuple[LayerBlob, ...]
     texts: tuple[TextFile, ...]
     runtime: HostRuntime
     carried: tuple[CarriedImage, ...] = ()
+    programs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +206,66 @@ class Runtime(Protocol):
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """The stages that take off the hosts what the receipts of their stamps list, and at last the stamps."""
+        ...
+
+
+@runtime_checkable
+class TakesApplications(Protocol):
+    """What a runtime can do to whose clusters bundles of kind App are added. Pure, as `Runtime` is."""
+
+    def add(self, site: Site) -> tuple[Stage, ...]:
+        """The stages that bring the application that `site`'s image is to the cluster that its hosts are.
+
+        Raises `PlanError` or `RecipeError` when it cannot be brought there.
+        """
+        ...
+
+    def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
+        """The stages that take an application, as its own stamp describes it, from the cluster again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as its cluster sees it; `why` says what is wrong with one that is not `ready`."""
+
+    name: str
+    version: str
+    ready: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """A cluster as it sees itself: its nodes, `pods` that are not well with why, or the `problem` of asking it."""
+
+    nodes: tuple[NodeView, ...] = ()
+    pods: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether it answers and all of its nodes are ready; pods are its users' affair."""
+        return not self.problem and all(node.ready for node in self.nodes)
+
+
+@runtime_checkable
+class TellsOfClusters(Protocol):
+    """What a runtime has besides whose clusters can be asked how they are."""
+
+    def question(self, stamp: NodeStamp) -> Command | None:
+        """What to run on a host with `stamp`; None where the cluster cannot be asked."""
+        ...
+
+    def view(self, output: str) -> ClusterView:
+        """What the answer says."""
+        ...
+
+
+@runtime_checkable
+class NeedsRoom(Protocol):
+    """What a runtime has besides when hosts receive more of it than the image and its programs."""
+
+    def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
+        """Bytes by folder that `install` writes on `host` besides those; asked before the secrets are made."""
         ...
