@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -195,6 +194,8 @@ def hash_chunks(
 
     def one(offset: int) -> Digest:
         return hash_range(descriptor, offset, min(chunk, size - offset))
+
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  (slow to import; a host has no use for it)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for offset, digest in zip(offsets := range(base, size, chunk), pool.map(one, offsets), strict=True):

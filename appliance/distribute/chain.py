@@ -79,39 +79,24 @@ class Chain:
         if runtime is None:
             self._unicast.send(transport, blobs, host=host, source=source, runtime=None, hearing=hearing)
             return
-        missing = self._unicast.missing(transport, blobs)
-        total = sum(blob.size for blob in blobs)
-        held = total - sum(blob.size for blob in missing)
-        hearing.progress(held, total)
-        if not missing:
-            return
         argv = hostside(self._unicast.python(runtime), "peer", node=self._unicast.node)
-        talk = self._join(host, blobs, missing, source, hearing)
+        talk = self._begin(host, blobs, source, hearing)
         try:
             converse(
                 transport,
                 Command(argv, timeout=TRANSFER_SECONDS),
                 PieceStream(self._orders(talk, source)),
-                spoken=lambda word: self._hear(talk, word, held=held, total=total),
+                spoken=lambda word: self._hear(talk, word),
             )
         finally:
             self._part(talk)
         hearing.say(talk.summary())
         talk.require_honest()
 
-    def _join(
-        self, host: str, blobs: Sequence[Blob], missing: Sequence[Blob], source: BlobSource, hearing: Hearing
-    ) -> _Talk:
-        member = Member(
-            host=host,
-            needs={blob.digest.hex: blob.size for blob in missing},
-            has={blob.digest.hex for blob in blobs if blob not in missing},
-        )
-        name = f"peer-{next(self._numbers)}.chain"
-        talk = _Talk(name, member, tuple(blobs), tuple(missing), hearing)
+    def _begin(self, host: str, blobs: Sequence[Blob], source: BlobSource, hearing: Hearing) -> _Talk:
+        talk = _Talk(f"peer-{next(self._numbers)}.chain", Member(host), tuple(blobs), hearing)
         with self._changed:
             self._units = self._units or Units(source, changed=self._wake)
-            self._units.add(missing)
             self._talks[host] = talk
         return talk
 
@@ -130,7 +115,7 @@ class Chain:
 
     # What a host says
 
-    def _hear(self, talk: _Talk, word: words.Report, *, held: int, total: int) -> None:
+    def _hear(self, talk: _Talk, word: words.Report) -> None:
         sentences: list[str] = []
         with self._changed:
             now = self._clock.monotonic()
@@ -147,12 +132,15 @@ class Chain:
             self._changed.notify_all()
         for sentence in sentences:
             talk.hearing.say(sentence)
-        if isinstance(word, words.Moved):
-            talk.hearing.progress(held + word.done, total)
+        if isinstance(word, words.Ready | words.Moved):
+            talk.hearing.progress(talk.held + talk.moved.done, talk.total)
 
     def _admit(self, talk: _Talk, ready: words.Ready, now: float, sentences: list[str]) -> None:
         if self._line.member(talk.member.host):
             raise TransferFailed("the helper on the host begins twice", hint="run the command again")
+        talk.has(ready.has)
+        if self._units:
+            self._units.add(talk.missing)
         talk.member.address = "" if ready.deaf else self._way.addresses.get(talk.member.host, "")
         if ready.deaf:
             sentences.append(f"others cannot take from this host: {ready.deaf}")
@@ -271,13 +259,16 @@ class Chain:
 
 @dataclass(slots=True, eq=False)
 class _Talk:
-    """The operator's side of one host: what it is told, and what it said. `name` is that of its certificate."""
+    """The operator's side of one host: what it is told, and what it said. `name` is that of its certificate.
+
+    `missing` are those of its blobs that it had not when it was ready.
+    """
 
     name: str
     member: Member
     blobs: tuple[Blob, ...]
-    missing: tuple[Blob, ...]
     hearing: Hearing
+    missing: tuple[Blob, ...] = ()
     orders: deque[words.Order] = field(default_factory=deque)
     told: dict[str, int] = field(default_factory=dict)
     fed: tuple[str, int] | None = None
@@ -288,6 +279,22 @@ class _Talk:
     sources: list[str] = field(default_factory=list)
     ending: bool = False
     closed: bool = False
+
+    def has(self, names: Sequence[str]) -> None:
+        """Learn which of its blobs the host has already, by their hexadecimal digests."""
+        self.missing = tuple(blob for blob in self.blobs if blob.digest.hex not in names)
+        self.member.has = {blob.digest.hex for blob in self.blobs if blob not in self.missing}
+        self.member.needs = {blob.digest.hex: blob.size for blob in self.missing}
+
+    @property
+    def total(self) -> int:
+        """Bytes that the host shall have."""
+        return sum(blob.size for blob in self.blobs)
+
+    @property
+    def held(self) -> int:
+        """Bytes that it had when it began."""
+        return self.total - sum(self.member.needs.values())
 
     def summary(self) -> str:
         """One sentence for people."""

@@ -26,7 +26,6 @@ from appliance.digest import Digest
 from appliance.distribute import words
 from appliance.distribute.node import Node, Request, make_home
 from appliance.distribute.partial import sweep
-from appliance.distribute.programs import check, install
 from appliance.errors import ApplianceError, TransferFailed
 from appliance.files import put_blob
 
@@ -95,13 +94,20 @@ def _carry_out(arguments: Sequence[str], source: BinaryIO, out: BinaryIO) -> Non
             receive(source, node, say=say)
         case "peer":
             _be_peer(source, node, out)
-        case "unpack":
-            install(Request.from_json(source.readline(LONGEST_REQUEST)), node, say=say)
-        case "check":
-            for finding in check(Request.from_json(source.readline(LONGEST_REQUEST)), node):
-                say(0, finding)
+        case "unpack" | "check":
+            _work(command, Request.from_json(source.readline(LONGEST_REQUEST)), node, say)
         case _:
             raise ValueError(f"no such command: {command}")
+
+
+def _work(command: str, request: Request, node: Node, say: Callable[[int, str], None]) -> None:
+    from appliance.distribute.programs import check, install  # noqa: PLC0415  (archives are slow to import, too)
+
+    if command == "unpack":
+        install(request, node, say=say)
+    else:
+        for finding in check(request, node):
+            say(0, finding)
 
 
 def _be_peer(source: BinaryIO, node: Node, out: BinaryIO) -> None:

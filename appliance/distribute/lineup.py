@@ -21,12 +21,16 @@ SILENT_SECONDS = 5.0
 STUCK_SECONDS = 4.0
 WINDOW_SECONDS = 3.0
 LAG_BYTES = 8 << 20
-PROBE_AHEAD_SECONDS = 6.0
-"""Whether another host has a better link to the operator is tried only when so much of the way is left."""
+PROBE_AHEAD_SECONDS = 12.0
+"""Whether another host has a better link to the operator is tried only when so much of the way is left.
+
+What is on its way to the first host then goes to another once more: up to half a second of the operator's link.
+"""
 
 _SLOW = 0.5
 _CLEARLY_WORSE = 0.67
 _CHANGES_FOR_ONE = 2
+_FAR_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -38,8 +42,8 @@ class Member:
     """
 
     host: str
-    needs: Mapping[str, int]
-    has: set[str]
+    needs: Mapping[str, int] = field(default_factory=dict)
+    has: set[str] = field(default_factory=set)
     address: str = ""
     source: str | None = None
     blob: str = ""
@@ -68,13 +72,12 @@ class Member:
             return None
         return self.offset if blob == self.blob else 0
 
-    def rate(self, *, window: bool = True) -> float:
-        """Bytes a second, over the last seconds or since it began; 0 when that is not known yet."""
-        if len(self.counts) < 2:  # noqa: PLR2004  (a rate has two ends)
+    def rate(self, since: float = 0.0) -> float:
+        """Bytes a second, from the time `since` or the last change of its source on; 0 when that is not known yet."""
+        counts = [each for each in self.counts if each[0] >= since]
+        if len(counts) < 2:  # noqa: PLR2004  (a rate has two ends)
             return 0.0
-        now, done = self.counts[-1]
-        begins = [each for each in self.counts if not window or each[0] >= now - WINDOW_SECONDS - 1]
-        then, before = begins[0]
+        (then, before), (now, done) = counts[0], counts[-1]
         return (done - before) / (now - then) if now > then else 0.0
 
     def watched(self, now: float) -> bool:
@@ -158,7 +161,8 @@ class Lineup:
 
     def review(self, *, now: float) -> list[Member]:
         """The hosts that shall let go of their source and ask again, in the order of a line that was changed for it."""
-        return [*self._without_source(now), *self._slow(now), *self._probe(now)]
+        changes = self._slow(now) or self._held(now) or self._misplaced(now) or self._probe(now)
+        return _distinct([*self._without_source(now), *changes])
 
     def _without_source(self, now: float) -> list[Member]:
         """Those whose source is gone, silent or lied."""
@@ -181,52 +185,100 @@ class Lineup:
         """One host that gets much less than its source has, and those whom the line's new order concerns."""
         for member in self._taking():
             source = self.member(member.source or "")
-            if source and not self._left_as_it_is(member) and _lags(member, source, now):
+            if source and not self._left_as_it_is(member) and _lags(member, source, now, sharing=self._takers(source)):
                 return self._rearranged(member, source)
         return []
+
+    def _held(self, now: float) -> list[Member]:
+        """One host that has all that a slow one before it has, while others have much more: it goes before that one."""
+        for member in self._taking():
+            source = self.member(member.source or "")
+            if not source or not source.changes or not member.watched(now):
+                continue
+            others = (other for other in self._line if other not in (member, source) and other.address)
+            if _ahead(source, member) <= LAG_BYTES < max((_ahead(other, member) for other in others), default=0):
+                self._line.remove(member)
+                self._line.insert(self._line.index(source), member)
+                return [self._released(member)]
+        return []
+
+    def _misplaced(self, now: float) -> list[Member]:
+        """One host that waits for a source which is far behind it, or that the operator feeds though another could."""
+        for member in self._line:
+            if member.ended or member.source is None or not member.watched(now):
+                continue
+            source = self.member(member.source)
+            if source and -_ahead(source, member) > max(LAG_BYTES, _FAR_SECONDS * source.rate(now - WINDOW_SECONDS)):
+                before = self._line[: self._line.index(member)]
+                further = [place for place, other in enumerate(before) if _ahead(other, member) > 0]
+                self._line.remove(member)
+                self._line.insert(max(further, default=-1) + 1, member)
+                return [self._released(member)]
+            better = (_ahead(other, member) > LAG_BYTES for other in self._candidates(member, member.blob, now))
+            if not source and not member.changes and any(better):
+                return [self._released(member)]
+        return []
+
+    def _takers(self, source: Member) -> int:
+        return sum(member.source == source.host for member in self._taking())
 
     def _left_as_it_is(self, member: Member) -> bool:
         """Whether it was helped as often as it may be: then it is slow itself, and last."""
         return member.changes >= _CHANGES_FOR_ONE
 
     def _rearranged(self, member: Member, source: Member) -> list[Member]:
-        """Put the slow end of a link behind all others: the one that takes, or one that was slow to two of them."""
+        """Put the one that takes behind all others, and the other end of the link, too, if two were slow with it."""
         member.avoids.add(source.host)
         member.changes += 1
         source.slow_to.add(member.host)
-        slow = source if len(source.slow_to) >= _CHANGES_FOR_ONE else member
-        return [self._released(each) for each in _distinct([member, *self._move_last(slow)])]
+        slow = [member] if len(source.slow_to) < _CHANGES_FOR_ONE else [source, member]
+        concerned = [member, *(each for one in slow for each in self._move_last(one))]
+        return [self._released(each) for each in _distinct(concerned)]
 
     def _move_last(self, member: Member) -> list[Member]:
-        """Put a host at the end; those who took from it, and it, ask again."""
-        self._line = [*(other for other in self._line if other is not member), member]
+        """Put a host behind those that are no slower than it; those who took from it, and it, ask again."""
+        others = [other for other in self._line if other is not member]
+        place = len(others)
+        while place and others[place - 1].changes > member.changes:
+            place -= 1
+        self._line = [*others[:place], member, *others[place:]]
         takers = [other for other in self._taking() if other.source == member.host]
         return [*takers, *([] if member.ended or member.source is None else [member])]
 
     def _probe(self, now: float) -> list[Member]:
-        """Try another head, once, where the way is long; keep looking when it is clearly worse than one before."""
+        """Try other heads, each once, where the way is long, until two are equally good: more the operator has not."""
         head = next((member for member in self._line if member.source == OPERATOR and not member.ended), None)
         if head is None or not head.watched(now) or head.host in self._heads or head.position(head.blob) is None:
             return []
-        rate = head.rate()
+        if any(_ahead(other, head) > 0 for other in self._line):  # then it is no head, but a host that others left
+            return []
+        rate = head.rate(now - WINDOW_SECONDS)
         if not rate or head.left / rate < PROBE_AHEAD_SECONDS:
             return []
         self._heads[head.host] = rate
         untried = [m for m in self._taking() if m.host not in self._heads and m.address and head.blob in m.needs]
-        if not untried or (len(self._heads) > 1 and rate >= _CLEARLY_WORSE * max(self._heads.values())):
+        near_best = [each for each in self._heads.values() if each >= _CLEARLY_WORSE * max(self._heads.values())]
+        if not untried or (rate in near_best and len(near_best) > 1):
             return []
         return [self._released(each) for each in _distinct(self._move_last(head))]
 
 
-def _lags(member: Member, source: Member, now: float) -> bool:
+def _lags(member: Member, source: Member, now: float, *, sharing: int) -> bool:
     """Whether their link is the slow one: the source has much that does not come, or nothing comes at all."""
-    ahead = (source.position(member.blob) or 0) - member.offset
+    ahead = _ahead(source, member)
     if ahead <= 0:
         return False
     if now - member.since > STUCK_SECONDS:
         return True
-    whole = source.rate(window=False)
-    return ahead > LAG_BYTES and member.watched(now) and bool(whole) and member.rate() < _SLOW * whole
+    since = max(now - WINDOW_SECONDS, member.fed_since, source.fed_since)  # what was before either took so is no sign
+    if ahead <= LAG_BYTES or now - since < WINDOW_SECONDS:
+        return False
+    return member.rate(since) * sharing < _SLOW * source.rate()
+
+
+def _ahead(source: Member, member: Member) -> int:
+    """Bytes of what `member` takes that `source` has beyond it."""
+    return (source.position(member.blob) or 0) - member.offset
 
 
 def _distinct(members: list[Member]) -> list[Member]:

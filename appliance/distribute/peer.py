@@ -83,7 +83,8 @@ class Peer:
 
     def run(self, source: BinaryIO) -> None:
         """Be a peer until the operator says that it is over. Raises what kept it from having all blobs."""
-        self._say(Ready(self._keys.request, self._deaf))
+        has = tuple(name for name, partial in self._partials.items() if partial.complete)
+        self._say(Ready(self._keys.request, self._deaf, has))
         for work in (lambda: self._hear(source), self._take_all, self._report):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
         if error := self._over.get():

@@ -12,8 +12,8 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-UNIT_BYTES = 256 << 10
-"""What is checked and passed on at once; a blob's last unit may be shorter."""
+UNIT_BYTES = 128 << 10
+"""What is checked and passed on at once, so a host is this far behind the one before it; the last may be shorter."""
 
 LONGEST_LINE = 1 << 20
 
@@ -85,10 +85,11 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A peer's certificate request (PEM), and why it cannot listen, if so."""
+    """A peer's certificate request (PEM), why it cannot listen, if so, and which of its blobs are there already."""
 
     request: str
     deaf: str = ""
+    has: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,5 +84,6 @@ def _judge(host: str, answers: Sequence[str], names: dict[str, str], *, port: in
             "name another port as distribution.port in the Clusterfile; else nobody takes from there",
         )
     if "free" in found:
-        return CheckResult(CHECK, host, Verdict.PASS, f"reaches {len(found['free'])} others on port {port}")
+        others = "1 other" if len(found["free"]) == 1 else f"{len(found['free'])} others"
+        return CheckResult(CHECK, host, Verdict.PASS, f"reaches {others} on port {port}")
     return CheckResult(CHECK, host, Verdict.PASS, "whether it reaches the others cannot be asked there: no bash")

@@ -10,7 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ from appliance.trust import certificates, issue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from appliance.clock import Clock
+
 PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}", sys.executable)
 ADDRESSES = {"one": "127.0.0.2", "two": "127.0.0.3", "three": "127.0.0.4"}
 RUNTIME = Digest.of(b"runtime")
@@ -58,8 +60,11 @@ class Scene:
         self.slow_down(0)
 
     def slow_down(self, bandwidth: int) -> None:
+        self.chain = self.line(bandwidth, SystemClock())
+
+    def line(self, bandwidth: int, clock: Clock) -> Chain:
         unicast = Unicast(python=lambda _: PYTHON, pace=Pace(bandwidth))
-        self.chain = Chain(Way(ADDRESSES, self.port), unicast=unicast)
+        return Chain(Way(ADDRESSES, self.port), unicast=unicast, clock=clock)
 
     def blob(self, size: int) -> Blob:
         content = os.urandom(size)
@@ -131,6 +136,40 @@ def test_a_rotten_blob_of_the_operators_fails_all_hosts_and_none_stores_it(scene
             with pytest.raises(StateError, match="is damaged"):
                 job.result()
     assert not any(scene.has(name, blob) for name in ADDRESSES)
+
+
+@dataclass(frozen=True)
+class Wrong(SystemClock):
+    """A clock that is wrong by some time."""
+
+    by: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.by
+
+
+@pytest.mark.parametrize(
+    ("by", "why"), [(timedelta(hours=3), "is not yet valid"), (timedelta(days=-3), "has expired")], ids=str
+)
+def test_hosts_whose_clocks_are_far_from_the_operators_are_fed_by_it_and_it_is_said(
+    scene: Scene, by: timedelta, why: str
+) -> None:
+    blob = scene.blob(3 * UNIT + 1)
+    scene.chain = scene.line(0, Wrong(by))
+    scene.send_all(blob)
+    assert all(scene.has(name, blob) for name in ADDRESSES)
+    assert all("takes from the operator" in said for said in scene.said.values())
+    refusal = f"its certificate is refused: certificate {why}"
+    assert any(each.endswith(refusal) for said in scene.said.values() for each in said)
+
+
+def test_a_host_that_has_all_already_takes_nothing(scene: Scene) -> None:
+    blob = scene.blob(4 * UNIT)
+    scene.send("two", blob)
+    scene.said["two"].clear()
+    scene.send_all(blob)
+    assert all(scene.has(name, blob) for name in ADDRESSES)
+    assert not any(said.startswith("takes") for said in scene.said["two"])
 
 
 def ask(scene: Scene, context: ssl.SSLContext, name: str, blob: Blob) -> bytes:

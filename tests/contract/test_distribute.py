@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from appliance.distribute.base import BlobFolder, Distributor, Hearing
 from appliance.distribute.chain import Chain, Way
 from appliance.distribute.conversation import converse
 from appliance.distribute.node import Layer, Node, Request
+from appliance.distribute.pace import Pace
 from appliance.distribute.unicast import Unicast
 from appliance.errors import ApplianceError, BundleError, StateError, TransferFailed, Unreachable
 from appliance.files import put_blob
@@ -99,17 +101,52 @@ def test_only_what_is_missing_or_short_is_sent_again(
     assert received(room) == WHOLE
 
 
-def test_nothing_is_started_when_nothing_is_missing(room: Room, source: BlobFolder, way: Distributor) -> None:
+def test_what_is_all_there_costs_one_command(room: Room, source: BlobFolder, way: Distributor) -> None:
     way.send(room.transport(), BLOBS, host="one", source=source, runtime=None)
     heard = Break()
     way.send(room.transport(before=heard), BLOBS, host="one", source=source, runtime=RUNTIME)
     assert len(heard.commands) == 1
 
 
-def test_the_plain_way_needs_nothing_but_busybox(tmp_path: Path, source: BlobFolder) -> None:
+class Counted(Pace):
+    """Counts what is sent."""
+
+    sent = 0
+
+    def wait(self, size: int) -> None:
+        self.sent += size
+
+
+def test_the_plain_way_needs_nothing_but_busybox_and_packs_what_that_unpacks(
+    tmp_path: Path, source: BlobFolder
+) -> None:
     room = Room(tmp_path / "host", busybox_path(tmp_path / "busybox"))
-    UNICAST.send(room.transport(), BLOBS, host="one", source=source, runtime=None)
-    assert received(room) == WHOLE
+    blob = repetitive(source)
+    pace = Counted(0)
+    Unicast(pace=pace).send(room.transport(), (blob,), host="one", source=source, runtime=None)
+    assert pace.sent < blob.size // 10
+    Unicast(pace=pace).send(room.transport(), BLOBS, host="one", source=source, runtime=None)
+    assert received(room).keys() == {blob.digest.hex, *WHOLE}
+
+
+def test_a_host_without_gzip_gets_its_blobs_as_they_are(tmp_path: Path, source: BlobFolder) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "cat", "wc", "mkdir", "rm", "sha256sum", "chmod", "sync", "mv"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    room = Room(tmp_path / "host", str(programs))
+    blob = repetitive(source)
+    pace = Counted(0)
+    Unicast(pace=pace).send(room.transport(), (blob,), host="one", source=source, runtime=None)
+    assert (pace.sent, received(room).keys()) == (blob.size, {blob.digest.hex})
+
+
+def repetitive(source: BlobFolder) -> Blob:
+    """A blob of the operator's that packs well."""
+    content = b"much of the same" * 100_000
+    blob = Blob(Digest.of(content), len(content))
+    put_blob(source.folder, io.BytesIO(content), blob.digest, size=blob.size)
+    return blob
 
 
 @pytest.mark.parametrize("runtime", [None, RUNTIME])
@@ -134,8 +171,9 @@ def test_a_blob_that_the_operator_lacks_is_named(room: Room, source: BlobFolder,
 def test_a_line_that_breaks_leaves_what_arrived_and_the_next_attempt_completes_it(
     room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
 ) -> None:
+    commands = 1 if runtime and isinstance(way, Chain) else 2  # a peer says itself what it has
     with pytest.raises(Unreachable):
-        way.send(room.transport(after=Break(2)), BLOBS, host="one", source=source, runtime=runtime)
+        way.send(room.transport(after=Break(commands)), BLOBS, host="one", source=source, runtime=runtime)
     way.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)
     assert received(room) == WHOLE
 

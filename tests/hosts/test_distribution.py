@@ -8,9 +8,12 @@ import pytest
 from support.lab import MakeLab, lab_of
 from support.sending import BLOBS, Sending
 
+from appliance.errors import Unreachable
 from appliance.events import Outcome
 from appliance.lab import host as hosts
 from appliance.lab.spec import HostSpec
+from appliance.transport.connect import connector
+from appliance.transport.ssh.hostkeys import HostKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +66,29 @@ def test_one_copy_leaves_the_operator_and_hosts_that_need_other_blobs_get_theirs
     for name, blobs in wanted.items():
         assert fresh.stored(name) & hexes(large, small) == hexes(*blobs), name
     assert sum(fresh.given(run, name) for name in wanted) <= LARGE + 2 * SMALL
+
+
+@METHODS
+def test_behind_a_jump_host_that_alone_has_a_way_to_them_hosts_get_their_blobs(fresh: Sending, method: str) -> None:
+    """And by the chain one copy goes through it: they pass it on to each other, not to the operator's machine."""
+    blob = fresh.blob(LARGE)
+    behind = ("two", "three")
+    operator = f"{fresh.lab.network.gateway}/32"
+    for name in behind:
+        hosts.run_inside(fresh.lab.host(name), ["ip", "route", "add", "blackhole", operator])
+    try:
+        with pytest.raises(Unreachable), connector(HostKeys(fresh.lab.known_hosts), timeout=1)(fresh.endpoint("two")):
+            pass
+        fresh.jump = "one"
+        run = fresh.start(method, dict.fromkeys(behind, (blob,)))
+        assert fresh.ending(run).failed == ()
+    finally:
+        fresh.jump = ""
+        for name in behind:
+            hosts.run_inside(fresh.lab.host(name), ["ip", "route", "del", "blackhole", operator])
+    assert all(hexes(blob) <= fresh.stored(name) for name in behind)
+    if method == "chain":
+        assert sum(fresh.given(run, name) for name in behind) == LARGE
 
 
 @pytest.mark.slow

@@ -18,8 +18,6 @@ import signal
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from support.travelling import real_pythons
-
 from appliance.bundle.pyruntime.layout import install_script
 from appliance.clock import SystemClock
 from appliance.digest import Digest
@@ -57,11 +55,17 @@ class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
     def __init__(self, lab: Lab, folder: Path, *, runtime: Digest | None = None) -> None:
-        """`runtime` is that of a host runtime which the hosts have already."""
+        """`runtime` is that of a host runtime which the hosts have already.
+
+        `jump`, when it is set, names the host through which runs enter all others.
+        """
         self.lab = lab
+        self.jump = ""
         self.home = Home.of(folder / "home")
         self.addresses = {host.name: host.address for host in lab.hosts}
         if runtime is None:
+            from support.travelling import real_pythons  # noqa: PLC0415  (a measured run has its runtime)
+
             self._python = real_pythons().host
             runtime = self._python.digest
             for name in self.addresses:
@@ -79,7 +83,8 @@ class Sending:
 
     def endpoint(self, name: str) -> Endpoint:
         """How a host is entered."""
-        return Endpoint(self.addresses[name], 22, "root", Credential(key=self.lab.key, agent=False))
+        jumps = (self.endpoint(self.jump),) if self.jump not in ("", name) else ()
+        return Endpoint(self.addresses[name], 22, "root", Credential(key=self.lab.key, agent=False), jumps)
 
     def line(self, name: str) -> AbstractContextManager[Transport]:
         """A connection to a host."""

@@ -57,6 +57,10 @@ class Patience:
     quiet: float = 30.0
 
 
+_UNSENT_BYTES = 256 << 10
+"""What may wait in the kernel to be sent: it keeps a link busy, and is soon over when something else is to be said."""
+
+
 class Link(Protocol):
     """What SSH is spoken on: a socket, or a channel through a jump host."""
 
@@ -109,6 +113,7 @@ def open_socket(address: str, port: int, *, patience: Patience) -> socket.socket
         raise Unreachable(f"cannot connect: {why}", where=where, hint=_hint(port)) from error
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience.quiet * 1000))
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     return link
 
 
