@@ -25,9 +25,10 @@ from appliance.cli.proposals import (
 from appliance.cli.settings import Settings, settings_options
 from appliance.cli.targets import carry, opened, read_clusterfile, show_checks, target_of, terms_of, wanted_cluster
 from appliance.cli.ways import WayOptions, way_options
+from appliance.clock import SystemClock
 from appliance.errors import PreflightFailed, StateError
 from appliance.inventory.preflight import Verdict
-from appliance.operations import applications, propose
+from appliance.operations import applications, look, propose
 from appliance.plan.document import LIMIT, plan_digest, plan_from_json, plan_to_json
 from appliance.recipe.bundlefile import APP
 from appliance.recipe.clusterfile import Cluster
@@ -210,18 +211,19 @@ def run(
     named = named_groups([*words, *short])
     if named and inventory:
         raise _misused("hosts are named twice: with --inventory, and beside it")
-    with opened(session, *bundle_or_image(session, bundle, trust)) as verified:
+    bundle, trust = bundle_or_image(session, bundle, trust)
+    if not named and not inventory and not _is_application(bundle, trust):
+        raise _misused("no host is named")
+    with opened(session, bundle, trust) as verified:
         spec, called = propose.description(verified), name or verified.manifest.name
         if spec.kind == APP:
             if named or inventory:
                 raise _misused("an application goes onto the hosts of a cluster that is there: name none")
             cluster = settings.over_app(_with_app(session, name, spec), spec)
-        elif named or inventory:
+        else:
             groups = listed_groups(session, inventory, spec, cluster=called) if inventory else named
             image = f"{verified.manifest.name}:{verified.manifest.version}"
             cluster = settings.over(Cluster(called, image=image, ssh=access.settings(), hosts=groups), spec)
-        else:
-            raise _misused("no host is named")
         target = target_of(session, way.over(cluster), access)
         proposed = _install(session, verified, target)
         terms = terms_of(session, at_once=at_once, take_over=take_over)
@@ -266,6 +268,12 @@ def reset(
 
 def _misused(message: str) -> click.UsageError:
     return click.UsageError(message, ctx=click.get_current_context())
+
+
+def _is_application(path: Path, trust: Trust) -> bool:
+    """Whether a bundle, whoever signed it, says that it is of kind App."""
+    with look.opened(path, trust, now=SystemClock().now()) as (found, _):
+        return look.platforms(found)[0].config.spec.kind == APP
 
 
 def _with_app(session: Session, name: str, spec: BundleSpec) -> Cluster:

@@ -79,3 +79,14 @@ def test_the_dashboard_inherits_what_kubernetes_has_and_is_applied_to_it(bench: 
     assert tree["bin/kubelet"] == "kubelet"
     assert config.spec.runtime == "kubernetes"
     assert config.launch_lines == ("kubectl apply -f manifests/dashboard.yaml",)
+
+
+def test_hello_is_an_application_that_any_cluster_takes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    shutil.copytree(BUNDLES / "hello", bench.context, dirs_exist_ok=True)
+    hello = Reference.parse("hello:1.0.0")
+    bench.build((BUNDLES / "hello" / "Kubefile").read_text(), hello)
+    tree, config = bench.tree(hello), bench.config(hello)
+    assert (config.spec.kind, config.spec.runtime, config.spec.roles) == ("App", "kubernetes", ())
+    assert {"etc/hello.yaml.j2", "application/apps/hello/Chart.yaml"} <= tree.keys()
+    assert config.launch_lines[0].startswith("cd application/apps/hello/ && helm upgrade --install hello .")

@@ -21,13 +21,16 @@ from appliance.plan.steps import PutText, Run
 from appliance.recipe.apps import App, AppKind
 from appliance.recipe.bundlefile import BundleSpec, SecretSpec
 from appliance.recipe.documents import PassedDocument
+from appliance.recipe.yamltext import load_documents
 from appliance.runtimes.kubernetes import applications
 from appliance.runtimes.kubernetes.applications_steps import LAUNCH
+from appliance.runtimes.kubernetes.applications_texts import site_texts
 
 if TYPE_CHECKING:
     from appliance.plan.runtime import Site
     from appliance.plan.steps import Stage, Step
 
+HELLO = Path(__file__).parents[2] / "bundles/hello"
 GOLDEN = Path(__file__).parents[1] / "data/plans/applications.txt"
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: one}\n"
 HOSTS = (*sites.hosts(1, "control-plane"), sites.host("worker-1", "worker", address="10.0.0.21"))
@@ -274,3 +277,16 @@ def test_what_cannot_be_done_is_refused_when_planning(made: Site, words: str) ->
 def test_helm_is_a_program_and_no_part_of_a_word() -> None:
     found = launched(site(commands=("bash helm/install.sh", "./overhelm x"), programs=frozenset()))
     assert len(found) == len(("bash helm/install.sh", "./overhelm x"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "values"),
+    [({}, None), ({"greeting": 'a "b": c', "replicas": 4}, {"greeting": 'a "b": c', "replicas": 4})],
+)
+def test_hello_s_chart_gets_what_the_site_sets_and_nothing_else(
+    parameters: dict[str, object], values: dict[str, object] | None
+) -> None:
+    template = (HELLO / "etc/hello.yaml.j2").read_text()
+    made = replace(site(TextFile("etc/hello.yaml.j2", template)), parameters=parameters)
+    (text,) = site_texts(made, made.hosts[0])
+    assert [document.value for document in load_documents(text.text, source="values")] == ([values] if values else [])

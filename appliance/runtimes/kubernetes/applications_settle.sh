@@ -87,8 +87,18 @@ FOUND
     [ -z "$unwell" ]
 }
 
-deadline=$(($(date +%s) + seconds)) said=
-until look; do
+# what has pods must be seen well twice: a container that ends at once is ready for a moment
+case $ours in *"${line}Deployment "*|*"${line}StatefulSet "*|*"${line}DaemonSet "*|*"${line}Pod "*) looks=2 ;; *) looks=1 ;; esac
+[ "$seconds" != 0 ] || looks=1
+deadline=$(($(date +%s) + seconds)) said='' seen=0
+while :; do
+    if look; then
+        seen=$((seen + 1))
+        [ "$seen" -lt "$looks" ] || break
+        sleep 4
+        continue
+    fi
+    seen=0
     [ "$seconds" != 0 ] || exit 1
     if [ "$unwell" != "$said" ]; then printf %s "$unwell"; said=$unwell; fi
     if [ "$worst" = failed ] || [ "$(date +%s)" -ge "$deadline" ]; then
