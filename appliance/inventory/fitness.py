@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from appliance.recipe.bundlefile import Requirement, RequirementKind
+from appliance.recipe.requirements import Requirement, RequirementKind
 from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:

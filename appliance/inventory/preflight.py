@@ -12,7 +12,7 @@ from appliance import canonical
 from appliance.inventory import fitness
 from appliance.inventory.facts import NEEDED_COMMANDS
 from appliance.inventory.fitness import Judgement
-from appliance.recipe.bundlefile import Level, Requirement, RequirementKind
+from appliance.recipe.requirements import Level, Requirement, RequirementKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -2,8 +2,9 @@ import pytest
 
 from appliance.errors import RecipeError
 from appliance.recipe import bundlefile
-from appliance.recipe.bundlefile import BundleSpec, Level, Requirement, RequirementKind
+from appliance.recipe.bundlefile import BundleSpec
 from appliance.recipe.parameters import check_parameters, secret_parameters
+from appliance.recipe.requirements import Level, Requirement, RequirementKind
 
 HEAD = "apiVersion: appliance/v1\nkind: Bundle\nname: db\nversion: 1.2.3\n"
 FULL = (

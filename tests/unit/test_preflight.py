@@ -11,7 +11,8 @@ from appliance.inventory.facts import NEEDED_COMMANDS, DiskSpace, Facts, NodeSta
 from appliance.inventory.fitness import judge, room_for, space_at
 from appliance.inventory.hosts import Host
 from appliance.inventory.preflight import CheckResult, Verdict, check_hosts, own_stamp
-from appliance.recipe.bundlefile import Level, Requirement, RequirementKind, RoleSpec
+from appliance.recipe.bundlefile import RoleSpec
+from appliance.recipe.requirements import Level, Requirement, RequirementKind
 from appliance.recipe.quantities import size_text
 from appliance.transport.base import Endpoint
 
