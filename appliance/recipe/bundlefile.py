@@ -12,12 +12,12 @@ from appliance import canonical
 from appliance.errors import RecipeError
 from appliance.recipe import parameters, requirements, schema
 from appliance.recipe.quantities import parse_duration
-from appliance.recipe.requirements import Requirement
 from appliance.recipe.yamltext import load_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from appliance.recipe.requirements import Requirement
     from appliance.recipe.yamltext import Document, FieldPath
 
 _SPEC_BYTES = 1 << 20

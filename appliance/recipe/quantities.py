@@ -35,6 +35,15 @@ def size_text(count: int) -> str:
     return f"{count} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"
 
 
+def rate_text(bits: float) -> str:
+    """Bits a second for people: ``940 Mbit/s``, ``1.2 Gbit/s``."""
+    amount, units = float(bits), ["bit", "kbit", "Mbit", "Gbit"]
+    while amount >= 1000 and len(units) > 1:  # noqa: PLR2004  (decimal units)
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.0f} {units[0]}/s" if amount >= 10 else f"{amount:.1f} {units[0]}/s"  # noqa: PLR2004  (two digits)
+
+
 def _parse(text: str | float, units: dict[str, int] | dict[str, float], expected: str) -> float:
     match = _NUMBER.fullmatch(str(text).strip())
     unit = units.get(match[2]) if match else None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from appliance.recipe.quantities import parse_duration, parse_rate, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from appliance.recipe.yamltext import Document
 
@@ -68,6 +69,9 @@ class Hindrance(enum.StrEnum):
     SELINUX = "selinux"
 
 
+_NAMED = frozenset({RequirementKind.MODULES, RequirementKind.PORTS, RequirementKind.UNIQUE, RequirementKind.WITHOUT})
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """What hosts of `roles` (none: all) must have.
@@ -86,13 +90,14 @@ class Requirement:
     names: tuple[str, ...] = ()
 
     @property
+    def named(self) -> bool:
+        """Whether it is about each of its `names` by itself."""
+        return self.kind in _NAMED
+
+    @property
     def subjects(self) -> frozenset[tuple[RequirementKind, str]]:
         """What it is about, to tell whether another one is about the same."""
-        match self.kind:
-            case RequirementKind.UNIQUE | RequirementKind.WITHOUT | RequirementKind.MODULES | RequirementKind.PORTS:
-                return frozenset((self.kind, name) for name in self.names)
-            case _:
-                return frozenset({(self.kind, self.path)})
+        return frozenset((self.kind, name) for name in (self.names if self.named else (self.path,)))
 
 
 def read(document: Document, number: int, item: Mapping[str, Any]) -> Requirement:
@@ -134,5 +139,25 @@ def _fields(kind: RequirementKind, value: Any) -> dict[str, Any]:  # noqa: PLR09
 
 def from_fields(fields: Mapping[str, Any]) -> Requirement:
     """A requirement out of its fields as JSON has them; `ValueError` or `TypeError` for others."""
-    read = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-    return Requirement(**{**read, "kind": RequirementKind(fields["kind"]), "level": Level(fields["level"])})
+    read: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    read |= {"kind": RequirementKind(fields["kind"]), "level": Level(fields["level"])}
+    return Requirement(**read)
+
+
+def settled(*sources: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    """What counts where several say something: about the same thing, who comes first."""
+    said: set[tuple[RequirementKind, str]] = set()
+    counting: list[Requirement] = []
+    for source in sources:
+        rest = [_rest(requirement, said) for requirement in source]
+        counting += [requirement for requirement in rest if requirement]
+        said.update(subject for requirement in counting for subject in requirement.subjects)
+    return tuple(counting)
+
+
+def _rest(requirement: Requirement, said: AbstractSet[tuple[RequirementKind, str]]) -> Requirement | None:
+    """What of a requirement nobody has said yet."""
+    if requirement.subjects.isdisjoint(said):
+        return requirement
+    names = tuple(name for name in requirement.names if (requirement.kind, name) not in said)
+    return dataclasses.replace(requirement, names=names) if names and requirement.named else None

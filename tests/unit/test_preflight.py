@@ -65,7 +65,7 @@ def test_a_good_host_passes_every_check() -> None:
     results = check(GOOD, architectures=["amd64"], bytes_needed={"/opt": GIB})
     assert {name: result.verdict.value for name, result in results.items()} == dict.fromkeys(
         (
-            "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "room", "inodes", "stamp",
+            "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "mac", "hostname", "room", "inodes", "stamp",
             "lease",
         ),
         "pass",

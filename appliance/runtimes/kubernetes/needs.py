@@ -27,7 +27,7 @@ _FSYNC_MILLISECONDS = 10
 def requirements(version: str) -> tuple[Requirement, ...]:
     """What Kubernetes `version` (``1.20.2``, ``v1.31``; empty: the newest) asks of its hosts."""
     minor = _minor(version)
-    return (*_machine(minor), *_system(minor), *_places())
+    return (*_machine(minor), *_system(), *_places())
 
 
 def _machine(minor: tuple[int, int]) -> tuple[Requirement, ...]:
@@ -52,15 +52,13 @@ def _machine(minor: tuple[int, int]) -> tuple[Requirement, ...]:
     )
 
 
-def _system(minor: tuple[int, int]) -> tuple[Requirement, ...]:
+def _system() -> tuple[Requirement, ...]:
     """How it must be set up. Swap is turned off by the installation, so that it is only told."""
     return (
         Requirement(RequirementKind.CLOCK_SKEW, level=Level.WARN, amount=_SKEW_SECONDS),
         Requirement(RequirementKind.UNIQUE, names=(Trait.MAC, Trait.HOSTNAME)),
         Requirement(RequirementKind.UNIQUE, level=Level.WARN, names=(Trait.PRODUCT_UUID,)),
-        Requirement(
-            RequirementKind.WITHOUT, names=(Hindrance.LEFTOVERS, Hindrance.ENGINES, Hindrance.NETWORK_CLASH)
-        ),
+        Requirement(RequirementKind.WITHOUT, names=(Hindrance.LEFTOVERS, Hindrance.ENGINES, Hindrance.NETWORK_CLASH)),
         Requirement(
             RequirementKind.WITHOUT,
             level=Level.WARN,
