@@ -104,15 +104,15 @@ def syncing(p99: float | None, most: int) -> Judgement | None:
     """Whether a disk syncs within `most` milliseconds; `p99` is in seconds, None where nothing was measured."""
     if p99 is None:
         return None
-    detail = f"99 of 100 small writes are synced within {1000 * p99:.1f} ms; allowed: {most} ms"
+    detail = f"small writes are synced within {1000 * p99:.1f} ms (p99); allowed: {most} ms"
     return Judgement(1000 * p99 <= most, detail, "use a faster disk there (SSD), or one that nothing else writes to")
 
 
 def bandwidth(found: float, least: int) -> Judgement | None:
-    """Whether at least `least` bits a second come from here; `found` 0 where nothing was measured."""
+    """Whether at least `least` bits a second reach it from here; `found` is 0 where nothing was measured."""
     if not found:
         return None
-    detail = f"{rate_text(found)} from this machine; needed: {rate_text(least)}"
+    detail = f"{rate_text(found)} from this machine" + (f"; needed: {rate_text(least)}" if least else "")
     return Judgement(found >= least, detail, "look at cable, switch port and duplex between here and there")
 
 

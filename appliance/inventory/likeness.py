@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
 from appliance.inventory.fitness import Judgement
 from appliance.recipe.requirements import Trait
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from appliance.inventory.facts import Facts
 
@@ -33,11 +33,16 @@ def values(trait: Trait, facts: Facts) -> tuple[str, ...]:
             assert_never(trait)
 
 
+def shared(trait: Trait, hosts: Iterable[Facts]) -> Counter[str]:
+    """How many hosts have each value of a trait."""
+    return Counter(value for facts in hosts for value in set(values(trait, facts)))
+
+
 def unlike(trait: Trait, facts: Facts, shared: Counter[str]) -> Judgement:
     """Whether nobody else has what a host has of a trait; `shared` counts the hosts that have a value."""
-    values = values(trait, facts)
-    alike = ", ".join(value for value in values if shared[value] > 1)
-    return Judgement(not alike, f"{alike} is another host's, too" if alike else ", ".join(values), _HINTS[trait])
+    own = values(trait, facts)
+    alike = ", ".join(value for value in own if shared[value] > 1)
+    return Judgement(not alike, f"{alike} is another host's, too" if alike else ", ".join(own), _HINTS[trait])
 
 
 def machine_id(facts: Facts, machines: Counter[str]) -> Judgement:

@@ -84,9 +84,8 @@ class _Needs:
     shared: Mapping[Trait, Counter[str]]
 
     def of(self, host: Host) -> tuple[Requirement, ...]:
-        """What is asked of a host by its roles; of what is said about the same thing, what comes first."""
-        mine = {*host.roles, _EVERY_HOST}
-        return settled(*([one for one in said if not one.roles or mine & {*one.roles}] for said in self.requirements))
+        """See `asked_of`."""
+        return asked_of(host, *self.requirements)
 
 
 def check_hosts(
@@ -116,7 +115,7 @@ def check_hosts(
     """
     everyone = [*(each.host for each in hosts), *(host for host, _ in missing)]
     needs = _Needs(
-        (requirements, by_runtime, DEFAULTS),
+        (requirements, by_runtime),
         cluster,
         image,
         architectures,
@@ -137,6 +136,12 @@ def check_hosts(
         results.extend(_required(each, needs))
         results.extend(_whose(each, needs))
     return failures_first(results)
+
+
+def asked_of(host: Host, *sources: Sequence[Requirement]) -> tuple[Requirement, ...]:
+    """What is asked of a host by its roles; about one thing, who comes first is right, and `DEFAULTS` come last."""
+    mine = {*host.roles, _EVERY_HOST}
+    return settled(*([one for one in said if not one.roles or mine & {*one.roles}] for said in (*sources, DEFAULTS)))
 
 
 def failures_first(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from _typeshed import WriteableBuffer
 
@@ -96,6 +96,15 @@ def rate(pieces: list[Piece]) -> float:
     if len(pieces) < 2:  # noqa: PLR2004  (one byte, and another piece)
         return 0.0
     return pieces[-1].size / max(_LEAST_SECONDS, pieces[-1].seconds - pieces[0].seconds)
+
+
+def joint_rate(sent: Sequence[Sequence[Piece]]) -> float:
+    """Bytes a second that went over several lines at once; 0 unless all pieces of all lines arrived."""
+    if not sent or any(len(pieces) < 2 for pieces in sent):  # noqa: PLR2004  (one byte, and another piece)
+        return 0.0
+    last = [pieces[-1] for pieces in sent]
+    seconds = max(piece.ended for piece in last) - min(piece.began for piece in last)
+    return sum(piece.size for piece in last) / max(_LEAST_SECONDS, seconds - min(each[0].seconds for each in sent))
 
 
 def _send(

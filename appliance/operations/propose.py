@@ -18,13 +18,12 @@ from appliance.inventory import preflight
 from appliance.inventory.hosts import Access, Host, written_hosts
 from appliance.inventory.preflight import CheckResult, Verdict
 from appliance.inventory.providers import HostRequest
-from appliance.operations import deliver
+from appliance.operations import checking, deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
-from appliance.operations.reach import reach
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
-from appliance.plan.forecast import Forecast, forecast
+from appliance.plan.forecast import Forecast, forecast, timed
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
@@ -103,13 +102,17 @@ def check(
 
     What concerns hosts together is judged only when all are looked at.
     """
-    wanted = _wanted(bundle, target)
+    wanted, distribution = _wanted(bundle, target), target.cluster.distribution
     if only:
         wanted = dataclasses.replace(wanted, hosts=tuple(host for host in wanted.hosts if host.name in only))
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
-        checks = _checks(found, _site(bundle, target, wanted, found), wanted, target)
-    return tuple(result for result in checks if result.host or not only)
+        site = _site(bundle, target, wanted, found)
+        measured = checking.measure(found, site, distribution, clock=target.clock, sink=sink)
+        checks = checking.check(found, site, distribution, architectures=wanted.architectures, measured=measured)
+    if only:
+        return tuple(result for result in checks if result.host)
+    return (*checks, *checking.foretold(site, distribution, measured))
 
 
 def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -118,19 +121,20 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
     Raises `VerificationError` when a host has a later epoch, `PreflightFailed` when one is not fit, `PlanError` and
     `RecipeError` when there is no such plan, `TransportError` when no host answers.
     """
-    wanted = _wanted(bundle, target)
+    wanted, distribution = _wanted(bundle, target), target.cluster.distribution
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         _require_newer(bundle, target, found)
         site = _site(bundle, target, wanted, found)
-        checks = _checks(found, site, wanted, target)
+        measured = checking.measure(found, site, distribution, clock=target.clock, sink=sink)
+        checks = checking.check(found, site, distribution, architectures=wanted.architectures, measured=measured)
         _require_fit(checks)
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
         proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
-    expected = forecast(site, proposal.plan)
+    expected = timed(forecast(site, proposal.plan), measured.rates(), distribution)
     return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found), expected)
 
 
@@ -302,36 +306,6 @@ def _installed_site(target: Target, found: Survey) -> Site:
         parts={},
         hosts=found.hosts,
     )
-
-
-def _checks(found: Survey, site: Site, wanted: _Wanted, target: Target) -> tuple[CheckResult, ...]:
-    spec = site.config.spec
-    fit = preflight.check_hosts(
-        found.hosts,
-        (*spec.requirements, *plugins.runtime(spec.runtime).requirements(site.config)),
-        cluster=site.cluster,
-        missing=found.missing,
-        roles=spec.roles,
-        image=str(site.image),
-        architectures=wanted.architectures,
-        bytes_needed=_bytes_needed(site),
-    )
-    return preflight.failures_first((*fit, *reach(found, target.cluster.distribution, image=str(site.image))))
-
-
-def _bytes_needed(site: Site) -> dict[str, int]:
-    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs.
-
-    Empty when there is nothing for any of the hosts' architectures.
-    """
-    if not site.parts:
-        return {}
-    trees = sum(layer.size for layer in site.config.layers)
-    sent = max(
-        sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
-        for part in site.parts.values()
-    )
-    return {footprint.NODE: sent + trees, "/opt/appliance": trees}
 
 
 def _require_fit(checks: Sequence[CheckResult]) -> None:

@@ -12,8 +12,8 @@ from appliance.inventory.fitness import judge, room_for, space_at
 from appliance.inventory.hosts import Host
 from appliance.inventory.preflight import CheckResult, Verdict, check_hosts, own_stamp
 from appliance.recipe.bundlefile import RoleSpec
-from appliance.recipe.requirements import Level, Requirement, RequirementKind
 from appliance.recipe.quantities import size_text
+from appliance.recipe.requirements import Level, Requirement, RequirementKind
 from appliance.transport.base import Endpoint
 
 GIB = 1 << 30
@@ -65,7 +65,8 @@ def test_a_good_host_passes_every_check() -> None:
     results = check(GOOD, architectures=["amd64"], bytes_needed={"/opt": GIB})
     assert {name: result.verdict.value for name, result in results.items()} == dict.fromkeys(
         (
-            "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "mac", "hostname", "room", "inodes", "stamp",
+            "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "mac", "hostname", "room",
+            "inodes", "stamp",
             "lease",
         ),
         "pass",

@@ -1,0 +1,113 @@
+"""Whether a site's hosts are fit for what a bundle and a Clusterfile ask: what facts, measures and neighbours say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance import events, plugins
+from appliance.inventory import fitness, preflight
+from appliance.inventory.preflight import CheckResult, Verdict
+from appliance.operations import measuring
+from appliance.operations.reach import reach
+from appliance.plan import footprint
+from appliance.plan.forecast import expected, time_said, timed
+from appliance.recipe.requirements import RequirementKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from appliance.clock import Clock
+    from appliance.events import Sink
+    from appliance.operations.measuring import Measured
+    from appliance.operations.survey import Survey
+    from appliance.plan.runtime import Site, SiteHost
+    from appliance.recipe.clusterfile import Distribution
+    from appliance.recipe.requirements import Requirement
+
+TIME = "time"
+_BANDWIDTH = RequirementKind.BANDWIDTH.value
+
+
+def measure(
+    found: Survey, site: Site, distribution: Distribution, *, clock: Clock, sink: Sink = events.silent
+) -> Measured:
+    """What is measured before an installation: for its forecast, and for what is asked."""
+
+    def asked(host: SiteHost) -> tuple[Requirement, ...]:
+        return preflight.asked_of(host.host, *_sources(site))
+
+    return measuring.measure(
+        found,
+        asked,
+        image=str(site.image),
+        sent_each=expected(site).sent_each,
+        bandwidth=distribution.bandwidth,
+        clock=clock,
+        sink=sink,
+    )
+
+
+def check(
+    found: Survey,
+    site: Site,
+    distribution: Distribution,
+    *,
+    architectures: Sequence[str],
+    measured: Measured,
+) -> tuple[CheckResult, ...]:
+    """Judge the hosts of a survey, and those that did not answer; failures first."""
+    spec = site.config.spec
+    requirements, by_runtime = _sources(site)
+    fit = preflight.check_hosts(
+        found.hosts,
+        requirements,
+        by_runtime=by_runtime,
+        cluster=site.cluster,
+        missing=found.missing,
+        roles=spec.roles,
+        image=str(site.image),
+        architectures=architectures,
+        bytes_needed=_bytes_needed(site),
+        network=site.network,
+        domains=(site.registry.domain,),
+        measures=measured.hosts,
+    )
+    reached = reach(found, distribution, image=str(site.image))
+    return preflight.failures_first((*fit, *reached, *_lines(fit, measured)))
+
+
+def foretold(site: Site, distribution: Distribution, measured: Measured) -> tuple[CheckResult, ...]:
+    """How long an installation takes to send and unpack, as a check that always passes; none if that cannot be told."""
+    cost = timed(expected(site), measured.rates(), distribution)
+    if cost.time is None:
+        return ()
+    return (CheckResult(TIME, "", Verdict.PASS, time_said(cost)),)
+
+
+def _bytes_needed(site: Site) -> dict[str, int]:
+    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs.
+
+    Empty when there is nothing for any of the hosts' architectures.
+    """
+    if not site.parts:
+        return {}
+    trees = sum(layer.size for layer in site.config.layers)
+    sent = max(
+        sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+        for part in site.parts.values()
+    )
+    return {footprint.NODE: sent + trees, "/opt/appliance": trees}
+
+
+def _sources(site: Site) -> tuple[tuple[Requirement, ...], tuple[Requirement, ...]]:
+    """What the bundle asks, and what its runtime does."""
+    spec = site.config.spec
+    return spec.requirements, plugins.runtime(spec.runtime).requirements(site.config)
+
+
+def _lines(fit: Sequence[CheckResult], measured: Measured) -> Iterator[CheckResult]:
+    """What was measured of lines for which nothing is asked."""
+    judged = {result.host for result in fit if result.check == _BANDWIDTH}
+    for name, each in measured.hosts.items():
+        if name not in judged and (judgement := fitness.bandwidth(each.bandwidth, 0)):
+            yield CheckResult(_BANDWIDTH, name, Verdict.PASS, judgement.detail)
