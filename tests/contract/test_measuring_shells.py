@@ -1,4 +1,4 @@
-"""Measures, taken by real shells and tools on this machine: nothing is left behind, and all that was sent is counted
+"""Measures, taken by real shells and tools on this machine: nothing is left behind."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ class Shell:
         self._argv = ("env", f"PATH={folder}", "busybox", "sh") if shell == "busybox" else (shell,)
         self._local = LocalTransport(Endpoint("", 0, "root"))
         if shell == "busybox":
-            for applet in subprocess.run(
-                ["busybox", "--list"], capture_output=True, text=True, check=True
-            ).stdout.split():
+            listed = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout
+            for applet in listed.split():
                 (folder / applet).symlink_to("/bin/busybox")
 
     def run(
