@@ -49,6 +49,7 @@ _ENGINES = (
     "rke2-agent",
 )
 _KUBELET = "kubelet"
+_WALLS = ("firewalld", "ufw")
 _LEFT = (
     "/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf", "/etc/kubernetes/manifests", "/etc/kubernetes/pki",
     "/etc/cni/net.d", "/var/lib/cni", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/rancher",
@@ -85,8 +86,7 @@ links() {
     done
 }
 walls() {
-    systemctl is-active --quiet firewalld && echo firewalld
-    systemctl is-active --quiet ufw && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw
+    grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw
     if command -v nft >/dev/null; then nft list chains
     else for chain in INPUT FORWARD; do iptables -S "$chain"; done; fi | awk '
         /^table/ { table = $3 }
@@ -193,7 +193,7 @@ def script() -> str:
         "@OPTIONS@": "|".join(_OPTIONS.values()),
         "@PARTS@": "; ".join(f"part {name} {_OPTIONS[name]}" for name in MODULES),
         "@LEFT@": " ".join(_LEFT),
-        "@UNITS@": " ".join(f"{name}.service" for name in (*_ENGINES, _KUBELET)),
+        "@UNITS@": " ".join(f"{name}.service" for name in (*_ENGINES, *_WALLS, _KUBELET)),
     }
     text = _SCRIPT
     for place, value in filled.items():
@@ -220,7 +220,7 @@ def read(told: Answer, *, hostname: str) -> Surroundings:
         localhost=tuple(dict.fromkeys(address for name, address in found if name == "localhost")),
         left=(*told.get("left").lines, *devices, *((f"{_KUBELET}.service",) if _KUBELET in units else ())),
         engines=tuple(unit for unit in units if unit in _ENGINES),
-        walls=told.get("walls").lines,
+        walls=tuple(_walls(told, units)),
         proxies=tuple(_proxies(told)),
         selinux=told.get("enforcing").line == "1",
         apparmor=told.get("apparmor").line == "Y",
@@ -266,6 +266,13 @@ def _routes6(lines: tuple[str, ...]) -> Iterator[Route]:
             network = IPv6Network((int(found[1], 16), min(length, 128)), strict=False)
             if 0 < length < 128 and not network.is_link_local and not network.is_multicast:  # noqa: PLR2004  (bits)
                 yield Route(network, int(found[3], 16) == 0)
+
+
+def _walls(told: Answer, units: list[str]) -> Iterator[str]:
+    """Packet filters: services that run (ufw only if it was switched on), and chains that drop by themselves."""
+    found = told.get("walls").lines
+    yield from (name for name in _WALLS if name in units and (name != "ufw" or "ufw" in found))
+    yield from (line for line in found if line != "ufw")
 
 
 def _proxies(told: Answer) -> Iterator[Proxying]:

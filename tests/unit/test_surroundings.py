@@ -121,6 +121,21 @@ def test_services_are_leftovers_or_engines() -> None:
     assert found.engines == ("docker",)
 
 
+@pytest.mark.parametrize(
+    ("units", "walls", "found"),
+    [
+        (("firewalld", "ufw"), (), ("firewalld",)),
+        (("ufw",), (" ufw", " iptables INPUT"), ("ufw", "iptables INPUT")),
+        ((), (" ufw", " nftables filter/input"), ("nftables filter/input",)),
+    ],
+)
+def test_packet_filters_are_services_and_chains_that_drop(
+    units: tuple[str, ...], walls: tuple[str, ...], found: tuple[str, ...]
+) -> None:
+    lines = (f" {unit}.service loaded active exited {unit}" for unit in units)
+    assert answered("@units", *lines, "@walls", *walls).walls == found
+
+
 def test_proxies_are_places_with_what_they_except() -> None:
     found = answered(
         "@proxies", " /etc/environment http_proxy", " /etc/environment HTTPS_PROXY", " /etc/environment no_proxy=a,,B",
