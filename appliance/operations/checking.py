@@ -11,6 +11,7 @@ from appliance.operations import measuring
 from appliance.operations.reach import reach
 from appliance.plan import footprint
 from appliance.plan.forecast import expected, time_said, timed
+from appliance.recipe.quantities import size_text
 from appliance.recipe.requirements import RequirementKind
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def foretold(site: Site, distribution: Distribution, measured: Measured) -> tupl
     cost = timed(expected(site), measured.rates(), distribution)
     if cost.time is None:
         return ()
-    return (CheckResult(TIME, "", Verdict.PASS, time_said(cost)),)
+    sent = f"at most {size_text(cost.sent)} to send: {time_said(cost)}"
+    return (CheckResult(TIME, "", Verdict.PASS, sent),)
 
 
 def _bytes_needed(site: Site) -> dict[str, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from appliance.plan.steps import Receive, Unpack
-from appliance.recipe.quantities import rate_text, size_text, span_text
+from appliance.recipe.quantities import rate_text, span_text
 
 if TYPE_CHECKING:
     from appliance.plan.runtime import ImagePart, Site
@@ -112,7 +112,9 @@ def timed(cost: Forecast, rates: Rates, distribution: Distribution) -> Forecast:
     received, unpacked = cost.sent_each / writing, (cost.written_each - cost.sent_each) / writing
     least = max(seconds, received) + unpacked
     slowest = rate_text(8 * _capped(min(rates.alone), distribution))
-    basis = f"{slowest} to the slowest of {len(rates.alone)} measured hosts, of {cost.hosts}"
+    measured = len(rates.alone)
+    among = f"{measured} that were measured of {cost.hosts} hosts" if measured < cost.hosts else f"{measured} hosts"
+    basis = f"{slowest} to the slowest of {among}" if cost.hosts > 1 else f"{slowest} to the host"
     return replace(cost, time=Span(least, _SPREAD * least + received), basis=basis)
 
 
@@ -120,8 +122,8 @@ def time_said(cost: Forecast) -> str:
     """The time of a forecast, with what it rests on; empty without one."""
     if cost.time is None:
         return ""
-    sent = f"to send {size_text(cost.sent)} and unpack it" if cost.sent else "to unpack"
-    return f"{span_text(cost.time.least, cost.time.most)} {sent}, by {cost.basis}; what services take is not in it"
+    span = span_text(cost.time.least, cost.time.most)
+    return f"{span} to send and unpack that, by {cost.basis}; what services take is not in it"
 
 
 def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float | None:

@@ -124,11 +124,13 @@ def test_few_bytes_and_one_host_are_sent_from_here() -> None:
 
 
 def test_a_time_says_on_what_it_rests() -> None:
-    said = time_said(timed(COST, Rates((10 * MB, 20 * MB), writing=FAST_DISK), Distribution("unicast")))
-    assert said == (
-        "about 50 to 80 s to send 953.7 MiB and unpack it, by 80 Mbit/s to the slowest of 2 measured hosts, of 10;"
+    rates = Rates((10 * MB, 20 * MB), writing=FAST_DISK)
+    assert time_said(timed(COST, rates, Distribution("unicast"))) == (
+        "about 50 to 80 s to send and unpack that, by 80 Mbit/s to the slowest of 2 that were measured of 10 hosts;"
         " what services take is not in it"
     )
+    assert "80 Mbit/s to the slowest of 2 hosts;" in time_said(timed(replace(COST, hosts=2), rates, Distribution()))
+    assert "80 Mbit/s to the host;" in time_said(timed(replace(COST, hosts=1), Rates((10 * MB,)), Distribution()))
 
 
 @pytest.mark.parametrize(
