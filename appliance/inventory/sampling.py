@@ -1,7 +1,7 @@
 """How fast bytes reach a host from here: random bytes over the connection that is there, kept nowhere.
 
-The host counts what it reads, and says so piece by piece; each piece waits for that. What counts is how long the last
-and largest took, less what one byte takes.
+The host counts what it reads, and says so piece by piece; each piece waits for that. What counts is how long the
+largest took, less what one byte takes.
 """
 
 from __future__ import annotations
@@ -91,11 +91,16 @@ def together(
     return tuple(_send(transport, sizes, clock=clock, pace=pace))
 
 
-def rate(pieces: list[Piece]) -> float:
-    """Bytes a second by the last of `pieces`, of which the first is one byte; 0 if there is no other."""
+def rate(pieces: Sequence[Piece]) -> float:
+    """Bytes a second by the best of the large pieces, as what else goes on only slows them down.
+
+    The first of `pieces` is one byte; 0 if there is no other.
+    """
     if len(pieces) < 2:  # noqa: PLR2004  (one byte, and another piece)
         return 0.0
-    return pieces[-1].size / max(_LEAST_SECONDS, pieces[-1].seconds - pieces[0].seconds)
+    first, *rest = pieces
+    large = [piece for piece in rest if _GROWTH * piece.size >= max(one.size for one in rest)]
+    return max(piece.size / max(_LEAST_SECONDS, piece.seconds - first.seconds) for piece in large)
 
 
 def joint_rate(sent: Sequence[Sequence[Piece]]) -> float:
