@@ -44,7 +44,7 @@ def judge(hindrance: Hindrance, facts: Facts, meeting: Meeting, *, ours: bool) -
     around = facts.around
     match hindrance:
         case Hindrance.SWAP:
-            hint = "turn it off: 'swapoff -a', and take it out of /etc/fstab"
+            hint = "turn it off, unless the installation does: 'swapoff -a', and take it out of /etc/fstab"
             return _none(around.swap, "no swap", f"{size_text(around.swap)} of swap are on", hint)
         case Hindrance.FIREWALL:
             hint = "allow what hosts and pods say to each other, or stop it: 'systemctl disable --now firewalld'"

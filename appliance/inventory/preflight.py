@@ -124,10 +124,7 @@ def check_hosts(
         run,
         Meeting(network, tuple(host.address for host in everyone if host.address), domains),
         measures,
-        {
-            trait: Counter(value for each in hosts for value in set(likeness.values(trait, each.facts)))
-            for trait in Trait
-        },
+        {trait: likeness.shared(trait, (each.facts for each in hosts)) for trait in Trait},
     )
     machines = Counter(each.facts.machine_id for each in hosts)
     results = [*unreachable(missing), *_together(everyone, roles), *_clocks(hosts, needs)]

@@ -56,8 +56,8 @@ def _system() -> tuple[Requirement, ...]:
     """How it must be set up. Swap is turned off by the installation, so that it is only told."""
     return (
         Requirement(RequirementKind.CLOCK_SKEW, level=Level.WARN, amount=_SKEW_SECONDS),
-        Requirement(RequirementKind.UNIQUE, names=(Trait.MAC, Trait.HOSTNAME)),
-        Requirement(RequirementKind.UNIQUE, level=Level.WARN, names=(Trait.PRODUCT_UUID,)),
+        Requirement(RequirementKind.UNIQUE, names=(Trait.MAC,)),
+        Requirement(RequirementKind.UNIQUE, level=Level.WARN, names=(Trait.HOSTNAME, Trait.PRODUCT_UUID)),
         Requirement(RequirementKind.WITHOUT, names=(Hindrance.LEFTOVERS, Hindrance.ENGINES, Hindrance.NETWORK_CLASH)),
         Requirement(
             RequirementKind.WITHOUT,
