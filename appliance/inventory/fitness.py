@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from appliance.inventory.facts import DiskSpace, Facts
 
 NEEDED_INODES = 10_000
+BYTES_AN_INODE = 1 << 14
+"""For how many bytes mke2fs makes an inode."""
 _MEMORY_KEPT_BY_FIRMWARE = 16
 _GNU_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -90,14 +92,24 @@ def room_for(wanted: Mapping[str, int], facts: Facts) -> Judgement:
     return Judgement(fit=False, detail=f"{detail}; missing: {lacking}", hint="free space, or enlarge the file system")
 
 
-def inodes_for(paths: tuple[str, ...], facts: Facts) -> Judgement:
-    """Whether files can still be made at `paths`; a file system that does not count its inodes always can."""
-    spaces = [space for path in paths if (space := space_at(path, facts)) and space.free_inodes >= 0]
-    least = min(spaces, key=lambda space: space.free_inodes, default=None)
-    if least is None:
+def inodes_for(wanted: Mapping[str, int], facts: Facts) -> Judgement:
+    """Whether the files of `wanted` bytes by folder can still be made, on file systems that count their inodes.
+
+    Files are taken to be no smaller than those for which such file systems are made.
+    """
+    needs: dict[str, int] = {}
+    spaces: dict[str, DiskSpace] = {}
+    for path, amount in wanted.items():
+        if (space := space_at(path, facts)) and space.free_inodes >= 0:
+            device = space.device or space.path
+            spaces[device] = space
+            needs[device] = needs.get(device, 0) + amount // BYTES_AN_INODE
+    if not spaces:
         return Judgement(fit=True, detail="not limited")
-    detail = f"{least.free_inodes} inodes free at {least.path}; needed: {NEEDED_INODES}"
-    return Judgement(least.free_inodes >= NEEDED_INODES, detail, "remove small files there, or make a new file system")
+    device = min(spaces, key=lambda one: spaces[one].free_inodes - needs[one])
+    free, needed = spaces[device].free_inodes, max(NEEDED_INODES, needs[device])
+    detail = f"{free} inodes free at {spaces[device].path}; needed: {needed}"
+    return Judgement(free >= needed, detail, "remove small files there, or make a new file system")
 
 
 def syncing(p99: float | None, most: int) -> Judgement | None:

@@ -41,6 +41,8 @@ def shared(trait: Trait, hosts: Iterable[Facts]) -> Counter[str]:
 def unlike(trait: Trait, facts: Facts, shared: Counter[str]) -> Judgement:
     """Whether nobody else has what a host has of a trait; `shared` counts the hosts that have a value."""
     own = values(trait, facts)
+    if not own:
+        return Judgement(fit=True, detail="the host does not tell")
     alike = ", ".join(value for value in own if shared[value] > 1)
     return Judgement(not alike, f"{alike} is another host's, too" if alike else ", ".join(own), _HINTS[trait])
 

@@ -224,7 +224,7 @@ def _required(each: Examined, needs: _Needs) -> Iterator[CheckResult]:
         yield from _asked(each, requirement, needs, ours=ours)
     if needs.bytes_needed and not (stamp and needs.image and stamp.image == needs.image):
         yield _judged("room", each, fitness.room_for(needs.bytes_needed, facts))
-        yield _judged("inodes", each, fitness.inodes_for(tuple(needs.bytes_needed), facts))
+        yield _judged("inodes", each, fitness.inodes_for(needs.bytes_needed, facts))
 
 
 def _asked(each: Examined, requirement: Requirement, needs: _Needs, *, ours: Collection[int]) -> Iterator[CheckResult]:

@@ -8,7 +8,7 @@ import pytest
 
 from appliance.errors import Unreachable
 from appliance.inventory.facts import NEEDED_COMMANDS, DiskSpace, Facts, NodeStamp, Receipt
-from appliance.inventory.fitness import judge, room_for, space_at
+from appliance.inventory.fitness import inodes_for, judge, room_for, space_at
 from appliance.inventory.hosts import Host
 from appliance.inventory.measures import Measures
 from appliance.inventory.preflight import CheckResult, Verdict, check_hosts, own_stamp
@@ -215,6 +215,12 @@ def test_a_disk_full_of_files_is_told() -> None:
     full = replace(GOOD, disks=(replace(GOOD.disks[0], free_inodes=12),))
     assert check(full, bytes_needed={"/opt": 1})["inodes"].detail == "12 inodes free at /; needed: 10000"
     assert check(GOOD, bytes_needed={"/var/lib/etcd": 1})["inodes"].detail == "not limited"
+
+
+def test_more_bytes_need_more_inodes_and_folders_on_one_file_system_share_them() -> None:
+    assert inodes_for({"/opt/x": GIB, "/": GIB // 2}, GOOD).fit
+    judgement = inodes_for({"/opt/x": GIB, "/": GIB, "/var/lib/etcd": 99 * GIB}, GOOD)
+    assert (judgement.fit, judgement.detail) == (False, "100000 inodes free at /; needed: 131072")
 
 
 def test_a_requirement_is_for_its_roles_and_of_its_level() -> None:
