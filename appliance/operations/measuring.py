@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 SOME = 4
 """Of how many hosts lines and disks are measured for a forecast."""
-WORTH_BYTES = 1 << 20
+_WORTH_BYTES = 1 << 20
 """What a host must get for its time to be foretold."""
 _TOGETHER_SECONDS = 0.25
 """How long lines are used at once."""
@@ -77,7 +77,7 @@ def measure(
     wanting = [host for host in found.hosts if not ((stamp := own_stamp(host.facts)) and stamp.image == image)]
     pace = Pace(bandwidth, monotonic=clock.monotonic, sleep=clock.sleep).wait
     kinds = {host.name: {one.kind for one in asked(host)} for host in wanting}
-    some = wanting[:SOME] if sent_each >= WORTH_BYTES else []
+    some = wanting[:SOME] if sent_each >= _WORTH_BYTES else []
     written = [host for host in wanting if host in some or RequirementKind.FSYNC in kinds[host.name]]
     reached = [host for host in wanting if host in some or RequirementKind.BANDWIDTH in kinds[host.name]]
     if not (written or reached):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from appliance.plan.steps import Plan, Step
     from appliance.recipe.clusterfile import Distribution
 
-WORTH_PASSING_ON = 4 << 20
+WORTH_BYTES = 4 << 20
 """What each of several hosts must get for a line of hosts to be worth its beginning."""
 _UNIT_BYTES = 1 << 18
 """What a host has before the next one gets it."""
@@ -147,7 +147,7 @@ def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float 
 def _method(cost: Forecast, distribution: Distribution) -> str:
     if distribution.method != "auto":
         return distribution.method
-    return "chain" if cost.hosts > 1 and cost.sent_each - cost.first_each >= WORTH_PASSING_ON else "unicast"
+    return "chain" if cost.hosts > 1 and cost.sent_each - cost.first_each >= WORTH_BYTES else "unicast"
 
 
 def _capped(rate: float, distribution: Distribution) -> float:
