@@ -50,17 +50,23 @@ def _bits(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
 @click.option("--name", metavar="NAME", default="lab", show_default=True, help="what the lab is called")
 @click.option("--suite", metavar="SUITE", default="bookworm", show_default=True, help="the hosts' Debian release")
 @click.option("--bandwidth", callback=_bits, metavar="RATE", help="limit each host's link, such as 200Mbit")
+@click.option("--containers", is_flag=True, help="hosts that run containers, kubelet's too")
 @click.option("--no-egress", is_flag=True, expose_value=False, help="no way out of the lab, which is always so")
 @click.option("--operator", is_flag=True, help="also a host 'operator' without Python that can enter the others")
 @pass_session
 @common
-def up(session: Session, *, count: int, name: str, suite: str, bandwidth: int | None, operator: bool) -> None:
+def up(
+    session: Session, *, count: int, name: str, suite: str, bandwidth: int | None, containers: bool, operator: bool
+) -> None:
     """Make and boot hosts. Root and the user 'ops' (sudo without a password) are entered with the lab's key.
 
     Example: appliance lab up -n 3 --bandwidth 200Mbit
     """
     users = (LabUser(_USER, sudo=Sudo.NOPASSWD),)
-    hosts = [HostSpec(f"host-{n}", suite=suite, users=users, bandwidth=bandwidth) for n in range(1, count + 1)]
+    hosts = [
+        HostSpec(f"host-{n}", suite=suite, users=users, bandwidth=bandwidth, containers=containers)
+        for n in range(1, count + 1)
+    ]
     if operator:
         hosts.append(HostSpec(OPERATOR, suite=suite, python=False, users=users, bandwidth=bandwidth))
     made = labs.up(LabSpec(name, tuple(hosts)), sink=session.output.sink())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
@@ -26,9 +27,11 @@ from appliance.cli.targets import carry, opened, read_clusterfile, show_checks, 
 from appliance.cli.ways import WayOptions, way_options
 from appliance.errors import PreflightFailed, StateError
 from appliance.inventory.preflight import Verdict
-from appliance.operations import propose
+from appliance.operations import applications, propose
 from appliance.plan.document import LIMIT, plan_digest, plan_from_json, plan_to_json
+from appliance.recipe.bundlefile import APP
 from appliance.recipe.clusterfile import Cluster
+from appliance.recipe.siteapps import SiteApp, with_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from appliance.bundle.verify import VerifiedBundle
     from appliance.operations.propose import Proposed, Target
+    from appliance.recipe.bundlefile import BundleSpec
     from appliance.trust.policy import Trust
 
 P = ParamSpec("P")
@@ -196,25 +200,28 @@ def run(
     """Install BUNDLE on the named hosts: writes the Clusterfile, then does what `apply` does.
 
     In place of a bundle it may be an image of the local store, such as etcd-cluster:1.0.0: that is bundled on the way,
-    signed by a development key of this machine.
+    signed by a development key of this machine. A bundle of kind App goes onto a cluster that was installed from here:
+    name that with --name, where there are several, and no host.
 
     Example: appliance run etcd.run --hosts etcd=10.0.0.11-10.0.0.13 --user ops
     """
     short = [f"{role}={given}" for role, given in (("control-plane", masters), ("worker", nodes)) if given]
     named = named_groups([*words, *short])
-    if bool(named) == bool(inventory):
-        said = "hosts are named twice: with --inventory, and beside it" if named else "no host is named"
-        raise click.UsageError(said, ctx=click.get_current_context())
+    if named and inventory:
+        raise _misused("hosts are named twice: with --inventory, and beside it")
     with opened(session, *bundle_or_image(session, bundle, trust)) as verified:
         spec, called = propose.description(verified), name or verified.manifest.name
-        groups = listed_groups(session, inventory, spec, cluster=called) if inventory else named
-        cluster = Cluster(
-            called,
-            image=f"{verified.manifest.name}:{verified.manifest.version}",
-            ssh=access.settings(),
-            hosts=groups,
-        )
-        target = target_of(session, way.over(settings.over(cluster, spec)), access)
+        if spec.kind == APP:
+            if named or inventory:
+                raise _misused("an application goes onto the hosts of a cluster that is there: name none")
+            cluster = settings.over_app(_with_app(session, name, spec), spec)
+        elif named or inventory:
+            groups = listed_groups(session, inventory, spec, cluster=called) if inventory else named
+            image = f"{verified.manifest.name}:{verified.manifest.version}"
+            cluster = settings.over(Cluster(called, image=image, ssh=access.settings(), hosts=groups), spec)
+        else:
+            raise _misused("no host is named")
+        target = target_of(session, way.over(cluster), access)
         proposed = _install(session, verified, target)
         terms = terms_of(session, at_once=at_once, take_over=take_over)
         carry(session, proposed, target, bundle=verified, yes=yes, terms=terms)
@@ -223,6 +230,7 @@ def run(
 @click.command(cls=Command)
 @click.argument("name", required=False, default="")
 @click.option("-f", "--file", type=FILE, metavar="CLUSTERFILE", help="the Clusterfile (the one applied last)")
+@click.option("--app", metavar="APP", default="", help="only this application, which was added to the cluster")
 @_terms_options
 @access_options
 @pass_session
@@ -232,6 +240,7 @@ def reset(
     *,
     name: str,
     file: Path | None,
+    app: str,
     yes: bool,
     at_once: int,
     take_over: bool,
@@ -244,11 +253,26 @@ def reset(
     path = file or session.home.cluster(cluster_name(session, name)).clusterfile
     target = target_of(session, read_clusterfile(session, path), access)
     try:
-        proposed = propose.reset(target, sink=session.output.sink())
+        if app:
+            proposed = applications.take_away(target, app, sink=session.output.sink())
+        else:
+            proposed = propose.reset(target, sink=session.output.sink())
     except PreflightFailed as failed:
         raise show_checks(session, failed) from None
     terms = terms_of(session, at_once=at_once, take_over=take_over)
     carry(session, proposed, target, bundle=None, yes=yes, terms=terms)
+
+
+def _misused(message: str) -> click.UsageError:
+    return click.UsageError(message, ctx=click.get_current_context())
+
+
+def _with_app(session: Session, name: str, spec: BundleSpec) -> Cluster:
+    """The cluster called `name`, or the only one, as it was applied last, with the application in this version."""
+    cluster = read_clusterfile(session, session.home.cluster(cluster_name(session, name)).clusterfile)
+    there = next((app for app in cluster.apps if app.name == spec.name), SiteApp(spec.name))
+    app = replace(there, image=f"{spec.name}:{spec.version}")
+    return replace(cluster, apps=with_app(cluster.apps, app))
 
 
 def cluster_name(session: Session, name: str) -> str:
@@ -269,7 +293,10 @@ def cluster_name(session: Session, name: str) -> str:
 
 
 def _install(session: Session, bundle: VerifiedBundle, target: Target) -> Proposed:
+    """What `apply` proposes: for a bundle of kind App, to add it to the cluster."""
     try:
+        if propose.description(bundle).kind == APP:
+            return applications.add(bundle, target, sink=session.output.sink())
         return propose.install(bundle, target, sink=session.output.sink())
     except PreflightFailed as failed:
         raise show_checks(session, failed) from None

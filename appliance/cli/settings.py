@@ -11,6 +11,7 @@ import click
 from appliance.cli import prompts
 from appliance.errors import RecipeError
 from appliance.recipe.parameters import secret_parameters
+from appliance.recipe.siteapps import SiteApp, with_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +35,15 @@ class Settings:
 
     def over(self, cluster: Cluster, spec: BundleSpec) -> Cluster:
         """`cluster` with these values. Raises `RecipeError` for a secret among the arguments and an unreadable file."""
+        return replace(cluster, parameters={**cluster.parameters, **self._read(spec)})
+
+    def over_app(self, cluster: Cluster, spec: BundleSpec) -> Cluster:
+        """`cluster` with these values for the application that `spec` describes; raises as `over`."""
+        there = next((app for app in cluster.apps if app.name == spec.name), SiteApp(f"{spec.name}:{spec.version}"))
+        app = replace(there, parameters={**there.parameters, **self._read(spec)})
+        return replace(cluster, apps=with_app(cluster.apps, app))
+
+    def _read(self, spec: BundleSpec) -> dict[str, str]:
         if told := sorted(secret_parameters(spec) & self.arguments.keys()):
             raise RecipeError(
                 f"{told[0]} is a secret, and arguments can be read by everybody on this machine",
@@ -41,7 +51,7 @@ class Settings:
                 hint=f"write it to a file and give --set-file {told[0]}=FILE (- is stdin)",
             )
         read = {name: prompts.text_of(file) for name, file in self.files.items()}
-        return replace(cluster, parameters={**cluster.parameters, **self.arguments, **read})
+        return {**self.arguments, **read}
 
 
 def settings_options(command: Callable[P, R]) -> Callable[..., R]:

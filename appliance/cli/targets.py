@@ -23,6 +23,7 @@ from appliance.inventory.preflight import CheckResult
 from appliance.operations import carry_out, deliver, propose, sites
 from appliance.operations.carry_out import Terms
 from appliance.operations.propose import Target
+from appliance.recipe.bundlefile import APP
 from appliance.recipe.parameters import secret_parameters
 from appliance.transport.connect import connector
 
@@ -51,6 +52,8 @@ def wanted_cluster(session: Session, path: Path, settings: Settings, bundle: Ver
     """The cluster of a Clusterfile with the command line's settings; a warning for each secret in clear text."""
     spec = propose.description(bundle)
     written = read_clusterfile(session, path)
+    if spec.kind == APP:
+        return settings.over_app(written, spec)
     for name in sorted(secret_parameters(spec) & written.parameters.keys()):
         how = f"it is kept in the vault from now on: take it out, and change it with --set-file {name}=FILE"
         session.output.warn(f"{path}: spec.parameters.{name} is a secret and stands here in clear text; {how}")

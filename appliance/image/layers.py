@@ -176,18 +176,22 @@ class _Unpacker:
 
 
 def read_merged(
-    sources: Iterable[Reader], wanted: Callable[[str], bool], *, small: Callable[[str], bool] = lambda _: True
+    sources: Iterable[Reader],
+    wanted: Callable[[str], bool],
+    *,
+    small: Callable[[str], bool] = lambda _: True,
+    named: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, tuple[int, bytes]]:
     """The files whose path is `wanted` of layers (tar+zstd), lowest first, as if unpacked over each other.
 
     Path to mode and bytes. `BundleError` for a file of more than 1 MiB that must be `small` (any other is passed over),
-    and for a layer with more than 64 MiB of them.
+    and for a layer with more than 64 MiB of them. Of files that are only `named`, nothing is read.
     """
     found: dict[str, tuple[int, bytes]] = {}
     for source in sources:
         texts: dict[str, tuple[int, bytes]] = {}
         covered, folders = set[str](), set[str]()
-        for member in _scan(source, wanted, small):
+        for member in _scan(source, wanted, small, named):
             folders.update(_above(member.path), (member.path,) if member.is_folder else ())
             if not member.is_folder:
                 covered.add(member.path)
@@ -214,7 +218,12 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _scan(source: Reader, wanted: Callable[[str], bool], small: Callable[[str], bool]) -> Iterator[_Member]:
+def _scan(
+    source: Reader,
+    wanted: Callable[[str], bool],
+    small: Callable[[str], bool],
+    named: Callable[[str], bool],
+) -> Iterator[_Member]:
     total = 0
     with decompressed(source) as tar:
         members = Members(tar)
@@ -232,6 +241,8 @@ def _scan(source: Reader, wanted: Callable[[str], bool], small: Callable[[str], 
                 if total > TEXTS_BYTES:
                     raise BundleError(f"the texts of a layer have more than {TEXTS_BYTES} bytes together")
                 yield _Member(path, content=(info.mode & 0o755, b"".join(members.body())))
+            elif not info.isdir() and named(path):
+                yield _Member(path, content=(info.mode & 0o755, b""))
             elif info.islnk() and wanted(path):
                 raise BundleError(f"the archive holds a hard link where texts are: {path!r}")
             else:

@@ -76,7 +76,7 @@ class _Needs:
     cluster: str
     image: str
     architectures: Sequence[str]
-    bytes_needed: Mapping[str, int]
+    bytes_needed: Mapping[str, Mapping[str, int]]
     ports: Mapping[str, Collection[int]]
     run: str
     meeting: Meeting
@@ -97,7 +97,7 @@ def check_hosts(
     roles: Sequence[RoleSpec] = (),
     image: str = "",
     architectures: Sequence[str] = (),
-    bytes_needed: Mapping[str, int] = MappingProxyType({}),
+    bytes_needed: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     ports: Mapping[str, Collection[int]] = MappingProxyType({}),
     run: str = "",
     by_runtime: Sequence[Requirement] = (),
@@ -108,10 +108,10 @@ def check_hosts(
     """Check `hosts`, and those `missing` because they did not answer, for an installation of `cluster`; failures first.
 
     `architectures` are those that there is something for (none: any). `bytes_needed` is what will be written, in bytes
-    by folder; a host whose stamp names `image` has it already. `ports` are those of our own services by host name; on
-    a host of this cluster's all that listen are ours. A lease of the run with the id `run` is nobody else's. What
-    `requirements` say goes before what is asked for `by_runtime`. `network` and `domains` are the cluster's own,
-    `measures` what was measured, by host name.
+    by host name and folder; a host whose stamp names `image` has it already. `ports` are those of our own services by
+    host name; on a host of this cluster's all that listen are ours. A lease of the run with the id `run` is nobody
+    else's. What `requirements` say goes before what is asked for `by_runtime`. `network` and `domains` are the
+    cluster's own, `measures` what was measured, by host name.
     """
     everyone = [*(each.host for each in hosts), *(host for host, _ in missing)]
     needs = _Needs(
@@ -222,9 +222,10 @@ def _required(each: Examined, needs: _Needs) -> Iterator[CheckResult]:
         yield _judged("arch", each, fitness.architecture(facts, needs.architectures))
     for requirement in needs.of(each.host):
         yield from _asked(each, requirement, needs, ours=ours)
-    if needs.bytes_needed and not (stamp and needs.image and stamp.image == needs.image):
-        yield _judged("room", each, fitness.room_for(needs.bytes_needed, facts))
-        yield _judged("inodes", each, fitness.inodes_for(needs.bytes_needed, facts))
+    written = needs.bytes_needed.get(each.host.name)
+    if written and not (stamp and needs.image and stamp.image == needs.image):
+        yield _judged("room", each, fitness.room_for(written, facts))
+        yield _judged("inodes", each, fitness.inodes_for(written, facts))
 
 
 def _asked(each: Examined, requirement: Requirement, needs: _Needs, *, ours: Collection[int]) -> Iterator[CheckResult]:

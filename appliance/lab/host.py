@@ -51,7 +51,7 @@ def power_on(host: LabHost) -> None:
     settings = {
         "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         "SYSTEMD_NSPAWN_LOCK": "0",
-        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if cgroups.has_v2() else "0",
+        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "0" if host.containers or not cgroups.has_v2() else "1",
     }
     loop = ["setsid", "--fork", "sh", "-c", _LOOP, "sh", *_enter("machine", groups), *_machine(host)]
     with host.console.open("ab") as console:

@@ -150,6 +150,7 @@ def _register(spec: LabSpec, cache: Path) -> Lab:
                 suite=each.suite,
                 python=each.python,
                 users=tuple(user.name for user in each.users),
+                containers=each.containers,
             )
             for number, each in enumerate(spec.hosts)
         )

@@ -71,6 +71,7 @@ class LabHost:
     python: bool
     users: tuple[str, ...]
     fingerprint: str = ""
+    containers: bool = False
 
     @property
     def netns(self) -> Path:
@@ -221,6 +222,7 @@ def _to_document(lab: Lab) -> dict[str, Any]:
                 "python": host.python,
                 "users": list(host.users),
                 "fingerprint": host.fingerprint,
+                "containers": host.containers,
             }
             for host in lab.hosts
         ],
@@ -244,6 +246,7 @@ def _from_document(document: dict[str, Any]) -> Lab:
                 python=host["python"],
                 users=tuple(host["users"]),
                 fingerprint=host["fingerprint"],
+                containers=host.get("containers", False),
             )
             for host in document["hosts"]
         ),

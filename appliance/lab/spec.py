@@ -48,7 +48,8 @@ class HostSpec:
     """One host: a Debian `suite`, with or without Python, with extra Debian `packages`.
 
     `bandwidth` is in bits per second each way; `data_disk` is the size in bytes of a file system of its own under
-    ``/var/lib/appliance``. Root is entered with the lab's key.
+    ``/var/lib/appliance``. Root is entered with the lab's key. One with `containers` gives container engines and
+    kubelets, old ones too, control groups of version 1, whole and its own.
     """
 
     name: str
@@ -58,6 +59,7 @@ class HostSpec:
     users: tuple[LabUser, ...] = ()
     bandwidth: int | None = None
     data_disk: int | None = None
+    containers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

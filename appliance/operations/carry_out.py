@@ -18,8 +18,7 @@ from appliance.errors import ApplianceError, BundleError, Cancelled, PlanError, 
 from appliance.events import Outcome
 from appliance.execute import journal, lease, order, worker
 from appliance.execute.order import RunSecrets
-from appliance.operations import deliver
-from appliance.operations.propose import INSTALL, Proposed, Target
+from appliance.operations import deliver, propose
 from appliance.plan.document import plan_to_json
 from appliance.plan.steps import Receive
 from appliance.recipe import clusterfile
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from appliance.events import Sink, Stamped
     from appliance.execute.lease import Owner
     from appliance.image.blobs import Blob
+    from appliance.operations.propose import Proposed, Target
     from appliance.plan.steps import Plan
 
 
@@ -208,10 +208,11 @@ def require_done(report: Report) -> None:
 
 def remember(proposed: Proposed, target: Target, run: RunDir) -> None:
     """Write down what was installed, after an installation; forget it after a reset. The hosts remain the truth."""
-    if proposed.proposal.operation == INSTALL:
-        state.write_state(target.folder.state, _state(proposed, target, run))
-    else:
-        target.folder.state.unlink(missing_ok=True)
+    match proposed.proposal.operation:
+        case propose.INSTALL:
+            state.write_state(target.folder.state, _state(proposed, target, run))
+        case propose.RESET:
+            target.folder.state.unlink(missing_ok=True)
 
 
 def _state(proposed: Proposed, target: Target, run: RunDir) -> ClusterState:

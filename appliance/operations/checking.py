@@ -9,8 +9,7 @@ from appliance.inventory import fitness, preflight
 from appliance.inventory.preflight import CheckResult, Verdict
 from appliance.operations import measuring
 from appliance.operations.reach import reach
-from appliance.plan import footprint
-from appliance.plan.forecast import expected, time_said, timed
+from appliance.plan.forecast import expected, room, time_said, timed
 from appliance.recipe.quantities import size_text
 from appliance.recipe.requirements import RequirementKind
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from appliance.events import Sink
     from appliance.operations.measuring import Measured
     from appliance.operations.survey import Survey
-    from appliance.plan.runtime import Site, SiteHost
+    from appliance.plan.runtime import Runtime, Site, SiteHost
     from appliance.recipe.clusterfile import Distribution
     from appliance.recipe.requirements import Requirement
 
@@ -41,7 +40,7 @@ def measure(
         found,
         asked,
         image=str(site.image),
-        sent_each=expected(site).sent_each,
+        sent_each=expected(site, _runtime(site)).sent_each,
         bandwidth=distribution.bandwidth,
         clock=clock,
         sink=sink,
@@ -57,7 +56,7 @@ def check(
     measured: Measured,
 ) -> tuple[CheckResult, ...]:
     """Judge the hosts of a survey, and those that did not answer; failures first."""
-    spec = site.config.spec
+    spec, runtime = site.config.spec, _runtime(site)
     requirements, by_runtime = _sources(site)
     fit = preflight.check_hosts(
         found.hosts,
@@ -68,7 +67,7 @@ def check(
         roles=spec.roles,
         image=str(site.image),
         architectures=architectures,
-        bytes_needed=_bytes_needed(site),
+        bytes_needed={host.name: room(site, host, runtime) for host in found.hosts},
         network=site.network,
         domains=(site.registry.domain,),
         measures=measured.hosts,
@@ -79,32 +78,20 @@ def check(
 
 def foretold(site: Site, distribution: Distribution, measured: Measured) -> tuple[CheckResult, ...]:
     """How long an installation takes to send and unpack, as a check that always passes; none if that cannot be told."""
-    cost = timed(expected(site), measured.rates(), distribution)
+    cost = timed(expected(site, _runtime(site)), measured.rates(), distribution)
     if cost.time is None:
         return ()
     sent = f"at most {size_text(cost.sent)} to send: {time_said(cost)}"
     return (CheckResult(TIME, "", Verdict.PASS, sent),)
 
 
-def _bytes_needed(site: Site) -> dict[str, int]:
-    """What an installation writes: blobs, the receiving runtime and the layers' trees, and a copy of the programs.
-
-    Empty when there is nothing for any of the hosts' architectures.
-    """
-    if not site.parts:
-        return {}
-    trees = sum(layer.size for layer in site.config.layers)
-    sent = max(
-        sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
-        for part in site.parts.values()
-    )
-    return {footprint.NODE: sent + trees, "/opt/appliance": trees}
-
-
 def _sources(site: Site) -> tuple[tuple[Requirement, ...], tuple[Requirement, ...]]:
     """What the bundle asks, and what its runtime does."""
-    spec = site.config.spec
-    return spec.requirements, plugins.runtime(spec.runtime).requirements(site.config)
+    return site.config.spec.requirements, _runtime(site).requirements(site.config)
+
+
+def _runtime(site: Site) -> Runtime:
+    return plugins.runtime(site.config.spec.runtime)
 
 
 def _lines(fit: Sequence[CheckResult], measured: Measured) -> Iterator[CheckResult]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from appliance.image.carried import Carried
     from appliance.trust.policy import Trust
 
-TEXTS = ("services/", "etc/", "manifests/")
+TEXTS = ("services/", "etc/", "manifests/", "plugins/", "plugin/")
+PROGRAMS = "bin/"
 HOST_RUNTIME = "host"
 
 
@@ -71,15 +72,20 @@ def platform_image(bundle: VerifiedBundle | UnverifiedBundle, architecture: str)
     )
 
 
-def image_part(bundle: VerifiedBundle, architecture: str) -> ImagePart:
-    """What hosts of `architecture` (``amd64``) take: layers, texts and the host runtime. Reads every layer once."""
+def image_part(bundle: VerifiedBundle, architecture: str, *, also: Iterable[str] = ()) -> ImagePart:
+    """What hosts of `architecture` (``amd64``) take: layers, texts and the host runtime. Reads every layer once.
+
+    `also` are paths of further texts, that the site changes.
+    """
     image = platform_image(bundle, architecture)
+    found = _read(bundle, image, below=(*TEXTS, *also), named=PROGRAMS)
     return ImagePart(
         architecture=architecture,
         layers=_layer_blobs(image),
-        texts=texts(bundle, image),
+        texts=_texts(found),
         runtime=_host_runtime(bundle, architecture),
         carried=carried_images(bundle, architecture),
+        programs=frozenset(path for path in found if path.startswith(PROGRAMS)),
     )
 
 
@@ -126,10 +132,28 @@ def texts(bundle: VerifiedBundle, image: PlatformImage, *, below: tuple[str, ...
 
     A template or a service's file of more than 1 MiB is a `BundleError`; any other such file is no text.
     """
+    return _texts(_read(bundle, image, below=below))
+
+
+_Found = dict[str, tuple[int, bytes]]
+
+
+def _read(bundle: VerifiedBundle, image: PlatformImage, *, below: tuple[str, ...], named: str = "") -> _Found:
+    """Path to mode and bytes of the files `below` folders; of those in the folder `named`, nothing is read."""
     sources = (bundle.open(layer.digest) for layer in image.manifest.layers)
-    found = layers.read_merged(sources, lambda path: path.startswith(below), small=oci.must_be_small)
+    return layers.read_merged(
+        sources,
+        lambda path: path.startswith(below),
+        small=oci.must_be_small,
+        named=lambda path: named != "" and path.startswith(named),
+    )
+
+
+def _texts(found: _Found) -> tuple[TextFile, ...]:
     return tuple(
-        TextFile(path, text, mode) for path, (mode, data) in sorted(found.items()) if (text := _text(data)) is not None
+        TextFile(path, text, mode)
+        for path, (mode, data) in sorted(found.items())
+        if not path.startswith(PROGRAMS) and (text := _text(data)) is not None
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from appliance.errors import PlanError
-from appliance.plan.runtime import Authority, Leaf, Password, SecretRequest, SshKey, Token
+from appliance.plan.runtime import Authority, BootstrapToken, Leaf, Password, RsaKey, SecretRequest, SshKey, Token
 from appliance.trust import issue
 from appliance.trust.issue import Issued
 
@@ -41,7 +41,7 @@ def fulfil(requests: Sequence[SecretRequest], vault: Vault, *, now: datetime) ->
 
 
 def _name(request: SecretRequest) -> str:
-    return f"{request.name}.key" if isinstance(request, Authority | Leaf) else request.name
+    return f"{request.name}.key" if isinstance(request, Authority | Leaf | RsaKey) else request.name
 
 
 def _have(request: SecretRequest, vault: Vault) -> bool:
@@ -62,6 +62,12 @@ def _make(request: SecretRequest, vault: Vault, *, now: datetime) -> None:
             pair = issue.ssh_key(request.name)
             vault.put_public(f"{request.name}.pub", pair.public.encode())
             vault.put(request.name, pair.private)
+        case RsaKey():
+            key = issue.rsa_key()
+            vault.put_public(f"{request.name}.pub", key.public_pem)
+            vault.put(f"{request.name}.key", key.private_pem)
+        case BootstrapToken():
+            vault.put(request.name, issue.bootstrap_token().encode())
         case _:
             assert_never(request)
 

@@ -39,18 +39,20 @@ class Parameters:
                 vault.put(name, text.encode())
 
 
-def settle(spec: BundleSpec, given: Mapping[str, object], vault: Vault) -> Parameters:
+def settle(spec: BundleSpec, given: Mapping[str, object], vault: Vault, *, owner: str = "") -> Parameters:
     """The parameters of a site: those `given`, secrets from the `vault` where none is given, and the defaults.
 
-    Nothing is kept yet. Raises `RecipeError` for values that the bundle does not take.
+    `owner` is the application whose they are, where they are not the cluster's own. Nothing is kept yet. Raises
+    `RecipeError` for values that the bundle does not take.
     """
     secret = secret_parameters(spec)
     there = set(vault.names())
-    kept = {name: vault.get(_PREFIX + name).decode() for name in secret if _PREFIX + name in there}
+    prefix = f"{_PREFIX}{owner}/" if owner else _PREFIX
+    kept = {name: vault.get(prefix + name).decode() for name in secret if prefix + name in there}
     values = check_parameters(spec, {**kept, **given})
     return Parameters(
-        {name: SecretRef(_PREFIX + name) if name in secret else value for name, value in values.items()},
-        {_PREFIX + name: _text(value) for name, value in values.items() if name in secret},
+        {name: SecretRef(prefix + name) if name in secret else value for name, value in values.items()},
+        {prefix + name: _text(value) for name, value in values.items() if name in secret},
     )
 
 
@@ -62,9 +64,13 @@ def kept_parameters(spec: BundleSpec, vault: Vault) -> frozenset[str]:
 
 def without_secrets(spec: BundleSpec, cluster: Cluster) -> Cluster:
     """`cluster` as it may be written down."""
+    return dataclasses.replace(cluster, parameters=told(spec, cluster.parameters))
+
+
+def told(spec: BundleSpec, parameters: Mapping[str, object]) -> dict[str, object]:
+    """Those of `parameters` that are no secrets."""
     secret = secret_parameters(spec)
-    told = {name: value for name, value in cluster.parameters.items() if name not in secret}
-    return dataclasses.replace(cluster, parameters=told)
+    return {name: value for name, value in parameters.items() if name not in secret}
 
 
 def _text(value: object) -> str:

@@ -25,6 +25,7 @@ from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
 from appliance.plan.forecast import Forecast, forecast, timed
 from appliance.plan.runtime import Runtime, Site
+from appliance.recipe import overlays
 from appliance.recipe.bundlefile import BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
 from appliance.transport.base import Command
@@ -128,14 +129,14 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         site = _site(bundle, target, wanted, found)
         measured = checking.measure(found, site, distribution, clock=target.clock, sink=sink)
         checks = checking.check(found, site, distribution, architectures=wanted.architectures, measured=measured)
-        _require_fit(checks)
+        require_fit(checks)
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
-        proposal = _propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
+        proposal = propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
     expected = timed(forecast(site, proposal.plan), measured.rates(), distribution)
-    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, _leases(found), expected)
+    return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, leases(found), expected)
 
 
 def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -148,12 +149,12 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         checks = preflight.unreachable(found.missing)
-        _require_fit(checks)
+        require_fit(checks)
         _require_stamps(target, found)
         site = _installed_site(target, found)
         stages = plugins.runtime(site.config.spec.runtime).remove(site) if _stamps(target, found) else ()
-        proposal = _propose(RESET, site, stages, found, target, checks=checks, sink=sink)
-    return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, _leases(found))
+        proposal = propose(RESET, site, stages, found, target, checks=checks, sink=sink)
+    return Proposed(proposal, hosts, site.config.spec, target.cluster, found.began, leases(found))
 
 
 def description(bundle: VerifiedBundle) -> BundleSpec:
@@ -202,7 +203,7 @@ def check_image(named: str, held: BundleManifest) -> None:
         )
 
 
-def _propose(
+def propose(
     operation: str,
     site: Site,
     candidate: tuple[Stage, ...],
@@ -212,6 +213,7 @@ def _propose(
     checks: Sequence[CheckResult],
     sink: Sink,
 ) -> Proposal:
+    """What is left of a `candidate` when the hosts were asked which of its steps hold already."""
     held = found.held(candidate, resolve=target.vault().get, sink=sink)
     return planner.proposal(operation, site, planner.plan(site, candidate, held=held), checks=checks)
 
@@ -243,7 +245,11 @@ def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey
         cluster=target.cluster.name,
         image=bundle.manifest.image,
         config=wanted.config,
-        parts={arch: deliver.image_part(bundle, arch) for arch in wanted.architectures if arch in there},
+        parts={
+            arch: deliver.image_part(bundle, arch, also=overlays.paths(target.cluster.documents))
+            for arch in wanted.architectures
+            if arch in there
+        },
         hosts=found.hosts,
         parameters=wanted.parameters.values,
         env={**wanted.config.env, **target.cluster.env},
@@ -259,7 +265,8 @@ def _with_secrets(site: Site, runtime: Runtime, target: Target) -> Site:
     return dataclasses.replace(site, secrets=made.secrets, public=made.public)
 
 
-def _leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
+def leases(found: Survey) -> tuple[tuple[str, Owner], ...]:
+    """The hosts that are leased, and by whom."""
     return tuple((host.name, Owner.from_json(host.facts.lease)) for host in found.hosts if host.facts.lease)
 
 
@@ -308,7 +315,7 @@ def _installed_site(target: Target, found: Survey) -> Site:
     )
 
 
-def _require_fit(checks: Sequence[CheckResult]) -> None:
+def require_fit(checks: Sequence[CheckResult]) -> None:
     """Raise `PreflightFailed`, which names the first failure, unless there is none."""
     failed = [result for result in checks if result.verdict is Verdict.FAIL]
     if not failed:

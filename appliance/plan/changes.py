@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from appliance.plan.footprint import STAMP
 from appliance.plan.steps import Change, PutText, Receive, Run, Unpack
+from appliance.recipe.bundlefile import APP
 from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def _image(site: Site, host: SiteHost, steps: list[Step]) -> Iterator[Change]:
     if any(isinstance(step.action, Unpack) for step in steps):
         spec = site.config.spec
         title = f"programs of {spec.name} {spec.version}"
-        if host.stamp and host.stamp.image == str(site.image):
+        if spec.kind == APP:
+            yield Change("add", host.name, title)
+        elif host.stamp and host.stamp.image == str(site.image):
             yield Change("change", host.name, f"{title} are put right")
         elif host.stamp and host.stamp.version:
             yield Change("change", host.name, f"{title}, where {host.stamp.version} is installed")

@@ -12,6 +12,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from appliance.errors import PlanError
+from appliance.inventory.appstamp import FOLDER as APPS
 from appliance.inventory.facts import Receipt, stamp_to_text
 from appliance.plan.steps import PutText, Run, Step
 from appliance.transport.base import Command
@@ -114,6 +115,11 @@ done
 def programs(cluster: str, image: Digest) -> str:
     """The folder on a host from which services run their programs."""
     return f"/opt/appliance/{cluster}/{image.hex}"
+
+
+def application(cluster: str, name: str) -> str:
+    """The folder on a host of all that belongs to an application that was added to `cluster`."""
+    return f"{NODE}/clusters/{cluster}/{APPS}/{name}"
 
 
 def own_trees(cluster: str) -> tuple[str, ...]:

@@ -5,14 +5,17 @@ The time rests on what was measured of a few hosts before. Where nothing was, or
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from appliance.plan import footprint
+from appliance.plan.runtime import NeedsRoom
 from appliance.plan.steps import Receive, Unpack
 from appliance.recipe.quantities import rate_text, span_text
 
 if TYPE_CHECKING:
-    from appliance.plan.runtime import ImagePart, Site
+    from appliance.plan.runtime import Runtime, Site, SiteHost
     from appliance.plan.steps import Plan, Step
     from appliance.recipe.clusterfile import Distribution
 
@@ -78,11 +81,10 @@ def forecast(site: Site, plan: Plan) -> Forecast:
     )
 
 
-def expected(site: Site) -> Forecast:
+def expected(site: Site, runtime: Runtime) -> Forecast:
     """What an installation sends and writes at most on those hosts that lack the image, before there is a plan."""
-    served = {host.name for host in site.with_role(site.registry.on)}
     costs = [
-        (_expected_sent(part, carried=host.name in served), part.runtime)
+        (_expected_sent(site, host, runtime), part.runtime)
         for host in site.hosts
         if (part := site.parts.get(host.facts.architecture))
         and not (host.stamp and host.stamp.image == str(site.image))
@@ -92,15 +94,16 @@ def expected(site: Site) -> Forecast:
         hosts=len(costs),
         sent=sum(sent for sent, _ in costs),
         sent_each=max((sent for sent, _ in costs), default=0),
-        written_each=max((sent + runtime.unpacked_bytes + trees for sent, runtime in costs), default=0),
-        first_each=max((runtime.size for _, runtime in costs), default=0),
+        written_each=max((sent + python.unpacked_bytes + trees for sent, python in costs), default=0),
+        first_each=max((python.size for _, python in costs), default=0),
     )
 
 
-def _expected_sent(part: ImagePart, *, carried: bool) -> int:
-    """Layers and the receiving runtime; and where the site's registry is, the container images."""
-    blobs = {blob for image in part.carried for blob in (image.manifest, *image.blobs)} if carried else ()
-    return part.runtime.size + sum(layer.blob.size for layer in part.layers) + sum(blob.size for blob in blobs)
+def _expected_sent(site: Site, host: SiteHost, runtime: Runtime) -> int:
+    """Layers, the Python that receives, and what the runtime sends besides."""
+    part = site.parts[host.facts.architecture]
+    more = runtime.room(site, host).values() if isinstance(runtime, NeedsRoom) else ()
+    return part.runtime.size + sum(layer.blob.size for layer in part.layers) + sum(more)
 
 
 def timed(cost: Forecast, rates: Rates, distribution: Distribution) -> Forecast:
@@ -152,6 +155,22 @@ def _method(cost: Forecast, distribution: Distribution) -> str:
 
 def _capped(rate: float, distribution: Distribution) -> float:
     return min(rate, distribution.bandwidth / 8) if distribution.bandwidth else rate
+
+
+def room(site: Site, host: SiteHost, runtime: Runtime) -> dict[str, int]:
+    """Bytes by folder that an installation writes: blobs, the Python that receives, trees, a copy of programs, more.
+
+    Empty when there is nothing for the host's architecture.
+    """
+    part = site.parts.get(host.facts.architecture)
+    if part is None:
+        return {}
+    trees = sum(layer.size for layer in site.config.layers)
+    sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+    needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
+    if isinstance(runtime, NeedsRoom):
+        needed.update(runtime.room(site, host))
+    return needed
 
 
 def _sent(step: Step) -> int:

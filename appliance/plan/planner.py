@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from appliance.inventory.preflight import CheckResult
-    from appliance.plan.runtime import HostRuntime, ImagePart, Runtime, Site, SiteHost
+    from appliance.plan.runtime import HostRuntime, ImagePart, Runtime, Site, SiteHost, TakesApplications
     from appliance.recipe.bundlefile import RoleSpec
 
 PROGRAM_FOLDERS = ("application", "bin", "etc", "lib", "lib64", "libexec", "sbin", "scripts", "share")
@@ -40,12 +41,40 @@ def candidate(site: Site, runtime: Runtime) -> tuple[Stage, ...]:
     installation = runtime.install(site)
     stages = (
         _stage(site, "Prepare hosts", (_prepare(site, host, runtime, installation) for host in site.hosts)),
-        _stage(site, "Send the image", ((_send(site, host),) for host in site.hosts)),
-        _stage(site, "Unpack the image", ((_unpack(site, host),) for host in site.hosts)),
+        _stage(site, "Send the image", ((send(site, host),) for host in site.hosts)),
+        _stage(site, "Unpack the image", ((unpack(site, host),) for host in site.hosts)),
         *installation,
     )
     _check_order(stages)
     return stages
+
+
+def addition(site: Site, runtime: TakesApplications) -> tuple[Stage, ...]:
+    """All that adds the application whose image is `site`'s to a cluster that is there, and is no part of that.
+
+    What it writes outside of the cluster's own trees is kept aside and listed in the hosts' stamps, as of any
+    installation. Raises `PlanError` when the image has nothing for a host's architecture, and what `runtime` raises.
+    """
+    for host in site.hosts:
+        _check(site, host)
+    adding = runtime.add(site)
+    preparing = _stage(site, "Prepare hosts", (_note(site, host, adding) for host in site.hosts))
+    stages = tuple(stage for stage in (preparing, *adding) if stage.steps)
+    _check_order(stages)
+    return stages
+
+
+def _note(site: Site, host: SiteHost, adding: tuple[Stage, ...]) -> tuple[Step, ...]:
+    """Keep what stands where an application's files go, and list them with what the host has already."""
+    written = (step.action for stage in adding for step in stage.steps if step.host == host.name)
+    paths = (action.path for action in written if isinstance(action, PutText))
+    own = tuple(f"{tree}/" for tree in footprint.own_trees(site.cluster))
+    files = tuple(path for path in paths if not path.startswith(own))
+    if not files or host.stamp is None:
+        return ()
+    receipt = footprint.merge([host.stamp.receipt, Receipt(files=files)])
+    stamp = dataclasses.replace(host.stamp, receipt=receipt)
+    return (footprint.keep(host.name, site.cluster, files), footprint.write_stamp(host.name, stamp))
 
 
 def prune(stages: Iterable[Stage], held: AbstractSet[str]) -> tuple[Stage, ...]:
@@ -139,7 +168,7 @@ def _prepare(site: Site, host: SiteHost, runtime: Runtime, installation: tuple[S
         footprint.claim(host.name, stamp),
         *keeping,
         footprint.write_stamp(host.name, stamp),
-        *_python(host, _part(site, host).runtime),
+        *helper(host, _part(site, host).runtime),
     )
 
 
@@ -157,7 +186,8 @@ def _stamp(site: Site, host: SiteHost, receipt: Receipt) -> NodeStamp:
     )
 
 
-def _python(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
+def helper(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
+    """Send and unpack the Python that works on a host."""
     tar = f"{footprint.NODE}/blobs/sha256/{runtime.digest.hex}"
     folder = f"{footprint.NODE}/runtime/{runtime.digest.hex}"
     return (
@@ -177,7 +207,8 @@ def _python(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
     )
 
 
-def _send(site: Site, host: SiteHost) -> Step:
+def send(site: Site, host: SiteHost) -> Step:
+    """Send the layers of the image that the host's architecture takes."""
     part = _part(site, host)
     blobs = tuple(dict.fromkeys(layer.blob for layer in part.layers))
     return Step(
@@ -188,7 +219,8 @@ def _send(site: Site, host: SiteHost) -> Step:
     )
 
 
-def _unpack(site: Site, host: SiteHost) -> Step:
+def unpack(site: Site, host: SiteHost) -> Step:
+    """Unpack the layers and put the programs in place."""
     part = _part(site, host)
     return Step(
         id=unpack_id(host.name),

@@ -7,7 +7,7 @@ entry point group ``appliance.runtimes`` under the name that ``bundle.yaml`` giv
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from appliance.recipe.networking import Network, Registry
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from appliance.digest import Digest
     from appliance.image.blobs import Blob, LayerBlob
     from appliance.image.oci import ImageConfig
+    from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import Facts, NodeStamp, Receipt
     from appliance.inventory.hosts import Host
     from appliance.plan.steps import Stage
@@ -66,7 +67,21 @@ class SshKey:
     name: str
 
 
-SecretRequest = Token | Password | Authority | Leaf | SshKey
+@dataclass(frozen=True, slots=True)
+class RsaKey:
+    """An RSA key pair: secret ``NAME.key``, public part ``NAME.pub``, both PEM."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapToken:
+    """What lets a machine into a Kubernetes cluster once, kept as secret `name`: 6 characters, a dot, 16 characters."""
+
+    name: str
+
+
+SecretRequest = Token | Password | Authority | Leaf | SshKey | RsaKey | BootstrapToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +122,14 @@ class CarriedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """What hosts of one architecture take of an image."""
+    """What hosts of one architecture take of an image; `programs` are the paths of what lies in its ``bin/``."""
 
     architecture: str
     layers: tuple[LayerBlob, ...]
     texts: tuple[TextFile, ...]
     runtime: HostRuntime
     carried: tuple[CarriedImage, ...] = ()
+    programs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +205,29 @@ class Runtime(Protocol):
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """The stages that take off the hosts what the receipts of their stamps list, and at last the stamps."""
+        ...
+
+
+@runtime_checkable
+class TakesApplications(Protocol):
+    """What a runtime can do to whose clusters bundles of kind App are added. Pure, as `Runtime` is."""
+
+    def add(self, site: Site) -> tuple[Stage, ...]:
+        """The stages that bring the application that `site`'s image is to the cluster that its hosts are.
+
+        Raises `PlanError` or `RecipeError` when it cannot be brought there.
+        """
+        ...
+
+    def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
+        """The stages that take an application, as its own stamp describes it, from the cluster again."""
+        ...
+
+
+@runtime_checkable
+class NeedsRoom(Protocol):
+    """What a runtime has besides when hosts receive more of it than the image and its programs."""
+
+    def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
+        """Bytes by folder that `install` writes on `host` besides those; asked before the secrets are made."""
         ...

@@ -1,6 +1,7 @@
 """Apps: what a cluster image can launch, and the shell lines that do. Pure.
 
-Source: sealer ≥ 0.9, ``pkg/define/application``: the kinds, their files and their default commands.
+Source: sealer ≥ 0.9, ``pkg/define/application``: the kinds, their files and their default commands; but a chart is
+upgraded where it is installed already, since launching is repeated when something changed.
 """
 
 from __future__ import annotations
@@ -59,13 +60,23 @@ class App:
         paths = [quoted(posixpath.join(self.root, name)) for name in self.files]
         match self.kind:
             case AppKind.HELM:
-                return (f"helm install {self.name} {self.root}/",)
+                return (f"helm upgrade --install {self.name} {self.root}/",)
             case AppKind.KUBE:
                 return tuple(f"kubectl apply -f {path}" for path in paths)
             case AppKind.SHELL:
                 return tuple(f"bash {path}" for path in paths)
             case AppKind.OTHER:
                 return ()
+
+    @property
+    def undo(self) -> tuple[str, ...]:
+        """The shell lines that take away what `launch` made; none where only its author knows."""
+        if self.commands or self.kind in (AppKind.SHELL, AppKind.OTHER):
+            return ()
+        if self.kind is AppKind.HELM:
+            return (f"helm uninstall {self.name}",)
+        paths = [quoted(posixpath.join(self.root, name)) for name in reversed(self.files)]
+        return tuple(f"kubectl delete --ignore-not-found -f {path}" for path in paths)
 
 
 def kind_of(sources: Sequence[Collection[str]]) -> tuple[AppKind, tuple[str, ...]]:

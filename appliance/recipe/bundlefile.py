@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _SPEC_BYTES = 1 << 20
 _API_VERSION = re.compile(r"^apiVersion:[ \t]*['\"]?(\S+)", re.MULTILINE)
 _EVERY_HOST = "all"
+APP = "App"
+"""The kind of a bundle that is added to a cluster that is there; any other makes one."""
+_APP_RUNTIME = "kubernetes"
+_NOT_OF_APPS = ("roles", "order", "health", "secrets", "backup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class BundleSpec:
-    """All that `bundle.yaml` says. `parameters` is a JSON Schema object as JSON text."""
+    """All that `bundle.yaml` says. `parameters` is a JSON Schema object as JSON text; `kind` is Bundle or `APP`."""
 
     name: str
     version: str
@@ -88,6 +92,7 @@ class BundleSpec:
     order: tuple[str, ...] = field(default=())
     minimum_installer: str = ""
     upgrades_from: str = ""
+    kind: str = "Bundle"
 
 
 def is_ours(text: str) -> bool:
@@ -103,6 +108,9 @@ def load(text: str, *, source: str) -> BundleSpec:
         raise RecipeError(f"a bundle.yaml is one document, this has {len(documents)}", where=source)
     document = documents[0]
     schema.validate(document, "bundle")
+    if document.value["kind"] == APP and (unused := [name for name in _NOT_OF_APPS if name in document.value]):
+        hint = "it is put onto a cluster that is there, whose bundle has them"
+        raise document.error((unused[0],), f"a bundle of kind {APP} has no {unused[0]}", hint=hint)
     if "backup" in document.value:
         raise document.error(("backup",), "backups are not supported yet", hint="leave the field out")
     spec = _spec(document)
@@ -148,7 +156,7 @@ def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _spec(document: Document) -> BundleSpec:
     value = document.value
-    runtime = value.get("runtime", "systemd")
+    runtime = value.get("runtime", _APP_RUNTIME if value["kind"] == APP else "systemd")
     runtime = {"type": runtime} if isinstance(runtime, str) else runtime
     return BundleSpec(
         name=value["name"],
@@ -171,6 +179,7 @@ def _spec(document: Document) -> BundleSpec:
         order=tuple(value.get("order", ())),
         minimum_installer=value.get("minimumInstaller", ""),
         upgrades_from=value.get("upgradesFrom", ""),
+        kind=value["kind"],
     )
 
 

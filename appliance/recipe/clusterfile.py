@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import RecipeError
-from appliance.recipe import jumphosts, networking, schema
+from appliance.recipe import jumphosts, networking, schema, siteapps
 from appliance.recipe.addresses import expand
 from appliance.recipe.documents import PassedDocument, passed
 from appliance.recipe.networking import Network, Registry
@@ -18,11 +18,10 @@ from appliance.recipe.yamltext import field_name, load_documents
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from appliance.recipe.siteapps import SiteApp
     from appliance.recipe.yamltext import Document, FieldPath
 
 API_VERSION = "appliance/v1"
-_NOT_USED = ("apps",)
-
 METHODS = ("auto", "unicast", "chain")
 """How bytes can reach the hosts."""
 
@@ -88,6 +87,7 @@ class Cluster:
     network: Network = field(default_factory=Network)
     registry: Registry = field(default_factory=Registry)
     documents: tuple[PassedDocument, ...] = ()
+    apps: tuple[SiteApp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,6 @@ class _Reader:
 
     def cluster(self) -> Cluster:
         spec = self._document.value["spec"] or {}
-        for name in _NOT_USED:
-            if name in spec:
-                self._warn(("spec", name), "is read, but this version does not use it")
         return Cluster(
             name=self._document.value["metadata"]["name"],
             image=spec.get("image", ""),
@@ -149,6 +146,7 @@ class _Reader:
             distribution=self._distribution(spec.get("distribution", {})),
             network=networking.read_network(self._document, spec.get("network", {})),
             registry=networking.read_registry(self._document, spec.get("registry", {})),
+            apps=siteapps.read(self._document, spec.get("apps", ())),
         )
 
     def _group(self, number: int, group: Mapping[str, Any]) -> HostGroup:
@@ -252,6 +250,7 @@ def dump(cluster: Cluster) -> str:
         "registry": networking.registry_document(cluster.registry),
         "network": networking.network_document(cluster.network),
         "distribution": _distribution_document(cluster.distribution),
+        "apps": siteapps.documents(cluster.apps),
     }
     document = {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": {"name": cluster.name}, "spec": _filled(spec)}
     return "---\n".join([dump_yaml(document), *(dump_yaml(dict(other.value)) for other in cluster.documents)])

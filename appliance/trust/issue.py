@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from appliance.errors import PlanError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _EARLY = timedelta(hours=1)
+_RSA_BITS = 3072
+_BOOTSTRAP_CHARACTERS = string.ascii_lowercase + string.digits
 _PASSWORD_CHARACTERS = "".join(c for c in string.ascii_letters + string.digits if c not in "0O1lI")
 _LABEL = re.compile(
     r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*"
@@ -57,6 +59,14 @@ class SshKey:
 
     public: str
     private: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A key pair, both halves PEM: PKCS #8 and SubjectPublicKeyInfo."""
+
+    public_pem: bytes
+    private_pem: bytes = field(repr=False)
 
 
 def authority(common_name: str, *, now: datetime, days: int) -> Issued:
@@ -147,6 +157,22 @@ def password(length: int) -> str:
     if length < 12:  # noqa: PLR2004  (70 bits)
         raise ValueError("a password has 12 characters or more")
     return "".join(secrets.choice(_PASSWORD_CHARACTERS) for _ in range(length))
+
+
+def bootstrap_token() -> str:
+    """``ID.SECRET`` of 6 and 16 random lower-case letters and digits, as Kubernetes wants it; 82 bits are secret."""
+    characters = [secrets.choice(_BOOTSTRAP_CHARACTERS) for _ in range(22)]
+    return "".join((*characters[:6], ".", *characters[6:]))
+
+
+def rsa_key() -> KeyPair:
+    """A new RSA key pair of 3072 bits, for those who sign with nothing else."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return KeyPair(public, private)
 
 
 def ssh_key(comment: str) -> SshKey:

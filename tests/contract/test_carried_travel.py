@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.carrying import AMD64, ARM64, NAME, Bench, files, skopeo
+from support.carrying import AMD64, ARM64, NAME, POD, Bench, files, skopeo
 from support.containers import DOCKER, container, docker_archive
 from support.images import fake_pythons
 from support.registry import Registry, registry
@@ -157,6 +157,37 @@ def test_a_bundle_has_all_that_is_carried_among_its_members(bench: Bench, delive
         assert [image.reference for image in shown.platforms[0].config.images] == [
             f"{bench.registry.host}/delivered/web:1"
         ]
+
+
+@pytest.mark.parametrize("platform", [AMD64, ARM64], ids=str)
+def test_a_bundle_tells_what_it_carries_for_a_platform_and_gives_all_of_it(
+    full: Bench, tmp_path: Path, platform: oci.Platform
+) -> None:
+    for architecture in ("amd64", "arm64"):
+        archive = full.context / f"images/{architecture}.tar"
+        docker_archive(archive, "registry.invalid/alone:1", architecture, architecture)
+    full.write("manifests/alone.yaml", POD % "registry.invalid/alone:1")
+    full.build(platforms=(AMD64, ARM64))
+    home = Home.of(tmp_path / "home")
+    made = development.bundle_of(NAME, store=full.store, home=home, pythons=fake_pythons(tmp_path), clock=SystemClock())
+    with opened(made) as bundle:
+        told = deliver.carried_images(bundle, platform.architecture)
+        assert told == deliver.image_part(bundle, platform.architecture).carried
+        expected = {str(one.reference): one for one in carried.read(full.index()) if one.platform == platform}
+        assert [image.reference for image in told] == list(expected)
+        for image in told:
+            one = expected[image.reference]
+            assert (image.manifest.digest, image.media_type) == (one.manifest.digest, one.manifest.media_type)
+            parts = oci.children(image.media_type, full.store.get(one.manifest))
+            assert [(blob.digest, blob.size) for blob in image.blobs] == [(part.digest, part.size) for part in parts]
+            config = json.loads(bundle.read(parts[0].digest))
+            assert config["architecture"] == platform.architecture
+        kinds = {image.reference.rpartition("/")[2]: image.index_media_type for image in told}
+        assert kinds == {"a:1": oci.MEDIA_INDEX, "b:1": oci.MEDIA_DOCKER_INDEX, "c:1": oci.MEDIA_INDEX, "alone:1": ""}
+        blobs = {blob for image in told for blob in (image.manifest, image.index, *image.blobs) if blob}
+        taken = deliver.take_out(bundle, tmp_path / "blobs", [blob.digest for blob in blobs])
+    assert (taken.blobs, taken.bytes) == (len(blobs), sum(blob.size for blob in blobs))
+    assert all(Digest.of((tmp_path / f"blobs/{blob.digest.hex}").read_bytes()) == blob.digest for blob in blobs)
 
 
 def test_a_flipped_byte_in_a_carried_layer_is_found_and_stops_nothing_that_does_not_read_it(

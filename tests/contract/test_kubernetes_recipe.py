@@ -42,10 +42,13 @@ def bench(tmp_path: Path) -> Bench:
         "crictl-v1.31.1-linux-amd64.tar.gz": archive("crictl"),
         "containerd-1.7.24-linux-amd64.tar.gz": archive("bin/containerd", "bin/ctr"),
         "cni-plugins-linux-amd64-v1.6.1.tgz": archive("bridge", "portmap"),
+        "etcd-v3.5.16-linux-amd64.tar.gz": archive("etcd-v3.5.16/etcd", "etcd-v3.5.16/etcdctl"),
         "registry_2.8.3_linux_amd64.tar.gz": archive("registry", "README.md"),
     }
     for name, data in parts.items():
         bench.write(f"parts/{name}", data)
+    bench.write("tools/bin/haproxy", "haproxy", mode=0o755)
+    bench.write("tools/lib/libssl.so.3", "libssl")
     return bench
 
 
@@ -58,11 +61,11 @@ def from_parts(bench: Bench, recipe: str, reference: Reference) -> None:
 def test_kubernetes_has_its_programs_and_names_the_images_that_kubeadm_needs(bench: Bench) -> None:
     from_parts(bench, "kubernetes", BASE)
     tree = bench.tree(BASE)
-    programs = {"kubeadm", "kubelet", "kubectl", "runc", "crictl", "containerd", "ctr", "registry"}
-    assert {path.removeprefix("bin/") for path in tree if path.startswith("bin/")} == programs
-    assert {path for path in tree if path.startswith("cni/bin/")} == {"cni/bin/bridge", "cni/bin/portmap"}
+    programs = "kubeadm kubelet kubectl runc crictl containerd ctr etcd etcdctl docker-registry haproxy"
+    assert {path.removeprefix("bin/") for path in tree if path.startswith("bin/")} == set(programs.split())
+    assert {"libexec/cni/bridge", "libexec/cni/portmap", "lib/libssl.so.3"} <= set(tree)
     assert tree["manifests/imageList"] == "registry.k8s.io/kube-proxy:v1.31.4\n"
-    assert tree["manifests/kube-flannel.yml"] == PODS
+    assert tree["manifests/cni/kube-flannel.yml"] == PODS
     config = bench.config(BASE)
     assert config.spec.runtime == "kubernetes"
 

@@ -65,7 +65,7 @@ def test_apps_lie_in_their_folders_and_are_launched_as_sealer_does(bench: Bench)
         "kubectl apply -f application/apps/crds/b.yml",
         "kubectl apply -f application/apps/crds/sub/a.yaml",
         "cd application/apps/mixed/ && bash install.sh linux && kubectl apply -f b.yml",
-        "helm install web application/apps/web/",
+        "helm upgrade --install web application/apps/web/",
     )
     tree = bench.tree()
     assert tree["application/apps/calico/after.sh"] == "a"

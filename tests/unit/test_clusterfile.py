@@ -4,6 +4,7 @@ from appliance.errors import RecipeError
 from appliance.recipe import clusterfile
 from appliance.recipe.clusterfile import Cluster, Clusterfile, HostGroup, Provider, SshSettings
 from appliance.recipe.networking import Network, Registry
+from appliance.recipe.siteapps import SiteApp
 
 HEAD = "apiVersion: appliance/v1\nkind: Cluster\nmetadata: {name: site-a}\nspec:\n"
 FULL = (
@@ -58,9 +59,16 @@ def test_a_password_in_the_file_goes_apart_and_is_warned_of_without_repeating_it
     assert [warning.split(" ")[0] for warning in read.warnings] == ["c.yaml:5:", "c.yaml:7:", "c.yaml:7:"]
 
 
-def test_fields_that_are_not_used_yet_are_named() -> None:
-    warnings = load(HEAD + "  registry: {port: 5000}\n  apps: [x]\n").warnings
-    assert warnings == ("c.yaml:6: spec.apps is read, but this version does not use it",)
+def test_applications_are_named_with_their_version_and_may_be_set() -> None:
+    read = load(HEAD + "  apps: [one:1.0.0, {image: 'two:2.0.0', parameters: {a: 1}}]\n").cluster
+    assert read.apps == (SiteApp("one:1.0.0"), SiteApp("two:2.0.0", {"a": 1}))
+    assert load(clusterfile.dump(read)).cluster == read
+
+
+@pytest.mark.parametrize(("apps", "words"), [("[x]", "'x' is not NAME:VERSION"), ("['x:1', 'x:2']", "x comes twice")])
+def test_an_application_has_a_version_and_comes_once(apps: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        load(f"{HEAD}  apps: {apps}\n")
 
 
 def test_networks_and_registry_are_read_with_defaults_for_what_is_left_out() -> None:
@@ -75,7 +83,7 @@ def test_networks_and_registry_are_read_with_defaults_for_what_is_left_out() -> 
 def test_further_documents_are_handed_on_and_written_back() -> None:
     text = "---\napiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nnetworking: {dnsDomain: x.local}\n"
     (document,) = load(FULL + text).cluster.documents
-    assert (document.group, document.kind, document.where) == ("kubeadm.k8s.io", "ClusterConfiguration", "c.yaml:17")
+    assert (document.group, document.kind, document.where) == ("kubeadm.k8s.io", "ClusterConfiguration", "c.yaml:16")
     again = load(clusterfile.dump(load(FULL + text).cluster)).cluster
     assert [one.value for one in again.documents] == [document.value]
 
@@ -87,8 +95,8 @@ def test_further_documents_are_handed_on_and_written_back() -> None:
         ("[]", ":1", "has fields", "apiVersion"),
         ("apiVersion: sealer.cloud/v2\nkind: Cluster\n", ":1", "'sealer.cloud/v2' is not a known", "write apiVersion"),
         ("apiVersion: appliance/v1\nkind: Plugin\n", ":2", "'Plugin'", "kind: Cluster"),
-        (FULL + "---\n" + FULL, ":18", "describes one cluster", "other files"),
-        (FULL + "---\nkind: Plugins\n", ":17", "'Plugins' of '' is not a known kind", "did you mean 'Plugin'?"),
+        (FULL + "---\n" + FULL, ":17", "describes one cluster", "other files"),
+        (FULL + "---\nkind: Plugins\n", ":16", "'Plugins' of '' is not a known kind", "did you mean 'Plugin'?"),
         (HEAD + "  network: {podSubnet: 10.0.0.1}\n", ":5", "podSubnet: '10.0.0.1' is not a", "10.244.0.0/16"),
         (HEAD + "  network: {podSubnet: 10.96.0.0/16}\n", ":5", "the services' 10.96.0.0/12 overlap", ""),
         (HEAD + "  network: {controlPlaneEndpoint: api}\n", ":5", "'api' is not HOST:PORT", "api.example.com:6443"),

@@ -3,18 +3,19 @@
 from dataclasses import replace
 
 import pytest
-from support.sites import LAYER, RUNTIME, hosts, site, stamped
+from support.sites import LAYER, RUNTIME, host, hosts, site, stamped
 
 from appliance.digest import Digest
 from appliance.image.blobs import Blob
-from appliance.image.oci import LayerRecord
+from appliance.image.oci import MEDIA_MANIFEST, LayerRecord
 from appliance.inventory.facts import Receipt
-from appliance.plan.forecast import Forecast, Rates, expected, forecast, time_said, timed
+from appliance.plan.forecast import Forecast, Rates, expected, forecast, room, time_said, timed
 from appliance.plan.planner import candidate, plan
-from appliance.plan.runtime import CarriedImage, Site
+from appliance.plan.runtime import CarriedImage, Runtime, Site
 from appliance.plan.steps import Plan, Receive, Unpack
 from appliance.recipe.clusterfile import Distribution
 from appliance.recipe.quantities import span_text
+from appliance.runtimes.kubernetes.runtime import KubernetesRuntime
 from appliance.runtimes.systemd.runtime import SystemdRuntime
 
 TREE = 70_000_000
@@ -52,21 +53,11 @@ def test_what_is_there_already_is_neither_sent_nor_written() -> None:
 
 def test_before_there_is_a_plan_the_same_is_expected_of_hosts_that_lack_the_image() -> None:
     made = three_hosts()
-    assert expected(made) == forecast(made, whole(made))
+    runtime = SystemdRuntime()
+    assert expected(made, runtime) == forecast(made, whole(made))
     first, *others = made.hosts
-    assert expected(replace(made, hosts=(stamped(first, Receipt()), *others))).hosts == 2
-    assert expected(replace(made, hosts=(stamped(first, Receipt()),))) == Forecast()
-
-
-def test_container_images_go_to_the_hosts_of_the_registry() -> None:
-    blobs = (Blob(Digest.of(b"manifest"), 1_000), Blob(Digest.of(b"layer"), 5_000_000))
-    carried = CarriedImage("docker.io/library/redis:7", blobs[0], "m", blobs[1:])
-    plain = site((*hosts(1, "control-plane"), *hosts(2, "worker")))
-    part = replace(plain.parts["amd64"], carried=(carried, replace(carried, reference="docker.io/library/redis:8")))
-    more = sum(blob.size for blob in blobs)
-    with_images = expected(replace(plain, parts={"amd64": part}))
-    assert with_images.sent == expected(plain).sent + more
-    assert with_images.sent_each == expected(plain).sent_each + more
+    assert expected(replace(made, hosts=(stamped(first, Receipt()), *others)), runtime).hosts == 2
+    assert expected(replace(made, hosts=(stamped(first, Receipt()),)), runtime) == Forecast()
 
 
 MB = 1_000_000
@@ -146,3 +137,28 @@ def test_a_time_says_on_what_it_rests() -> None:
 )
 def test_no_more_is_said_of_a_time_than_is_known(least: float, most: float, said: str) -> None:
     assert span_text(least, most) == said
+
+
+@pytest.mark.parametrize(
+    ("role", "runtime", "more"),
+    [
+        ("worker", KubernetesRuntime(), 0),
+        ("control-plane", KubernetesRuntime(), 1_000_300),
+        ("control-plane", SystemdRuntime(), 0),
+    ],
+    ids=["worker", "control plane", "other runtime"],
+)
+def test_container_images_need_room_where_they_are_served(role: str, runtime: Runtime, more: int) -> None:
+    manifest, layer = Blob(Digest.of(b"a manifest"), 300), Blob(Digest.of(b"a layer of it"), 1_000_000)
+    made = site((*hosts(1, "control-plane"), *hosts(1, "worker")))
+    part = replace(made.parts["amd64"], carried=(CarriedImage("quay.io/a:1", manifest, MEDIA_MANIFEST, (layer,)),))
+    made = replace(made, config=replace(made.config, layers=(LayerRecord(LAYER.diff_id, "COPY . .", TREE),)))
+    made = replace(made, parts={"amd64": part})
+    (there,) = made.with_role(role)
+    sent = LAYER.blob.size + RUNTIME.size + RUNTIME.unpacked_bytes
+    assert room(made, there, runtime) == {"/var/lib/appliance/node": sent + TREE + more, "/opt/appliance": TREE}
+
+
+def test_a_host_of_another_architecture_needs_no_room() -> None:
+    arm = host("arm", "worker", architecture="arm64")
+    assert room(site((arm,)), arm, SystemdRuntime()) == {}

@@ -65,7 +65,7 @@ def requirement(kind: str, amount: int = 0, *names: str, path: str = "") -> Requ
 
 
 def test_a_good_host_passes_every_check() -> None:
-    results = check(GOOD, architectures=["amd64"], bytes_needed={"/opt": GIB})
+    results = check(GOOD, architectures=["amd64"], bytes_needed={"etcd-1": {"/opt": GIB}})
     assert {name: result.verdict.value for name, result in results.items()} == dict.fromkeys(
         (
             "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "mac", "hostname", "room",
@@ -205,16 +205,16 @@ def test_ports_of_our_own_services_are_not_in_the_way() -> None:
 
 
 def test_a_host_that_has_the_image_needs_no_more_room() -> None:
-    assert check(GOOD, bytes_needed={"/": 99 * GIB})["room"].verdict is Verdict.FAIL
+    assert check(GOOD, bytes_needed={"etcd-1": {"/": 99 * GIB}})["room"].verdict is Verdict.FAIL
     installed = replace(GOOD, stamp=STAMP)
-    assert "room" not in check(installed, bytes_needed={"/": 99 * GIB}, image="sha256:aa")
-    assert check(installed, bytes_needed={"/": 99 * GIB}, image="sha256:bb")["room"].verdict is Verdict.FAIL
+    assert "room" not in check(installed, bytes_needed={"etcd-1": {"/": 99 * GIB}}, image="sha256:aa")
+    assert check(installed, bytes_needed={"etcd-1": {"/": 99 * GIB}}, image="sha256:bb")["room"].verdict is Verdict.FAIL
 
 
 def test_a_disk_full_of_files_is_told() -> None:
     full = replace(GOOD, disks=(replace(GOOD.disks[0], free_inodes=12),))
-    assert check(full, bytes_needed={"/opt": 1})["inodes"].detail == "12 inodes free at /; needed: 10000"
-    assert check(GOOD, bytes_needed={"/var/lib/etcd": 1})["inodes"].detail == "not limited"
+    assert check(full, bytes_needed={"etcd-1": {"/opt": 1}})["inodes"].detail == "12 inodes free at /; needed: 10000"
+    assert check(GOOD, bytes_needed={"etcd-1": {"/var/lib/etcd": 1}})["inodes"].detail == "not limited"
 
 
 def test_more_bytes_need_more_inodes_and_folders_on_one_file_system_share_them() -> None:

@@ -28,6 +28,9 @@ def test_its_example_of_a_site_is_one_for_the_roles_that_it_has(name: str) -> No
     spec = bundlefile.load((BUNDLES / name / "bundle.yaml").read_text(), source="bundle.yaml")
     text = (BUNDLES / name / "Clusterfile.yaml").read_text()
     cluster = clusterfile.load(text, source="Clusterfile.yaml").cluster
+    if spec.kind == bundlefile.APP:
+        assert [app.image for app in cluster.apps] == [f"{spec.name}:{spec.version}"]
+        return
     roles = {role for group in cluster.hosts for role in group.roles}
     assert roles <= {role.name for role in spec.roles}
     assert cluster.image == f"{spec.name}:{spec.version}"

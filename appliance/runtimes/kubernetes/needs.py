@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 from appliance.recipe.requirements import Hindrance, Level, Requirement, RequirementKind, Trait
+from appliance.runtimes.kubernetes.members import CONTROL_PLANE
 
 T = TypeVar("T")
 
-CONTROL_PLANE = "control-plane"
 _GIB = 1 << 30
 _CONTROL_PLANE_PORTS = ("2379", "2380", "6443", "10257", "10259")
 _NODE_PORTS = ("10248", "10249", "10250", "10256")

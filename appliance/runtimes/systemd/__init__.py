@@ -23,6 +23,6 @@ any of them with ``.j2`` added     the same without ``.j2``, rendered for the ho
 - Secrets come from ``bundle.yaml``: a leaf with ``roles`` is one certificate a host, kept as ``NAME@HOST``; templates
   say ``secret("NAME.key")`` and ``public("NAME.crt")`` and get their own host's.
 
-`runtime` is the plug-in; `files` says what goes where, `units` what a unit needs, `secrets` and `values` what
-templates may name. What is said to systemd is `appliance.runtimes.parts.unitcommands`.
+`runtime` is the plug-in; `files` says what goes where, `units` what a unit needs. What templates may name, and what is
+said to systemd, is in `appliance.runtimes.parts`.
 """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from appliance.errors import RecipeError
 from appliance.plan.render import render
 from appliance.plan.steps import PutText, SecretRef, Step
-from appliance.runtimes.systemd.values import check_role, values_for
+from appliance.runtimes.parts.templatevalues import check_role, values_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,10 @@ from appliance.plan.planner import needs, unpack_id
 from appliance.plan.render import render
 from appliance.plan.steps import SecretRef, Stage, Step, WaitFor
 from appliance.recipe.documents import require_none
-from appliance.runtimes.parts import unitcommands
-from appliance.runtimes.systemd import secrets
+from appliance.runtimes.parts import declaredsecrets, unitcommands
+from appliance.runtimes.parts.templatevalues import check_role, values_for
 from appliance.runtimes.systemd.files import HostFile, host_files, write_id
 from appliance.runtimes.systemd.units import Unit, host_units
-from appliance.runtimes.systemd.values import check_role, values_for
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class SystemdRuntime:
 
     def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
         """What ``bundle.yaml`` declares under ``secrets``."""
-        return secrets.requests(site)
+        return declaredsecrets.requests(site)
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """For each role in order: configure, start, check; last the checks that belong to all roles."""

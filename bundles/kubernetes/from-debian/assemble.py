@@ -20,7 +20,7 @@ CREATED = "2021-01-13T13:20:00Z"
 SEARCH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LIBRARIES = "lib/x86_64-linux-gnu"
 LOADER = "lib64/ld-linux-x86-64.so.2"
-NODE_PROGRAMS = (
+SERVICES = (
     "usr/bin/containerd",
     "usr/bin/containerd-shim-runc-v2",
     "usr/bin/ctr",
@@ -28,6 +28,8 @@ NODE_PROGRAMS = (
     "usr/bin/docker-registry",
     "usr/bin/etcd",
     "usr/bin/etcdctl",
+)
+TOOLS = (
     "usr/sbin/haproxy",
     "usr/sbin/xtables-nft-multi",
     "usr/sbin/xtables-legacy-multi",
@@ -36,6 +38,8 @@ NODE_PROGRAMS = (
     "usr/sbin/ethtool",
     "usr/bin/socat",
 )
+OPTIONAL = ("k8s.gcr.io/etcd:", "docker.io/library/busybox:")  # etcd is a service of nodes; a shell is to play with
+BUILD_ONLY = ("golang-", "patchelf")
 IPTABLES = tuple(f"{family}{tool}" for family in ("iptables", "ip6tables") for tool in ("", "-save", "-restore"))
 
 
@@ -64,6 +68,12 @@ class Debian:
                 if path.is_relative_to(self.root) and path.name != self.loader.name:
                     found[path.name] = path
         return [found[name] for name in sorted(found)]
+
+    def search(self, program: Path, path: str) -> None:
+        """Have `program`, or a library, look for what it needs in `path`, where ``$ORIGIN`` is its own folder."""
+        libraries = f"{self.root / LIBRARIES}:{self.root / 'usr' / LIBRARIES}"
+        patchelf = (self.loader, "--library-path", libraries, self.root / "usr/bin/patchelf")
+        subprocess.run((*patchelf, "--set-rpath", path, program), check=True)
 
     @property
     def loader(self) -> Path:
@@ -209,38 +219,76 @@ def images(made: Path, debian: Debian, ours: Path, *, version: str, work: Path) 
     return found
 
 
-def add_node_programs(made: Path, debian: Debian, *, glibc: frozenset[str]) -> None:
-    """Programs for nodes beside Kubernetes' own: ``bin/``, and in ``lib/`` what they need but for glibc's."""
-    sources = [debian.program(name) for name in NODE_PROGRAMS]
+def add_node_programs(
+    made: Path, debian: Debian, ours: Path, *, programs: tuple[str, ...], glibc: frozenset[str]
+) -> None:
+    """Debian's `programs` for nodes: ``bin/``, and in ``lib/``, where they look, what they need but for glibc's."""
+    sources = [debian.program(name) for name in programs]
     for source in sources:
         copy(source, made / "bin" / source.name)
     modules = sorted((debian.root / "usr" / LIBRARIES / "xtables").glob("*.so"))
     for module in modules:
         copy(module, made / "lib/xtables" / module.name)
+        debian.search(made / "lib/xtables" / module.name, "$ORIGIN/..")
+    needed = {source.name: debian.libraries(source) for source in sources}
     for library in debian.libraries(*sources, *modules):
         if library.name not in glibc:
             copy(library, made / "lib" / library.name)
-    for plugin in sorted((debian.root / "usr/lib/cni").iterdir()):
-        copy(plugin, made / "cni" / plugin.name)
+            debian.search(made / "lib" / library.name, "$ORIGIN")
+    for name, libraries in needed.items():
+        if any(library.name not in glibc for library in libraries):
+            debian.search(made / "bin" / name, "$ORIGIN/../lib")
+    for name in IPTABLES:
+        copy(ours / "iptables/iptables.sh", made / "bin" / name)
+
+
+def add_licences(made: Path, debs: Path, inputs: Path) -> None:
+    """The copyrights of the packages that went in, and a list of them."""
+    listed = []
+    for line in inputs.read_text().splitlines():
+        name, version, *digest = line.split()
+        copyright_file = debs / name / "usr/share/doc" / name / "copyright"
+        if digest and copyright_file.is_file() and not name.startswith(BUILD_ONLY):
+            copy(copyright_file, made / "share/licenses" / name)
+            listed.append(f"{name} {version} amd64\n")
+    (made / "share/packages").mkdir(parents=True, exist_ok=True)
+    (made / "share/packages/list").write_text("".join(listed))
+
+
+def add_manifests(made: Path, ours: Path, images: list[Image]) -> None:
+    """The pod network, and the list of the images that nodes need."""
+    copy(ours / "host-routes/host-routes.yaml", made / "manifests/cni/host-routes.yaml")
+    needed = [image.reference for image in images if not image.reference.startswith(OPTIONAL)]
+    (made / "manifests/imageList").write_text("".join(f"{reference}\n" for reference in needed))
 
 
 def main() -> None:
-    """Fill the folder that the command line names, which has ``bin/`` with what was built."""
+    """Fill the folder that the command line names, which has what was built in ``bin/``, or with `--tools` nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--version", required=True)
+    parser.add_argument("--version", default="")
     parser.add_argument("--debs", type=Path, required=True)
+    parser.add_argument("--inputs", type=Path, required=True)
     parser.add_argument("--ours", type=Path, required=True)
+    parser.add_argument("--tools", action="store_true")
     parser.add_argument("made", type=Path)
     asked = parser.parse_args()
     work = asked.debs.parent / "assembled"
     (work / "root").mkdir(parents=True)
     debian = merged(asked.debs, work / "root")
     glibc = frozenset(path.name for path in (asked.debs / "libc6").rglob("*.so*"))
-    add_node_programs(asked.made, debian, glibc=glibc)
+    programs = TOOLS if asked.tools else (*TOOLS, *SERVICES)
+    add_node_programs(asked.made, debian, asked.ours, programs=programs, glibc=glibc)
+    add_licences(asked.made, asked.debs, asked.inputs)
+    if asked.tools:
+        return
+    for plugin in sorted((debian.root / "usr/lib/cni").iterdir()):
+        copy(plugin, asked.made / "libexec/cni" / plugin.name)
     (asked.made / "images").mkdir()
-    for image in images(asked.made, debian, asked.ours, version=asked.version, work=work / "images"):
+    found = images(asked.made, debian, asked.ours, version=asked.version, work=work / "images")
+    for image in found:
         name = image.reference.rpartition("/")[2].replace(":", "-")
         image.write(asked.made / "images" / f"{name}.tar")
+    add_manifests(asked.made, asked.ours, found)
     for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "pause", "dns"):
         (asked.made / "bin" / name).unlink()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from appliance.errors import RecipeError
 from appliance.plan import footprint
 from appliance.plan.render import ClusterView, HostView, Values
-from appliance.runtimes.systemd.secrets import HostSecrets
+from appliance.runtimes.parts.declaredsecrets import HostSecrets
 
 if TYPE_CHECKING:
     from appliance.plan.runtime import Site, SiteHost

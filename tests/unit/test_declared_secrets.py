@@ -10,8 +10,8 @@ from support.sites import host, site
 from appliance.errors import PlanError, RecipeError
 from appliance.plan.runtime import Authority, Leaf, Password, SshKey, Token
 from appliance.recipe.bundlefile import BundleSpec, SecretSpec
+from appliance.runtimes.parts.declaredsecrets import HostSecrets
 from appliance.runtimes.systemd.runtime import SystemdRuntime
-from appliance.runtimes.systemd.secrets import HostSecrets
 from appliance.trust.issue import Usage
 
 SPEC = BundleSpec(

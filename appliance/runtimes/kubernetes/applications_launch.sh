@@ -1,0 +1,28 @@
+# $1: the folder of marks   $2: what is launched   $3: the key of its image and configuration   $4: the working copy
+# $5: where programs are, as PATH has it   $6: the kubeconfig, then NAME=VALUE of the environment, --, and shell lines.
+# Runs the lines in the working copy and lists the workloads that they made or changed. Stops at the first that fails.
+set -eu
+umask 022
+folder=$1 name=$2 key=$3 copy=$4 programs=$5 KUBECONFIG=$6
+shift 6
+while [ "$1" != -- ]; do export "${1?}"; shift; done
+shift
+PATH=$programs:$PATH HOME=$folder/home
+export PATH KUBECONFIG HOME
+mkdir -p "$HOME"
+chmod 0700 "$folder"
+rm -f "$folder/$name.key"
+[ -e "$folder/$name.before" ] || { workloads >"$folder/$name.part" && mv -f "$folder/$name.part" "$folder/$name.before"; }
+run_lines "$folder/$name.log" "$copy" "$@"
+workloads >"$folder/$name.after"
+touch "$folder/$name.objects"
+{
+    grep -vxF -f "$folder/$name.before" "$folder/$name.after" || :
+    while read -r kind namespace object; do
+        grep -F "$kind $namespace $object " "$folder/$name.after" || :
+    done <"$folder/$name.objects"
+} | cut -d ' ' -f 1-3 | LC_ALL=C sort -u >"$folder/$name.part"
+mv -f "$folder/$name.part" "$folder/$name.objects"
+printf '%s\n' "$key" >"$folder/$name.key.part"
+mv -f "$folder/$name.key.part" "$folder/$name.key"
+rm -f "$folder/$name.before" "$folder/$name.after"

@@ -1,0 +1,112 @@
+"""Nodes once they have joined: their labels, that they are ready, and the way in for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.plan import footprint
+from appliance.plan.steps import Fetch, Run, Step, WaitFor
+from appliance.runtimes.kubernetes.joining import ADMIN
+from appliance.runtimes.kubernetes.members import API_PORT, members, place
+from appliance.transport.base import Command
+
+if TYPE_CHECKING:
+    from appliance.plan.runtime import Site, SiteHost
+
+KUBECONFIG = "kubeconfig"
+"""What the operator's copy of the cluster's administrator is called, in the cluster's folder."""
+
+_WORKER_LABEL = "node-role.kubernetes.io/worker"
+_READY_SECONDS = 300.0
+
+_LABEL = """
+PATH=$1/bin:$PATH
+export KUBECONFIG=$2; shift 2
+kubectl --request-timeout=30s label --overwrite node "$@"
+"""
+
+_LABELLED = """
+PATH=$1/bin:$PATH
+export KUBECONFIG=$2
+node=$3; shift 3
+selector=''
+for label; do selector=$selector,$label; done
+kubectl --request-timeout=5s get nodes -l "${selector#,}" -o name | grep -qxF "node/$node"
+"""
+
+_READY = """
+PATH=$1/bin:$PATH
+export KUBECONFIG=/etc/kubernetes/kubelet.conf
+template='{range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}'
+said=$(kubectl --request-timeout=5s get node "$2" -o "jsonpath=$template") || exit 1
+[ "${said%% *}" != True ] || exit 0
+echo "$2 is not ready: ${said#* }" >&2
+exit 1
+"""
+
+_REACHABLE = """
+set -eu
+from=$1 to=$2 server=$3
+umask 077
+mkdir -p "${to%/*}"
+sed "s|^\\\\( *server: \\\\).*|\\\\1https://$server|" "$from" >"$to.part"
+mv -f "$to.part" "$to"
+"""
+
+_IS_REACHABLE = '[ -s "$2" ] && [ "$(sed "s|^\\\\( *server: \\\\).*|\\\\1https://$3|" "$1")" = "$(cat "$2")" ]'
+
+
+def label(site: Site, programs: str) -> tuple[Step, ...]:
+    """Give each node the labels that the Clusterfile gives its host, and workers the role's."""
+    cluster = members(site)
+    workers = {host.name for host in cluster.workers}
+    steps = []
+    for host in cluster.all:
+        labels = {**({_WORKER_LABEL: ""} if host.name in workers else {}), **host.host.labels}
+        if labels:
+            steps.append(_label(cluster.first.name, host, labels, programs))
+    return tuple(steps)
+
+
+def _label(first: str, host: SiteHost, labels: dict[str, str], programs: str) -> Step:
+    pairs = tuple(f"{name}={value}" for name, value in labels.items())
+    return Step(
+        id=f"{first}/label:{host.name}",
+        title=f"Label node {host.name}: {', '.join(pairs)}",
+        host=first,
+        action=Run(Command.shell(_LABEL, programs, ADMIN, host.name, *pairs)),
+        unless=Command.shell(_LABELLED, programs, ADMIN, host.name, *pairs),
+    )
+
+
+def ready(host: SiteHost, programs: str) -> Step:
+    """Wait until the cluster says that `host` is ready, as its own kubelet hears it."""
+    return Step(
+        id=f"{host.name}/ready",
+        title=f"Wait until node {host.name} is ready",
+        host=host.name,
+        action=WaitFor(Command.shell(_READY, programs, host.name, timeout=30.0), seconds=_READY_SECONDS),
+    )
+
+
+def way_in(site: Site) -> tuple[Step, ...]:
+    """Bring the administrator's kubeconfig to the operator, with an address that is reached from there."""
+    first = members(site).first
+    path = f"{footprint.NODE}/clusters/{site.cluster}/{KUBECONFIG}"
+    arguments = (ADMIN, path, site.network.endpoint or place(first, API_PORT))
+    made = Step(
+        id=f"{first.name}/kubeconfig",
+        title="Write a kubeconfig for the operator",
+        host=first.name,
+        action=Run(Command.shell(_REACHABLE, *arguments)),
+        unless=Command.shell(_IS_REACHABLE, *arguments),
+    )
+    brought = Step(
+        id=f"{first.name}/fetch-kubeconfig",
+        title="Fetch the kubeconfig",
+        host=first.name,
+        action=Fetch(path, KUBECONFIG),
+        unless=Command(("test", "-e", path)),
+        after=(made.id,),
+    )
+    return (made, brought)

@@ -1,0 +1,276 @@
+"""What runs once the cluster is up: which steps a site with apps, manifests, Config and Plugin documents gets.
+
+``APPLIANCE_WRITE_GOLDENS=1`` writes the golden plan anew; read the diff before committing it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import sites
+from support.plantext import plan_text
+
+from appliance.errors import RecipeError
+from appliance.plan.planner import prune
+from appliance.plan.runtime import TextFile
+from appliance.plan.steps import PutText, Run
+from appliance.recipe.apps import App, AppKind
+from appliance.recipe.bundlefile import BundleSpec, SecretSpec
+from appliance.recipe.documents import PassedDocument
+from appliance.runtimes.kubernetes import applications
+from appliance.runtimes.kubernetes.applications_steps import LAUNCH
+
+if TYPE_CHECKING:
+    from appliance.plan.runtime import Site
+    from appliance.plan.steps import Stage, Step
+
+GOLDEN = Path(__file__).parents[1] / "data/plans/applications.txt"
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: one}\n"
+HOSTS = (*sites.hosts(1, "control-plane"), sites.host("worker-1", "worker", address="10.0.0.21"))
+WEB = App("web", AppKind.HELM, env={"COLOUR": "red", "SIZE": "1"})
+STORE = App("store", AppKind.SHELL, files=("install it.sh",))
+
+
+def site(
+    *texts: TextFile,
+    apps: tuple[App, ...] = (),
+    commands: tuple[str, ...] = (),
+    documents: tuple[PassedDocument, ...] = (),
+    env: dict[str, str] | None = None,
+    programs: frozenset[str] = frozenset({"bin/helm", "bin/kubectl"}),
+) -> Site:
+    spec = BundleSpec("thing", "1.0.0", secrets=(SecretSpec("word", "password"),))
+    made = sites.site(HOSTS, spec=spec, texts=texts, env=env)
+    config = replace(made.config, apps=apps, launch=tuple(app.name for app in apps), commands=commands)
+    parts = {name: replace(part, programs=programs) for name, part in made.parts.items()}
+    return replace(made, config=config, parts=parts, documents=documents, secrets=frozenset({"word"}))
+
+
+def document(kind: str, name: str = "one", **spec: object) -> PassedDocument:
+    return PassedDocument("sealer.io", kind, {"metadata": {"name": name}, "spec": spec}, f"site.yaml: {name}")
+
+
+def stages(made: Site) -> tuple[Stage, ...]:
+    return (*applications.before(made), *applications.stages(made, made.hosts[0]))
+
+
+def steps(made: Site) -> list[Step]:
+    return [step for stage in stages(made) for step in stage.steps]
+
+
+def ids(made: Site) -> list[str]:
+    return [step.id for step in steps(made)]
+
+
+def launched(made: Site) -> dict[str, tuple[str, ...]]:
+    """The lines of each launch, by its name."""
+    runs = [(step, step.action.command.argv) for step in steps(made) if isinstance(step.action, Run)]
+    return {
+        step.id.partition(":")[2]: argv[argv.index("--") + 1 :]
+        for step, argv in runs
+        if argv[:3] == ("sh", "-c", LAUNCH)
+    }
+
+
+def environment(made: Site, name: str) -> list[str]:
+    (argv,) = (
+        step.action.command.argv
+        for step in steps(made)
+        if step.id.endswith(f"/launch:{name}") and isinstance(step.action, Run)
+    )
+    return list(argv[10 : argv.index("--")])
+
+
+def key(made: Site) -> str:
+    (copy,) = (step for step in steps(made) if step.id == "control-plane-1/working-copy")
+    assert isinstance(copy.action, Run)
+    return copy.action.command.argv[7]
+
+
+def test_a_site_with_all_of_it_is_this_plan() -> None:
+    made = site(
+        TextFile("manifests/20-net.yaml", POD),
+        TextFile("manifests/10-crd.yaml", POD),
+        TextFile("manifests/30-web.yaml.j2", POD + "# {{ env.A }}\n"),
+        TextFile("etc/values.yaml.j2", "password: {{ secret('word') }}\n"),
+        apps=(WEB, STORE),
+        env={"A": "two words"},
+        documents=(
+            document("Config", path="application/apps/web/values.yaml", data="a: 1\n"),
+            document("Plugin", "clean", type="SHELL", action="PreInit", data="rm -rf /var/old"),
+            document("Plugin", "disks", type="LABEL", action="PreGuest", data="10.0.0.21 ssd=true,zone=b"),
+            document("Plugin", "check", type="CLUSTERCHECK", action="PreGuest"),
+            document("Plugin", "said", type="SHELL", action="PostInstall", on="master", data="kubectl get nodes"),
+        ),
+    )
+    text = plan_text(stages(made))
+    if os.environ.get("APPLIANCE_WRITE_GOLDENS"):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_an_image_that_launches_nothing_gets_no_step() -> None:
+    made = site(TextFile("manifests/imageList", "docker.io/x:1\n"), TextFile("manifests/values.yaml", "replicas: 1\n"))
+    assert stages(made) == ()
+
+
+NOT_APPLIED = {
+    "a file of values": ("manifests/values.yaml", "replicas: 1\napp: {apiVersion: v1}\n"),
+    "a kustomization": ("manifests/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: K\n"),
+    "a folder further down": ("manifests/more/pod.yaml", POD),
+    "a list of images": ("manifests/imageList", POD),
+    "another folder": ("etc/pod.yaml", POD),
+}
+
+
+@pytest.mark.parametrize(("path", "text"), NOT_APPLIED.values(), ids=NOT_APPLIED.keys())
+def test_what_is_no_manifest_is_not_applied(path: str, text: str) -> None:
+    assert ids(site(TextFile(path, text))) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "applied"),
+    [
+        ("kubectl apply -f manifests/pod.yaml", False),
+        ("kubectl apply -f ./manifests/", False),
+        ("cd manifests && kubectl apply -f .", False),
+        ("kubectl apply -f manifests", False),
+        ("kubectl apply -f manifests/pod.yaml.more", True),
+        ("kubectl apply -f my-manifests/pod.yaml", True),
+        ("kubectl apply -f manifests/other.yaml", True),
+    ],
+)
+def test_a_manifest_that_a_command_names_is_left_to_it(line: str, *, applied: bool) -> None:
+    found = launched(site(TextFile("manifests/pod.yaml", POD), commands=(line,)))
+    assert ("manifest-pod.yaml" in found) is applied
+    assert found["command-1"] == (line,)
+
+
+def test_commands_are_waited_for_together_and_apps_one_by_one() -> None:
+    def order(made: Site) -> list[str]:
+        return [name.partition("/")[2] for name in ids(made)]
+
+    assert order(site(commands=("a", "b"))) == ["working-copy", "launch:command-1", "launch:command-2", "well:commands"]
+    assert order(site(apps=(WEB, STORE))) == [
+        "working-copy",
+        "launch:app-web",
+        "well:app-web",
+        "launch:app-store",
+        "well:app-store",
+    ]
+
+
+def test_an_app_gets_the_images_values_then_its_own_then_the_sites() -> None:
+    made = site(apps=(WEB, STORE), env={"SIZE": "9", "HOME_PAGE": "x", "COLOUR": "blue"})
+    made = replace(made, config=replace(made.config, env={"HOME_PAGE": "x", "COLOUR": "blue"}))
+    assert environment(made, "app-web") == ["COLOUR=red", "HOME_PAGE=x", "SIZE=9"]
+    assert environment(made, "app-store") == ["COLOUR=blue", "HOME_PAGE=x", "SIZE=9"]
+
+
+def test_a_change_of_anything_but_a_secret_is_another_key() -> None:
+    base = site(TextFile("etc/a.j2", "{{ env.A }}"), commands=("x",), env={"A": "1"})
+    others = [
+        site(TextFile("etc/a.j2", "{{ env.A }}!"), commands=("x",), env={"A": "1"}),
+        site(TextFile("etc/a.j2", "{{ env.A }}"), commands=("x",), env={"A": "2"}),
+        replace(base, image=sites.LAYER.diff_id),
+        replace(base, documents=(document("Config", path="etc/b", data="b"),)),
+        replace(base, documents=(document("Plugin", type="SHELL", action="PostInstall", data="date"),)),
+    ]
+    assert key(base) == key(site(TextFile("etc/a.j2", "{{ env.A }}"), commands=("x",), env={"A": "1"}))
+    assert len({key(made) for made in (base, *others)}) == len(others) + 1
+
+
+def test_what_stays_as_it_is_is_not_run_again_and_what_is_laid_out_anew_is() -> None:
+    made = site(TextFile("etc/a.j2", "a"), apps=(WEB, STORE))
+    found = stages(made)
+    everything = {step.id for stage in found for step in stage.steps}
+    assert prune(found, everything) == ()
+    written = next(name for name in everything if "/write:" in name)
+    assert [step.id for stage in prune(found, everything - {written}) for step in stage.steps] == ids(made)
+    again = prune(found, everything - {"control-plane-1/launch:app-store"})
+    assert [step.id for stage in again for step in stage.steps] == [
+        "control-plane-1/launch:app-store",
+        "control-plane-1/well:app-store",
+    ]
+
+
+def test_a_text_with_a_secret_is_for_root_alone() -> None:
+    made = site(TextFile("etc/values.yaml.j2", "password: {{ secret('word') }}\n", 0o755), commands=("x",))
+    (put,) = (step.action for step in steps(made) if isinstance(step.action, PutText))
+    assert put.mode == 0o600
+    assert put.path == "/var/lib/appliance/node/clusters/site-a/applications/texts/etc/values.yaml"
+
+
+def test_a_config_changes_what_a_template_gave_and_what_the_image_has() -> None:
+    texts = (TextFile("etc/a.yaml.j2", "a: {{ env.A }}\n", 0o640), TextFile("application/b.yaml", "b: {c: 1}\n"))
+    overlays = (
+        document("Config", path="etc/a.yaml", data="z: 1\n", strategy="merge"),
+        document("Config", path="application/b.yaml", data="b: {d: 2}\n", strategy="merge"),
+    )
+    made = site(*texts, commands=("x",), env={"A": "1"}, documents=overlays)
+    puts = {
+        step.action.path.rpartition("/texts/")[2]: (step.action.parts, step.action.mode)
+        for step in steps(made)
+        if isinstance(step.action, PutText)
+    }
+    assert puts == {
+        "application/b.yaml": (("b:\n  c: 1\n  d: 2\n",), 0o644),
+        "etc/a.yaml": (("a: 1\nz: 1\n",), 0o640),
+    }
+
+
+def test_plugins_of_the_image_run_before_those_of_the_site() -> None:
+    image = "kind: Plugin\nmetadata: {name: own}\nspec: {action: PostInstall, data: date}\n"
+    theirs = document("Plugin", "theirs", type="SHELL", action="PostInstall", on="10.0.0.21", data="date")
+    made = site(TextFile("plugins/shell.yaml", image), TextFile("plugins/README", "{"), documents=(theirs,))
+    assert ids(made) == [
+        "control-plane-1/working-copy",
+        "worker-1/working-copy",
+        "control-plane-1/plugin:own.after",
+        "worker-1/plugin:own.after",
+        "worker-1/plugin:theirs.after",
+    ]
+
+
+REFUSED = {
+    "a chart without helm": (
+        site(apps=(WEB,), programs=frozenset({"bin/kubectl"})),
+        "Launch web (helm): this takes helm, which the image has not",
+    ),
+    "a command without helm": (
+        site(commands=("cd x && helm upgrade --install a .",), programs=frozenset()),
+        "Run cd x && helm upgrade --install a .: this takes helm",
+    ),
+    "a merge into a secret": (
+        site(
+            TextFile("etc/v.j2", "{{ secret('word') }}"),
+            commands=("x",),
+            documents=(document("Config", path="etc/v", data="a: 1", strategy="merge"),),
+        ),
+        "etc/v holds a secret, so nothing is merged into it",
+    ),
+    "a plugin on a stranger": (
+        site(documents=(document("Plugin", "far", action="PostInstall", on="10.9.9.9", data="date"),)),
+        "the plugin far names 10.9.9.9, which is no host",
+    ),
+    "a plugin of an unknown type": (
+        site(documents=(document("Plugin", "odd", type="ODD", action="PostInstall", data="x"),)),
+        "the plugin odd is of type ODD, which is not carried out",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_done_is_refused_when_planning(made: Site, words: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        stages(made)
+    assert words in caught.value.message
+
+
+def test_helm_is_a_program_and_no_part_of_a_word() -> None:
+    found = launched(site(commands=("bash helm/install.sh", "./overhelm x"), programs=frozenset()))
+    assert len(found) == len(("bash helm/install.sh", "./overhelm x"))

@@ -1,0 +1,121 @@
+"""Scripts of the Kubernetes runtime that decide something: run on files, with what programs of a host would answer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from support.kubesites import kube_site
+
+from appliance.plan.steps import Run, Step
+from appliance.runtimes.kubernetes import etcd, machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from appliance.transport.base import Command
+
+ROOT_DISK = "UUID=0e1b /  ext4 defaults 0 1\n"
+SWAPS = "/swapfile none swap sw 0 0\nUUID=77aa\tnone\tswap\n"
+THEIRS = "# /old none swap sw 0 0\n/srv/swap /mnt ext4 defaults 0 2\n"
+PEER = "https://10.0.0.12:2380"
+FIRST = "8e9e05c52164694d, started, control-plane-1, https://10.0.0.11:2380, https://10.0.0.11:2379, false\n"
+
+
+class Programs:
+    """A folder of programs that say what they are told to, and write down how they were called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.calls = folder / "calls"
+        (folder / "bin").mkdir()
+        self.calls.touch()
+
+    def add(self, name: str, script: str = "") -> None:
+        program = self.folder / "bin" / name
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >>{self.calls}\n{script}')
+        program.chmod(0o755)
+
+    def run(self, command: Command, **places: str) -> bool:
+        argv = [places.get(word, word) for word in command.argv]
+        path = f"{self.folder}/bin:{os.environ['PATH']}"
+        ended = subprocess.run(argv, env={"PATH": path}, capture_output=True, text=True, check=False)
+        assert not ended.stderr
+        return ended.returncode == 0
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Programs:
+    return Programs(tmp_path)
+
+
+def swap_step() -> Step:
+    site = kube_site(1, 0)
+    return next(step for step in machine.prepare(site, site.hosts[0], "/opt/x") if step.id.endswith("/no-swap"))
+
+
+def test_swap_goes_out_of_fstab_and_comes_back_as_it_was(programs: Programs) -> None:
+    fstab = programs.folder / "fstab"
+    fstab.write_text(ROOT_DISK + SWAPS + THEIRS)
+    fstab.chmod(0o640)
+    programs.add("swapoff")
+    programs.add("swapon")
+    off, on = swap_step(), machine.put_back("control-plane-1", "site-a")[-1]
+    assert isinstance(off.action, Run)
+    assert isinstance(on.action, Run)
+    assert on.unless
+
+    assert programs.run(off.action.command, **{"/etc/fstab": str(fstab)})
+    commented = "".join(f"# of cluster site-a: no swap: {line}\n" for line in SWAPS.splitlines())
+    assert fstab.read_text() == ROOT_DISK + commented + THEIRS
+    assert not programs.run(on.unless, **{"/etc/fstab": str(fstab)})
+
+    assert programs.run(on.action.command, **{"/etc/fstab": str(fstab)})
+    assert fstab.read_text() == ROOT_DISK + SWAPS + THEIRS
+    assert fstab.stat().st_mode & 0o777 == 0o640
+    assert programs.run(on.unless, **{"/etc/fstab": str(fstab)})
+    assert programs.calls.read_text() == "swapoff -a\nswapon -a\n"
+
+
+def become_member(programs: Programs, answer: str) -> tuple[dict[str, str], list[str]]:
+    """What control-plane-2 writes down, and what it asks, when `answer` is what others say of the members."""
+    programs.add("etcdctl", f"case \"$*\" in *'member list'*) {answer} ;; esac\n")
+    site = kube_site(2, 0)
+    step = etcd.membership(site, site.hosts[1], str(programs.folder))
+    assert isinstance(step.action, Run)
+    written = programs.folder / "data/membership.env"
+    assert programs.run(step.action.command, **{"/var/lib/etcd/membership.env": str(written)})
+    asked = [line.partition("member.key ")[2] for line in programs.calls.read_text().splitlines()]
+    return dict(line.split("=", 1) for line in written.read_text().splitlines()), asked
+
+
+def said(*lines: str) -> str:
+    return f"printf '{''.join(lines)}'".replace("\n", "\\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "changes"),
+    [
+        ("exit 1", "new", []),
+        (said(FIRST), "existing", [f"member add control-plane-2 --peer-urls={PEER}"]),
+        (said(FIRST, f"ba0fd5dc, unstarted, , {PEER}, , false\n"), "existing", []),
+        (
+            said(FIRST, f"ba0fd5dc, started, control-plane-2, {PEER}, https://10.0.0.12:2379, false\n"),
+            "existing",
+            ["member remove ba0fd5dc", f"member add control-plane-2 --peer-urls={PEER}"],
+        ),
+    ],
+    ids=["nobody answers", "never a member", "a member that never ran", "a member whose data is gone"],
+)
+def test_a_member_of_etcd_begins_as_the_others_say(
+    programs: Programs, answer: str, state: str, changes: list[str]
+) -> None:
+    written, asked = become_member(programs, answer)
+    assert written["ETCD_INITIAL_CLUSTER_STATE"] == state
+    assert set(written["ETCD_INITIAL_CLUSTER"].split(",")) == {
+        "control-plane-1=https://10.0.0.11:2380",
+        f"control-plane-2={PEER}",
+    }
+    assert asked == ["member list", *changes]
