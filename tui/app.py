@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import select
 import signal
@@ -66,12 +67,18 @@ class Guide(App[int]):
         if self._terminal is not None:
             self.set_interval(1.0, self._look_at_terminal)
         self.push_screen(OpenPage())
-        self.call_after_refresh(threading.Thread(target=lambda: self._pages, name="guide-pages", daemon=True).start)
+        self.call_after_refresh(threading.Thread(target=self._load, name="guide-pages", daemon=True).start)
 
     @property
     def _pages(self) -> ModuleType:
         """The other screens' module."""
         return importlib.import_module("tui.pages")
+
+    def _load(self) -> None:
+        """Have what comes next at hand; it stays, so that who looks for garbage in it stops the screen for nothing."""
+        importlib.import_module("tui.pages")
+        if self._terminal is not None:
+            gc.freeze()
 
     # Going about
 

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _RATE_SECONDS = 5.0
 _SAMPLES_APART = 0.25
+_SPELL_SECONDS = 0.002
+_REST_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Job(Generic[T]):
         self._news: News[T] = News()
         self._changed = False
         self._awake = False
+        self._rested = 0.0
         self._thread = threading.Thread(target=self._run, name=f"guide-{name}", daemon=True)
 
     def start(self) -> None:
@@ -127,6 +130,7 @@ class Job(Generic[T]):
         """Make `value` the latest one. Raises `Cancelled` when nobody waits any more."""
         self._go_on()
         self._say(lambda news: replace(news, value=value))
+        self._rest()
 
     def take(self) -> News[T]:
         """What is known by now; nobody is woken for more before `arm`."""
@@ -145,6 +149,12 @@ class Job(Generic[T]):
     def _go_on(self) -> None:
         if self._cancelled.is_set():
             raise Cancelled("left")
+
+    def _rest(self) -> None:
+        """Now and then let go of the interpreter: who folds without a pause leaves the screen half of its time."""
+        if self.clock.monotonic() - self._rested > _SPELL_SECONDS:
+            self._cancelled.wait(_REST_SECONDS)
+            self._rested = self.clock.monotonic()
 
     def _run(self) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from appliance.clock import Clock
     from appliance.inventory.hosts import Access
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from appliance.operations.propose import Target
     from appliance.recipe.clusterfile import Cluster
     from appliance.state import ClusterDir, Home
-    from appliance.transport.base import Connect
-    from appliance.transport.ssh.hostkeys import HostKeys
+    from appliance.transport.base import Connect, Endpoint
+    from appliance.transport.ssh.hostkeys import HostKey, HostKeys
     from appliance.vault import Vault
+
+    ShownKeys = tuple[tuple[Endpoint, tuple[HostKey, ...]], ...]
 
 MEDIA = (Path("/media"), Path("/run/media"), Path("/mnt"))
 
@@ -34,6 +36,12 @@ def _scan(addresses: Sequence[str], **more: Any) -> tuple[Scanned, ...]:
     from appliance.inventory import scan  # noqa: PLC0415  (as above)
 
     return scan.scan(addresses, **more)
+
+
+def _keys_of(endpoints: Iterable[Endpoint], keys: HostKeys, **more: Any) -> ShownKeys:
+    from appliance.inventory import scan  # noqa: PLC0415  (as above)
+
+    return scan.keys_of(endpoints, keys, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class Engine:
     clock: Clock = field(default_factory=SystemClock)
     connect: Callable[[HostKeys], Connect] = _connector
     scan: Callable[..., tuple[Scanned, ...]] = _scan
+    keys_of: Callable[..., ShownKeys] = _keys_of
 
     def folder(self, name: str) -> ClusterDir:
         """The folder of the cluster called `name`."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from appliance.recipe.bundlefile import BundleSpec
 
 
+_WITHOUT_NETWORKS = ("systemd",)
+
+
 class Kind(enum.Enum):
     """How a value is entered."""
 
@@ -34,11 +37,12 @@ class Field:
     choices: tuple[str, ...] = ()
     secret: bool = False
     bounds: str = ""
+    group: str = "parameter"
 
     @property
     def id(self) -> str:
         """Its widget's id."""
-        return f"parameter-{self.number}"
+        return f"{self.group}-{self.number}"
 
     def text_of(self, value: object) -> str:
         """A value as it is typed."""
@@ -49,6 +53,19 @@ def fields_of(spec: BundleSpec) -> tuple[Field, ...]:
     """A field for each parameter, in the bundle's order."""
     properties: Mapping[str, Any] = json.loads(spec.parameters).get("properties", {})
     return tuple(_field(number, name, part) for number, (name, part) in enumerate(properties.items()))
+
+
+def network_of(spec: BundleSpec, titles: Mapping[str, str]) -> tuple[Field, ...]:
+    """A field for each thing that a Clusterfile's ``spec.network`` says; none where hosts use the site's network alone.
+
+    `titles` are by the names that they have there.
+    """
+    if spec.runtime in _WITHOUT_NETWORKS:
+        return ()
+    return tuple(
+        Field(number, name, title, name, Kind.TEXT, group="network")
+        for number, (name, title) in enumerate(titles.items())
+    )
 
 
 def given(fields: Sequence[Field], values: Mapping[str, object]) -> dict[str, object]:

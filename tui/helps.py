@@ -20,13 +20,14 @@ keys: compare their fingerprints with what the hosts' consoles show (ssh-keygen 
 then believe all at once. Only believed hosts are entered.
 
   o, /     find hosts, filter         k  compare and believe host keys
-  space    select, * all              a  user, key and passwords for entering
-  r        next role                  t  enter them again, sudo included
+  space    select, * all              a  say how hosts are entered
+  r        next role                  t  enter them again, root included
   p        propose roles for all      l  labels        d  take off the list
   s        sort by the next column
 
-What is changed counts for the selected hosts, or for the one with the cursor; "a" counts for the selected hosts, or for
-all that have no way of their own. Passwords stay in memory."""
+What is changed counts for the selected hosts, or for the one with the cursor (>); "a" counts for the selected hosts,
+or for all that have no way of their own. Passwords stay in memory. Who is behind a jump host is found when that is said
+first (Tab, a); the jump host's key is compared before theirs."""
 
 SETTINGS = """\
 The fields come from the delivery. A field that is left as it is has the delivery's default. Secrets are masked; they go

@@ -1,6 +1,6 @@
 """What the guide knows: the delivery, the Clusterfile in the making, how hosts are entered, what they said. Pure.
 
-Every change is a function from one `Session` to the next. Passwords are here, in memory, and nowhere else.
+`tui.changes` makes one `Session` of another. Passwords are here, in memory, and nowhere else.
 """
 
 from __future__ import annotations
@@ -11,23 +11,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from appliance.inventory.hosts import Access, Host, written_hosts
-from appliance.inventory.preflight import failures_first
-from appliance.inventory.roles import propose_roles
 from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
-from appliance.recipe.importing.hostlist import by_role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from appliance.errors import TransportError
     from appliance.inventory.facts import Facts
     from appliance.inventory.preflight import CheckResult
     from appliance.inventory.scan import Scanned
     from appliance.operations.propose import Proposed
     from appliance.operations.verification import VerifyReport
     from appliance.recipe.bundlefile import BundleSpec
-    from appliance.recipe.importing.hostlist import ListedHost
     from appliance.state import RunDir
     from appliance.transport.ssh.hostkeys import HostKey
 
@@ -164,175 +159,13 @@ class Session:
 
     def port(self, machine: Machine) -> int:
         """Where its sshd listens."""
-        return machine.ssh.port or self.access.port or self.written.ssh.port or 22
+        (host,) = self.hosts_to_enter((machine.address,), secret=lambda _: "")
+        return host.endpoint.port
 
-    def hosts_to_enter(self, addresses: Collection[str], *, secret: Callable[[str], str]) -> tuple[Host, ...]:
-        """Machines as hosts that can be entered, named by their addresses, whether they have a role or not."""
-        asked = [machine for machine in self.machines if machine.address in addresses]
+    def hosts_to_enter(self, addresses: Iterable[str], *, secret: Callable[[str], str]) -> tuple[Host, ...]:
+        """Hosts at these addresses as they are entered, named by them; listed ones, and such as are not yet."""
+        known = {machine.address: machine for machine in self.machines}
+        asked = [known.get(address, Machine(address)) for address in addresses]
         groups = tuple(HostGroup((machine.address,), machine.roles or ("-",), ssh=machine.ssh) for machine in asked)
         hosts = written_hosts(replace(self.written, hosts=groups), self.access, secret=secret)
         return tuple(replace(host, name=host.address) for host in hosts)
-
-
-def with_delivery(session: Session, delivery: Delivery) -> Session:
-    """`session` about another delivery, or more known of it; the cluster gets the bundle's name if it has none."""
-    written = session.written
-    if delivery.spec and not written.name:
-        written = replace(written, name=delivery.spec.name)
-    return replace(session, delivery=delivery, written=written, checks=(), proposed=None)
-
-
-def with_cluster(session: Session, cluster: Cluster) -> Session:
-    """`session` with an imported Clusterfile; what is known of its machines stays."""
-    known = {machine.address: machine for machine in session.machines}
-    machines = tuple(
-        replace(known.get(address, Machine(address)), roles=group.roles, labels=group.labels, ssh=group.ssh)
-        for group in cluster.hosts
-        for address in group.addresses
-    )
-    return _anew(replace(session, written=replace(cluster, hosts=()), machines=machines))
-
-
-def with_name(session: Session, name: str) -> Session:
-    """`session` for a cluster of this name; keys that are pinned for another cluster are not for this one."""
-    if name == session.written.name:
-        return session
-    machines = tuple(replace(machine, pinned=False) for machine in session.machines)
-    return _anew(replace(session, written=replace(session.written, name=name), machines=machines))
-
-
-def with_parameters(session: Session, values: Mapping[str, object]) -> Session:
-    """`session` with these values and no others; what is left out has the bundle's default."""
-    return _anew(replace(session, written=replace(session.written, parameters=dict(values))))
-
-
-def with_access(session: Session, access: Access, addresses: Collection[str] = ()) -> Session:
-    """`session` whose hosts are entered so: those at `addresses`, or all that have no way of their own."""
-
-    def said(ssh: SshSettings) -> SshSettings:
-        return replace(ssh, user=access.user, port=access.port, key=str(access.key or ""))
-
-    if addresses:
-        own = {**session.access.own, **dict.fromkeys(addresses, access)}
-        changed = _each(session, addresses, lambda m: replace(m, ssh=said(m.ssh), entry=Entry.UNTRIED, problem=""))
-        return _anew(replace(changed, access=replace(session.access, own=own)))
-    access = replace(access, own=session.access.own, config=session.access.config)
-    ssh = said(session.written.ssh)
-    machines = tuple(replace(machine, entry=Entry.UNTRIED, problem="") for machine in session.machines)
-    return _anew(replace(session, access=access, written=replace(session.written, ssh=ssh), machines=machines))
-
-
-def way_in(session: Session, addresses: Collection[str]) -> tuple[Access, SshSettings]:
-    """How the first of these machines is entered, or, without any, all; for a form to begin with."""
-    first = next((machine for machine in session.machines if machine.address in addresses), None)
-    if first is None:
-        return session.access, session.written.ssh
-    own = session.access.own.get(first.address, Access())
-    common, ssh = session.access, session.written.ssh
-    user = first.ssh.user or common.user or ssh.user
-    key = first.ssh.key or str(common.key or ssh.key or "")
-    return replace(own, user="", port=0, key=None), replace(first.ssh, user=user, port=session.port(first), key=key)
-
-
-def with_hosts(session: Session, hosts: Sequence[ListedHost]) -> Session:
-    """`session` with the hosts of a list, in the roles of the bundle that their groups mean; others stay."""
-    roles = [role.name for role in session.spec.roles]
-    groups, others = by_role(hosts, roles)
-    known = {machine.address: machine for machine in session.machines}
-    for group in (*groups, *(HostGroup((host.address,), (), host.labels, host.ssh) for host in others)):
-        for address in group.addresses:
-            machine = known.get(address, Machine(address))
-            known[address] = replace(machine, roles=group.roles, labels=group.labels, ssh=group.ssh)
-    order = dict.fromkeys([*(machine.address for machine in session.machines), *(host.address for host in hosts)])
-    return _anew(replace(session, machines=tuple(known[address] for address in order)))
-
-
-def with_scanned(session: Session, found: Iterable[Seen]) -> Session:
-    """`session` with machines that answered a scan; those known before get the keys that they show now."""
-    machines = {machine.address: machine for machine in session.machines}
-    for seen in found:
-        address = seen.host.address
-        machine = machines.get(address, Machine(address))
-        machines[address] = replace(machine, keys=seen.host.keys, pinned=seen.pinned or machine.pinned)
-    return replace(session, machines=tuple(machines.values()))
-
-
-def with_pinned(session: Session, addresses: Collection[str]) -> Session:
-    """`session` with the keys of these machines confirmed."""
-    return _each(session, addresses, lambda machine: replace(machine, pinned=True))
-
-
-def with_answer(session: Session, address: str, answer: Facts | TransportError) -> Session:
-    """`session` with what a machine said when it was entered, or why it could not be."""
-
-    def heard(machine: Machine) -> Machine:
-        if isinstance(answer, Exception):
-            problem = answer.message
-            return replace(machine, entry=Entry.REFUSED, problem=problem, hint=answer.hint)
-        return replace(machine, entry=Entry.ENTERED, facts=answer, problem="", hint="")
-
-    return _each(session, (address,), heard)
-
-
-def trying(session: Session, addresses: Collection[str]) -> Session:
-    """`session` while these machines are being entered."""
-    return _each(session, addresses, lambda machine: replace(machine, entry=Entry.TRYING, problem="", hint=""))
-
-
-def untried(session: Session) -> Session:
-    """`session` after an attempt was broken off: nobody is being entered any more."""
-    still = {machine.address for machine in session.machines if machine.entry is Entry.TRYING}
-    return _each(session, still, lambda machine: replace(machine, entry=Entry.UNTRIED))
-
-
-def with_roles(session: Session, addresses: Collection[str], roles: tuple[str, ...]) -> Session:
-    """`session` with these roles for these machines."""
-    return _anew(_each(session, addresses, lambda machine: replace(machine, roles=roles)))
-
-
-def with_next_role(session: Session, addresses: Collection[str]) -> Session:
-    """`session` with what comes after the first machine's role for all of these machines."""
-    first = next((machine for machine in session.machines if machine.address in addresses), None)
-    if first is None:
-        return session
-    order = session.roles
-    place = order.index(first.roles) if first.roles in order else -1
-    return with_roles(session, addresses, order[(place + 1) % len(order)])
-
-
-def with_proposed_roles(session: Session) -> Session:
-    """`session` with roles for all machines, by count and hardware."""
-    facts = {machine.address: machine.facts for machine in session.machines if machine.facts}
-    addresses = [machine.address for machine in session.machines]
-    if not session.spec.roles:
-        return with_roles(session, addresses, ("worker",))
-    chosen = propose_roles(addresses, session.spec.roles, facts)
-    machines = tuple(replace(machine, roles=chosen[machine.address]) for machine in session.machines)
-    return _anew(replace(session, machines=machines))
-
-
-def with_labels(session: Session, addresses: Collection[str], labels: Mapping[str, str]) -> Session:
-    """`session` with these labels for these machines."""
-    return _anew(_each(session, addresses, lambda machine: replace(machine, labels=dict(labels))))
-
-
-def without(session: Session, addresses: Collection[str]) -> Session:
-    """`session` without these machines."""
-    kept = tuple(machine for machine in session.machines if machine.address not in addresses)
-    return _anew(replace(session, machines=kept))
-
-
-def with_checks(session: Session, results: Iterable[CheckResult]) -> Session:
-    """`session` with what preflight found, failures first."""
-    return replace(session, checks=failures_first(results), proposed=None)
-
-
-def _each(session: Session, addresses: Collection[str], change: Callable[[Machine], Machine]) -> Session:
-    chosen = frozenset(addresses)
-    machines = tuple(change(machine) if machine.address in chosen else machine for machine in session.machines)
-    return replace(session, machines=machines)
-
-
-def _anew(session: Session) -> Session:
-    """What was checked and proposed for another description counts no more."""
-    return replace(session, checks=(), proposed=None, run=None)

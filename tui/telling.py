@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.content import Content
 
 from appliance.events import Outcome
+from appliance.inventory.preflight import Verdict
 from appliance.recipe.quantities import size_text, span_text
 from appliance.report.text import duration, plain
 from tui import texts
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from appliance.execute.lease import Owner
+    from appliance.inventory.preflight import CheckResult
     from appliance.operations.propose import Proposed
     from appliance.plan.steps import Plan, Proposal, Stage
     from appliance.report.view import HostView, RunView
@@ -26,6 +28,35 @@ _MIB = 1 << 20
 _OUTPUT_LINES = 6
 _NAMED = 5
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
+
+
+# Preflight
+
+
+def checks_counted(results: Sequence[CheckResult]) -> str:
+    """The result in one line."""
+    failed = sum(result.verdict is Verdict.FAIL for result in results)
+    return texts.CHECKS_COUNTED.format(
+        fit=texts.FIT[not failed],
+        checks=counted(len(results), texts.CHECKS),
+        hosts=counted(len({result.host for result in results if result.host}), texts.HOSTS),
+        failed=failed,
+        warnings=counted(sum(result.verdict is Verdict.WARN for result in results), texts.WARNINGS),
+    )
+
+
+def checks_detail(results: Sequence[CheckResult]) -> Content:
+    """What was found: failures and warnings with what to do, then what passed; named by host when it is of several."""
+    several = len({result.host for result in results}) > 1
+    lines: list[Content] = []
+    for result in results:
+        color = {Verdict.FAIL: "bold $error", Verdict.WARN: "bold $warning", Verdict.PASS: ""}[result.verdict]
+        host = f"{clean(result.host)}, " if several and result.host else ""
+        said = f" {host}{clean(result.check)}: {clean(result.detail)}"
+        lines.append(Content.assemble((f"{texts.VERDICTS[result.verdict.value]:<4}", color), said))
+        if result.hint and result.verdict is not Verdict.PASS:
+            lines.append(Content(f"     {texts.NEXT} {clean(result.hint)}"))
+    return Content("\n").join(lines)
 
 
 # Plan
@@ -86,8 +117,8 @@ def stage_label(number: int, stage: Stage) -> Text:
     """A stage in the tree."""
     hosts = counted(len({step.host for step in stage.steps}), texts.HOSTS)
     steps = counted(len(stage.steps), texts.STEPS_COUNTED)
-    label = Text(texts.PLAN_STAGE.format(number=number, title=clean(stage.title), steps=steps, hosts=hosts))
-    return label.append(texts.PLAN_STAGE_LOST, "bold") if stage.destructive else label
+    said = texts.PLAN_STAGE.format(number=number, title=clean(stage.title), steps=steps, hosts=hosts)
+    return Text.assemble((texts.PLAN_STAGE_LOST if stage.destructive else "", "bold"), said)
 
 
 def step_label(title: str, hosts: Sequence[str]) -> Text:
@@ -120,14 +151,16 @@ def whole(view: RunView, drawn: str) -> str:
     return f"{first}\n{second}" + (texts.RUN_FAILED.format(hosts=counted(failed, texts.HOSTS)) if failed else "")
 
 
-def doing(host: HostView, *, complete: bool) -> str:
-    """What a host does, in few words."""
+def doing(host: HostView, *, complete: bool, over: bool) -> str:
+    """What a host does, in few words; `over`: the run does no more."""
     if host.failure:
         form = texts.LANE_FAILED if host.failure.outcome is Outcome.FAILED else texts.LANE_STOPPED
         return form.format(step=clean(host.failure.title))
     step = host.current
-    if step is None:
-        return texts.LANE_DONE if complete else texts.LANE_WAITS
+    if complete and step is None:
+        return texts.LANE_DONE
+    if step is None or over:
+        return texts.LANE_ENDED if over else texts.LANE_WAITS
     if not step.total:
         return clean(step.title)
     said = texts.LANE_BYTES.format(done=step.done / _MIB, total=step.total / _MIB, rate=step.rate / _MIB)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from appliance.digest import Digest
-from appliance.inventory.preflight import Verdict
 from appliance.recipe.quantities import size_text
 from appliance.report.text import plain
 from appliance.trust.words import words
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from appliance.errors import ApplianceError
     from appliance.inventory.facts import Facts
-    from appliance.inventory.preflight import CheckResult
+    from appliance.inventory.scan import Scanned
     from appliance.trust.judgement import SignerResult
     from tui.fields import Field
     from tui.session import Delivery, Machine, Session
@@ -163,7 +162,7 @@ def machine_detail(machine: Machine, *, own: bool) -> str:
             kernel=facts.kernel,
             systemd=facts.systemd,
         )
-        lines.append(clean(said))
+        lines += [clean(said), hardware(facts)]
     lines += [f"{key.kind} {key.fingerprint}" for key in machine.keys[:2]]
     if machine.labels:
         labels = ", ".join(f"{name}={value}" for name, value in machine.labels.items())
@@ -171,7 +170,7 @@ def machine_detail(machine: Machine, *, own: bool) -> str:
     return "\n".join(lines)
 
 
-def keys_text(machines: Iterable[Machine]) -> str:
+def keys_text(machines: Iterable[Machine | Scanned]) -> str:
     """The keys to compare."""
     lines = [texts.KEYS_COMPARE]
     for machine in machines:
@@ -202,35 +201,6 @@ def field_hint(field: Field) -> str:
 def fault(error: ApplianceError) -> str:
     """What is wrong with a value."""
     return clean(f"! {error.message}" + (f"; {error.hint}" if error.hint else ""))
-
-
-# Preflight
-
-
-def checks_counted(results: Sequence[CheckResult]) -> str:
-    """The result in one line."""
-    failed = sum(result.verdict is Verdict.FAIL for result in results)
-    return texts.CHECKS_COUNTED.format(
-        fit=texts.FIT[not failed],
-        checks=counted(len(results), texts.CHECKS),
-        hosts=counted(len({result.host for result in results if result.host}), texts.HOSTS),
-        failed=failed,
-        warnings=counted(sum(result.verdict is Verdict.WARN for result in results), texts.WARNINGS),
-    )
-
-
-def checks_detail(results: Sequence[CheckResult]) -> Content:
-    """What was found: failures and warnings with what to do, then what passed; named by host when it is of several."""
-    several = len({result.host for result in results}) > 1
-    lines: list[Content] = []
-    for result in results:
-        color = {Verdict.FAIL: "bold $error", Verdict.WARN: "bold $warning", Verdict.PASS: ""}[result.verdict]
-        host = f"{clean(result.host)}, " if several and result.host else ""
-        said = f" {host}{clean(result.check)}: {clean(result.detail)}"
-        lines.append(Content.assemble((f"{texts.VERDICTS[result.verdict.value]:<4}", color), said))
-        if result.hint and result.verdict is not Verdict.PASS:
-            lines.append(Content(f"     {texts.NEXT} {clean(result.hint)}"))
-    return Content("\n").join(lines)
 
 
 # Help

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
@@ -185,15 +185,9 @@ def confirm_keys(hosts: Sequence[Host], keys: HostKeys, options: AccessOptions, 
     """
     if options.accept_new or options.host_keys or not prompts.interactive():
         return
-    ways = dict.fromkeys(each for host in hosts if not host.endpoint.local for each in _stations(host.endpoint))
+    ways = dict.fromkeys(each for host in hosts if not host.endpoint.local for each in host.endpoint.stations)
     for depth in range(max((len(each.jumps) for each in ways), default=-1) + 1):
         _confirm([each for each in ways if len(each.jumps) == depth], keys, output)
-
-
-def _stations(endpoint: Endpoint) -> list[Endpoint]:
-    """The jump hosts on the way, each with those before it, and the host."""
-    jumps = endpoint.jumps
-    return [*(replace(jump, jumps=jumps[:number]) for number, jump in enumerate(jumps)), endpoint]
 
 
 def _confirm(endpoints: Sequence[Endpoint], keys: HostKeys, output: Output) -> None:

@@ -130,7 +130,7 @@ def _table(view: RunView) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
     for host in view.hosts:
         total = sum(count for stage in view.stages for name, count in stage.hosts if name == host.name)
-        done = sum(host.done(stage.number) for stage in view.stages)
+        done = host.through
         grid.add_row(
             Text(f"  {host.name[:24]}"),
             ProgressBar(total=max(total, 1), completed=done, width=16),

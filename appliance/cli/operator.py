@@ -85,7 +85,8 @@ def preflight(
     """
     with opened(session, bundle, trust) as verified:
         target = target_of(session, wanted_cluster(session, file, settings, verified), access)
-        checks = propose.check(verified, target, sink=session.output.sink())
+        check = applications.check if propose.description(verified).kind == APP else propose.check
+        checks = check(verified, target, sink=session.output.sink())
     failed = any(check.verdict is Verdict.FAIL for check in checks)
     session.output.result(
         {"fit": not failed, "checks": checks_document(checks)},

@@ -12,8 +12,9 @@ from appliance.cli.access import AccessOptions, access_options
 from appliance.cli.operator import cluster_name
 from appliance.cli.options import FILE, Command, Session, common, pass_session
 from appliance.cli.output import Format
+from appliance.cli.standing import status_document, status_lines
 from appliance.cli.targets import read_clusterfile, target_of
-from appliance.cli.text import plural, table
+from appliance.cli.text import table
 from appliance.clock import SystemClock, timestamp
 from appliance.errors import StateError
 from appliance.events import Outcome
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from appliance.operations.inspect import HostStatus
     from appliance.report.result import Report
     from appliance.state import RunDir
 
@@ -153,46 +153,12 @@ def status(session: Session, *, name: str, watch: bool, access: AccessOptions) -
             "--watch has no one result: it goes with text or -o jsonl", ctx=click.get_current_context()
         )
     while True:
-        hosts = inspect.status(target)
-        lines = _status_lines(hosts)
+        found = inspect.status(target)
+        lines = status_lines(found)
         session.output.result(
-            {"cluster": folder.name, "hosts": [_document(host) for host in hosts]},
+            {"cluster": folder.name, **status_document(found)},
             "\n".join([f"{folder.name} at {timestamp(SystemClock().now())}", *lines, ""] if watch else lines),
         )
         if not watch:
-            return 0 if all(host.well for host in hosts) else 1
+            return 0 if found.well else 1
         time.sleep(_WATCH_SECONDS)
-
-
-def _document(host: HostStatus) -> dict[str, object]:
-    return {
-        "name": host.name,
-        "address": host.address,
-        "roles": list(host.roles),
-        "version": host.version,
-        "image": host.image,
-        "units": dict(host.units),
-        "lease": host.lease,
-        "problem": host.problem,
-        "well": host.well,
-    }
-
-
-def _status_lines(hosts: tuple[HostStatus, ...]) -> list[str]:
-    rows = [
-        ("ok" if host.well else "!!", host.name, host.address, ", ".join(host.roles), host.version, _state(host))
-        for host in hosts
-    ]
-    well = sum(host.well for host in hosts)
-    return [
-        *table(rows, heads=("", "HOST", "ADDRESS", "ROLES", "VERSION", "STATE")),
-        f"{well} of {plural(len(hosts), 'host')} well",
-    ]
-
-
-def _state(host: HostStatus) -> str:
-    """What is wrong, else how many units are active; and who works there."""
-    off = [f"{unit} {state}" for unit, state in host.units if state != "active"]
-    active = f"{plural(len(host.units) - len(off), 'unit')} active"
-    leased = [f"leased: {host.lease}"] if host.lease else []
-    return ", ".join([*([host.problem] if host.problem else [*off, active]), *leased])

@@ -65,6 +65,7 @@ class Access:
             key_passphrase=own.key_passphrase or self.key_passphrase,
             password=own.password or self.password,
             become_password=own.become_password or self.become_password,
+            jump_password=own.jump_password or self.jump_password,
         )
 
 

@@ -9,12 +9,13 @@ from appliance import events, plugins
 from appliance.digest import Digest
 from appliance.errors import PlanError, PluginError, RecipeError, VerificationError
 from appliance.image.oci import ImageConfig, Platform
-from appliance.inventory import appstamp, preflight
+from appliance.inventory import preflight
 from appliance.operations import deliver
+from appliance.operations.inspect import added
 from appliance.operations.parameters import settle, told
 from appliance.operations.propose import Proposed, leases, propose, require_fit
 from appliance.operations.survey import survey
-from appliance.plan import footprint, planner
+from appliance.plan import planner
 from appliance.plan.forecast import forecast
 from appliance.plan.runtime import Site, TakesApplications
 from appliance.recipe.bundlefile import BundleSpec
@@ -25,12 +26,21 @@ if TYPE_CHECKING:
     from appliance.events import Sink
     from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import NodeStamp
+    from appliance.inventory.preflight import CheckResult
     from appliance.operations.parameters import Parameters
     from appliance.operations.propose import Target
     from appliance.operations.survey import Survey
 
 ADD = "add"
 TAKE_AWAY = "remove"
+
+
+def check(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> tuple[CheckResult, ...]:
+    """Look at all hosts of the cluster, and judge whether they are fit for the application; failures first."""
+    spec = deliver.platform_image(bundle, bundle.manifest.arch[0]).config.spec
+    with survey(target.hosts(), target.connect, clock=target.clock, sink=sink) as found:
+        found.require_any()
+        return _checks(bundle, spec, found, target)
 
 
 def add(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -47,15 +57,9 @@ def add(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         runtime = _runtime(_stamp(found, target))
-        _require_newer(bundle, _stamps(found, target.cluster.name))
+        _require_newer(bundle, added(found, target.cluster.name))
         site = _site(bundle, target, found, config, parameters)
-        checks = preflight.check_hosts(
-            found.hosts,
-            spec.requirements,
-            cluster=site.cluster,
-            missing=found.missing,
-            architectures=bundle.manifest.arch,
-        )
+        checks = _checks(bundle, spec, found, target)
         require_fit(checks)
         parameters.keep(target.vault())
         candidate = planner.addition(site, runtime)
@@ -77,7 +81,7 @@ def take_away(target: Target, name: str, *, sink: Sink = events.silent) -> Propo
         checks = preflight.unreachable(found.missing)
         require_fit(checks)
         stamp = _stamp(found, target)
-        there = _stamps(found, target.cluster.name)
+        there = added(found, target.cluster.name)
         for application in there:
             if application.name == name:
                 break
@@ -99,6 +103,16 @@ def take_away(target: Target, name: str, *, sink: Sink = events.silent) -> Propo
         left = tuple(app for app in target.cluster.apps if app.name != name)
         cluster = dataclasses.replace(target.cluster, apps=left)
         return Proposed(proposal, hosts, spec, cluster, found.began, leases(found))
+
+
+def _checks(bundle: VerifiedBundle, spec: BundleSpec, found: Survey, target: Target) -> tuple[CheckResult, ...]:
+    return preflight.check_hosts(
+        found.hosts,
+        spec.requirements,
+        cluster=target.cluster.name,
+        missing=found.missing,
+        architectures=bundle.manifest.arch,
+    )
 
 
 def _wanted(target: Target, bundle: VerifiedBundle) -> SiteApp:
@@ -154,13 +168,6 @@ def _runtime(stamp: NodeStamp) -> TakesApplications:
             hint="a bundle of kind App goes onto a cluster of the runtime kubernetes",
         )
     return runtime
-
-
-def _stamps(found: Survey, cluster: str) -> tuple[AppStamp, ...]:
-    """The applications that the hosts tell of, each once."""
-    asked = appstamp.question(f"{footprint.NODE}/clusters/{cluster}")
-    answers = found.ask(lambda _host, line: appstamp.parse(line.run(asked).stdout))
-    return tuple({stamp.name: stamp for stamps in answers.values() for stamp in stamps}.values())
 
 
 def _require_newer(bundle: VerifiedBundle, there: tuple[AppStamp, ...]) -> None:

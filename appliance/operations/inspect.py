@@ -1,18 +1,23 @@
-"""How the site is: what each host's stamp says, whose units run, and who works there."""
+"""How the site is: what each host's stamp says, whose units run, who works there, and what the cluster tells."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from appliance import events
+from appliance import events, plugins
+from appliance.inventory import appstamp
 from appliance.operations.survey import survey
+from appliance.plan import footprint
+from appliance.plan.runtime import TellsOfClusters
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
     from appliance.events import Sink
+    from appliance.inventory.appstamp import AppStamp
     from appliance.operations.propose import Target
-    from appliance.plan.runtime import SiteHost
+    from appliance.operations.survey import Survey
+    from appliance.plan.runtime import ClusterView, SiteHost
     from appliance.transport.base import Transport
 
 _STATES = 'for unit; do systemctl is-active -- "$unit"; done; exit 0'
@@ -37,19 +42,58 @@ class HostStatus:
         return not self.problem and all(state == "active" for _, state in self.units)
 
 
-def status(target: Target, *, sink: Sink = events.silent) -> tuple[HostStatus, ...]:
+@dataclass(frozen=True, slots=True)
+class SiteStatus:
+    """Hosts, the `cluster` that they make, if it can be asked, and the applications that were added to it."""
+
+    hosts: tuple[HostStatus, ...]
+    cluster: ClusterView | None = None
+    applications: tuple[AppStamp, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether all hosts are well, and so is the cluster."""
+        return all(host.well for host in self.hosts) and (self.cluster is None or self.cluster.well)
+
+
+def status(target: Target, *, sink: Sink = events.silent) -> SiteStatus:
     """Ask all hosts of the target, in the Clusterfile's order. One that does not answer is a problem, not an error."""
     hosts = target.hosts()
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         answers = {host.name: host for host in found.hosts}
         units = found.ask(_unit_states)
         missing = {host.name: str(error) for host, error in found.missing}
-    return tuple(
+        cluster = _cluster(found, target.cluster.name)
+        applications = added(found, target.cluster.name)
+    told = (
         _status(answers[host.name], units[host.name], target.cluster.name)
         if host.name in answers
         else HostStatus(host.name, host.address, host.roles, problem=missing[host.name])
         for host in hosts
     )
+    return SiteStatus(tuple(told), cluster, applications)
+
+
+def added(found: Survey, cluster: str) -> tuple[AppStamp, ...]:
+    """The applications that were added to `cluster`, as the hosts tell of them, each once."""
+    asked = appstamp.question(f"{footprint.NODE}/clusters/{cluster}")
+    answers = found.ask(lambda _host, line: appstamp.parse(line.run(asked).stdout))
+    return tuple({stamp.name: stamp for stamps in answers.values() for stamp in stamps}.values())
+
+
+def _cluster(found: Survey, name: str) -> ClusterView | None:
+    """How the cluster says it is: the first answer that has no problem, or the last one that has."""
+
+    def ask(host: SiteHost, line: Transport) -> ClusterView | None:
+        if host.stamp is None or host.stamp.cluster != name:
+            return None
+        runtime = plugins.runtime(host.stamp.runtime)
+        if not isinstance(runtime, TellsOfClusters) or not (command := runtime.question(host.stamp)):
+            return None
+        return runtime.view(line.run(command).stdout)
+
+    views = [view for view in found.ask(ask).values() if view]
+    return next((view for view in views if not view.problem), views[-1] if views else None)
 
 
 def _unit_states(host: SiteHost, transport: Transport) -> tuple[tuple[str, str], ...]:

@@ -21,12 +21,13 @@ from appliance.inventory.providers import HostRequest
 from appliance.operations import checking, deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
+from appliance.operations.sites import applied_apps
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
 from appliance.plan.forecast import Forecast, forecast, timed
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe import overlays
-from appliance.recipe.bundlefile import BundleSpec, RoleSpec
+from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
 from appliance.recipe.schema import suggestion
 from appliance.transport.base import Command
 from appliance.vault import Vault
@@ -135,6 +136,7 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         site = _with_secrets(site, runtime, target)
         proposal = propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
+    cluster = dataclasses.replace(cluster, apps=cluster.apps or applied_apps(target.folder))
     expected = timed(forecast(site, proposal.plan), measured.rates(), distribution)
     return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, leases(found), expected)
 
@@ -229,9 +231,12 @@ class _Wanted:
 
 
 def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
-    check_image(target.cluster.image, bundle.manifest)
     offered = bundle.manifest.arch
     config = deliver.platform_image(bundle, offered[0]).config
+    if config.spec.kind == APP:
+        hint = "put it there: appliance run BUNDLE --name CLUSTER"
+        raise RecipeError(f"{config.spec.name} makes no cluster, it goes onto one that is there", hint=hint)
+    check_image(target.cluster.image, bundle.manifest)
     hosts = target.hosts()
     check_roles(config.spec.roles, hosts)
     parameters = settle(config.spec, target.cluster.parameters, target.vault())

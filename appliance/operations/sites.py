@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from appliance.recipe.bundlefile import BundleSpec
     from appliance.recipe.clusterfile import Cluster, Clusterfile, HostGroup
     from appliance.recipe.importing.hostlist import HostList
+    from appliance.recipe.siteapps import SiteApp
     from appliance.state import ClusterDir, Home
 
 _CLUSTERFILE_BYTES = 4 << 20
@@ -110,6 +111,12 @@ def _unreadable(path: Path, what: str, why: str) -> RecipeError:
 def keep_draft(folder: ClusterDir, cluster: Cluster, spec: BundleSpec) -> None:
     """Keep `cluster`, without secrets, so that its description can be gone on with."""
     files.write_text(folder.draft, clusterfile.dump(without_secrets(spec, cluster)), mode=0o600)
+
+
+def applied_apps(folder: ClusterDir) -> tuple[SiteApp, ...]:
+    """The applications of the cluster as it was applied last, with how they are set."""
+    path = folder.clusterfile
+    return clusterfile.load(_text(path, "Clusterfile"), source=str(path)).cluster.apps if path.is_file() else ()
 
 
 def newest_draft(home: Home, bundle: str) -> Path | None:

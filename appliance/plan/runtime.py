@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from appliance.plan.steps import Stage
     from appliance.recipe.documents import PassedDocument
     from appliance.recipe.requirements import Requirement
+    from appliance.transport.base import Command
     from appliance.trust.issue import Usage
 
 
@@ -221,6 +222,43 @@ class TakesApplications(Protocol):
 
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """The stages that take an application, as its own stamp describes it, from the cluster again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as its cluster sees it; `why` says what is wrong with one that is not `ready`."""
+
+    name: str
+    version: str
+    ready: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """A cluster as it sees itself: its nodes, `pods` that are not well with why, or the `problem` of asking it."""
+
+    nodes: tuple[NodeView, ...] = ()
+    pods: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether it answers and all of its nodes are ready; pods are its users' affair."""
+        return not self.problem and all(node.ready for node in self.nodes)
+
+
+@runtime_checkable
+class TellsOfClusters(Protocol):
+    """What a runtime has besides whose clusters can be asked how they are."""
+
+    def question(self, stamp: NodeStamp) -> Command | None:
+        """What to run on a host with `stamp`; None where the cluster cannot be asked."""
+        ...
+
+    def view(self, output: str) -> ClusterView:
+        """What the answer says."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
@@ -27,7 +27,7 @@ class PassedDocument:
     group: str
     kind: str
     value: Mapping[str, object]
-    where: str = ""
+    where: str = field(default="", compare=False)
 
 
 def passed(document: Document) -> PassedDocument:

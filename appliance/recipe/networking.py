@@ -67,15 +67,19 @@ def read_registry(document: Document, value: Mapping[str, Any]) -> Registry:
     return Registry(domain, value.get("port", default.port), value.get("on", default.on))
 
 
-def network_document(network: Network) -> dict[str, object]:
-    """``spec.network`` again; empty when all is as by default."""
-    document = {
+def network_texts(network: Network) -> dict[str, str]:
+    """All that ``spec.network`` can say, by its name there; empty for what is not said."""
+    return {
         "podSubnet": network.pods,
         "serviceSubnet": network.services,
         "controlPlaneEndpoint": network.endpoint,
         "vip": network.vip,
     }
-    return {} if network == Network() else {name: value for name, value in document.items() if value}
+
+
+def network_document(network: Network) -> dict[str, object]:
+    """``spec.network`` again; empty when all is as by default."""
+    return {} if network == Network() else {name: text for name, text in network_texts(network).items() if text}
 
 
 def registry_document(registry: Registry) -> dict[str, object]:

@@ -93,7 +93,7 @@ def _stage(view: RunView, stage: StageView) -> StageReport:
 
 def _host(view: RunView, host: HostView) -> HostReport:
     total = sum(count for stage in view.stages for name, count in stage.hosts if name == host.name)
-    done = sum(host.done(stage.number) for stage in view.stages)
+    done = host.through
     failure = host.failure
     why = dict(view.failed).get(host.name, "")
     if failure:

@@ -74,6 +74,11 @@ class HostView:
     output: tuple[str, ...] = ()
     failure: StepRecord | None = None
 
+    @property
+    def through(self) -> int:
+        """How many different steps are through, in all stages."""
+        return len({(step.stage, step.id) for step in self.steps if _through(step.outcome)})
+
     def done(self, stage: int) -> int:
         """How many different steps of a stage are through."""
         through = {step.id for step in self.steps if step.stage == stage and _through(step.outcome)}
@@ -127,7 +132,7 @@ class RunView:
     @property
     def done(self) -> int:
         """Steps that are through, on all hosts."""
-        return sum(self.stage_done(stage.number) for stage in self.stages)
+        return sum(host.through for host in self.hosts)
 
     @property
     def stage(self) -> StageView | None:

@@ -10,7 +10,7 @@ import enum
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class Endpoint:
     def local(self) -> bool:
         """Whether it is this machine, without SSH."""
         return not self.address and self.port == 0
+
+    @property
+    def stations(self) -> tuple[Endpoint, ...]:
+        """The jump hosts on the way, each with those before it, and the host itself."""
+        return (*(replace(jump, jumps=self.jumps[:number]) for number, jump in enumerate(self.jumps)), self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ BENCHMARKS = (
     "guide",
     "memory",
     "distribute",
+    "install",
     "reapply",
     "scale-out",
     "discover",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import pty
 import select
@@ -128,6 +129,7 @@ async def _screens(folder: Path) -> tuple[float, float, float]:
         for event in _events():
             stream(event)
     guide = Guide(site.engine)
+    gc.freeze()  # as the guide does on a terminal
     async with guide.run_test(size=(80, 24)) as pilot:
         page = RunPage(run)
         async with _watched() as longest:

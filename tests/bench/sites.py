@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PREFIX = "bench-"
 CLUSTER = "bench"
+KUBERNETES_IN_LABS = Path(__file__).parents[2] / "bundles" / "kubernetes" / "lab.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +42,31 @@ class BenchSite:
 
 
 @contextlib.contextmanager
-def lab_site(material: Material, *roles: str) -> Iterator[BenchSite]:
-    """A lab with a host for each of `roles`, entered as root; it goes with the block, or with this process."""
+def lab_site(material: Material, *roles: str, containers: bool = False) -> Iterator[BenchSite]:
+    """A lab with a host for each of `roles`, entered as root; it goes with the block, or with this process.
+
+    With `containers` its hosts run containers, and its Clusterfile says what Kubernetes does otherwise in labs.
+    """
     labs.sweep(PREFIX)
     material.say(f"booting {len(roles)} lab hosts")
     # ansible needs the whole of Python on a host; all sides get the same hosts.
-    hosts = tuple(HostSpec(f"host-{number}", packages=("python3",)) for number in range(1, len(roles) + 1))
+    names = (f"host-{number}" for number in range(1, len(roles) + 1))
+    hosts = tuple(HostSpec(name, packages=("python3",), containers=containers) for name in names)
     lab = labs.up(LabSpec(f"{PREFIX}{os.getpid()}", hosts, tied=True))
     try:
         folder = Path(tempfile.mkdtemp(prefix="site-", dir=material.folder))
         clusterfile = folder / "cluster.yaml"
-        clusterfile.write_text(_clusterfile(lab, roles), encoding="utf-8")
+        clusterfile.write_text(_clusterfile(lab, roles, containers=containers), encoding="utf-8")
         yield BenchSite(lab, roles, folder / "home", clusterfile)
     finally:
         labs.down(lab.name)
 
 
-def _clusterfile(lab: Lab, roles: tuple[str, ...]) -> str:
+def _clusterfile(lab: Lab, roles: tuple[str, ...], *, containers: bool) -> str:
     hosts = [{"addresses": [host.address], "roles": [role]} for host, role in zip(lab.hosts, roles, strict=True)]
-    spec = {"ssh": {"user": "root"}, "hosts": hosts}
-    return json.dumps(
-        {"apiVersion": "appliance/v1", "kind": "Cluster", "metadata": {"name": CLUSTER}, "spec": spec}, indent=1
-    )
+    spec: dict[str, object] = {"ssh": {"user": "root"}, "hosts": hosts}
+    if containers:
+        spec["parameters"] = {"containerd": {"restrictOomScoreAdj": True}}
+    document = {"apiVersion": "appliance/v1", "kind": "Cluster", "metadata": {"name": CLUSTER}, "spec": spec}
+    further = f"\n---\n{KUBERNETES_IN_LABS.read_text(encoding='utf-8')}" if containers else ""
+    return json.dumps(document, indent=1) + further

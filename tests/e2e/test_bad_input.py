@@ -21,6 +21,7 @@ from support.lab import GUEST, OPS, lab_of
 from support.situations import (
     believing,
     clusterfiles,
+    clusters,
     collecting,
     entering,
     inventories,
@@ -49,9 +50,21 @@ _ROW = re.compile(
 )
 _TRACE = "find /etc /opt /var/lib/appliance /run/appliance -xdev -type f -printf '%p %m %s %T@\\n' 2>/dev/null | sort"
 
+MODULES = (
+    usage,
+    clusterfiles,
+    clusters,
+    inventories,
+    packaging,
+    collecting,
+    believing,
+    entering,
+    machines,
+    keeping,
+)
 SITUATIONS: dict[str, Callable[[Place], Words]] = {
     name: function
-    for module in (usage, clusterfiles, inventories, packaging, collecting, believing, entering, machines, keeping)
+    for module in MODULES
     for name, function in vars(module).items()
     if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 }

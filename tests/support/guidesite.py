@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from appliance.events import Sink
     from appliance.transport.base import Connect, Transport
     from appliance.transport.ssh.hostkeys import HostKeys
+    from tui.engine import ShownKeys
 
 FACTS = (Path(__file__).parents[1] / "data/facts/debian-12.txt").read_text()
 PASSWORD = "correct horse"
@@ -87,16 +88,24 @@ class Noon(SystemClock):
 
 @dataclass(slots=True)
 class FakeHost:
-    """A host: what it says of itself, which password it wants, what is installed, who leases it; `gone`: no answer."""
+    """A host: what it says of itself, which password it wants, what is installed, who leases it.
+
+    It is reached by way of the host at `behind`; `gone`: no answer.
+    """
 
     address: str
     memory: int = 4 << 30
     password: str = ""
     ports: tuple[int, ...] = (22,)
+    behind: str = ""
     stamp: str = ""
     lease: str = ""
     gone: bool = False
     entered: int = 0
+
+    def answers(self, way: tuple[str, ...]) -> bool:
+        """Whether it answers to who comes by `way`, the addresses of jump hosts."""
+        return not self.gone and way == ((self.behind,) if self.behind else ())
 
     @property
     def key(self) -> HostKey:
@@ -163,11 +172,19 @@ class Fleet:
         sink: Sink,
     ) -> tuple[Scanned, ...]:
         """Find those of `addresses` that are here and answer."""
-        there = [self.hosts[a] for a in addresses if a in self.hosts and not self.hosts[a].gone]
+        there = [self.hosts[a] for a in addresses if a in self.hosts and self.hosts[a].answers(())]
         found = tuple(Scanned(host.address, port, "SSH-2.0-fake", (host.key,), 0.001) for host in there)
         for one in found:
             hear(one)
         return found
+
+    def keys_of(self, endpoints: tuple[Endpoint, ...], keys: HostKeys, *, sink: Sink) -> ShownKeys:
+        """The keys of those that answer; a jump host on the way must be believed."""
+        there = [(each, self.hosts[each.address]) for each in endpoints if each.address in self.hosts]
+        for endpoint, _ in there:
+            for jump in endpoint.jumps:
+                keys.check(jump.address, jump.port, self.hosts[jump.address].key)
+        return tuple((endpoint, (host.key,)) for endpoint, host in there if host.answers(_way(endpoint)))
 
     def connect(self, keys: HostKeys) -> Connect:
         """Enter those whose keys are believed, with the right password."""
@@ -175,7 +192,7 @@ class Fleet:
         @contextlib.contextmanager
         def connect(endpoint: Endpoint) -> Iterator[Transport]:
             host = self.hosts.get(endpoint.address)
-            if host is None or host.gone:
+            if host is None or not host.answers(_way(endpoint)):
                 raise Unreachable("no answer within 10 seconds", hint="check the address, and that the host is up")
             keys.check(endpoint.address, endpoint.port, host.key)
             if host.password and endpoint.credential.password != host.password:
@@ -184,6 +201,10 @@ class Fleet:
             yield FakeTransport(host)
 
         return connect
+
+
+def _way(endpoint: Endpoint) -> tuple[str, ...]:
+    return tuple(jump.address for jump in endpoint.jumps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +228,7 @@ class GuideSite:
             clock=Noon(),
             connect=fleet.connect,
             scan=fleet.scan,
+            keys_of=fleet.keys_of,
         )
         return cls(folder, fleet, engine)
 

@@ -16,7 +16,7 @@ from appliance.runtimes.kubernetes import (
     nodes,
     podnetwork,
 )
-from appliance.runtimes.parts import asking, hostnames, registrystorage, unitcommands
+from appliance.runtimes.parts import asking, hostnames, registryadditions, registrystorage, unitcommands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ _MODULES = (
     footprint,
     hostnames,
     registrystorage,
+    registryadditions,
     machine,
     etcd,
     joining,

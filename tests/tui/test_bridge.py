@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 from support.piloting import settle, until
@@ -28,14 +29,16 @@ from appliance.events import (
 )
 from appliance.execute.journal import Journal
 from tui.app import Guide
-from tui.bridge import Changed, Job, fold
+from tui.bridge import Job, fold
 from tui.screens.run import RunPage
 from tui.widgets.grid import Grid
 
 if TYPE_CHECKING:
     from support.guidesite import MakeSite
+    from textual.strip import Strip
 
     from appliance.events import Event
+    from appliance.report.view import RunView
 
 EVENTS = 20_000
 
@@ -171,23 +174,29 @@ async def test_the_screen_of_a_run_is_drawn_seldom_however_much_happens(
         stream = Stream(SystemClock(), journal.write)
         for event in journal_events(100):
             stream(event)
-    heard: list[Changed] = []
+    heard: list[float] = []  # for each message, how long the screen's thread worked on it, in seconds of its own
+    lines: list[int] = []  # how many lines of the table were drawn from one message to the next
+    fitted: list[Grid] = []
+    render, fit = Grid.render_line, Grid._fit
 
-    drawn: list[int] = []  # how many cells changed, between one message and the next
-    rebuilt: list[object] = []
-    update, rebuild = Grid.update_cell_at, Grid._rebuild
-    monkeypatch.setattr(Grid, "_rebuild", lambda grid, *rows: (rebuilt.append(grid), rebuild(grid, *rows)))
+    def measured(grid: Grid) -> bool:
+        fitted.append(grid)
+        return fit(grid)
 
-    def touch(grid: Grid, *cell: Any, **more: Any) -> None:
-        drawn[-1] += 1
-        update(grid, *cell, **more)
+    def counted(grid: Grid, y: int) -> Strip:
+        if lines:
+            lines[-1] += 1
+        return render(grid, y)
 
-    monkeypatch.setattr(Grid, "update_cell_at", touch)
+    monkeypatch.setattr(Grid, "render_line", counted)
+    monkeypatch.setattr(Grid, "_fit", measured)
 
     class Counting(RunPage):
-        def on_changed(self, message: Changed) -> None:
-            heard.append(message)
-            drawn.append(0)
+        def _hear(self, view: RunView) -> None:
+            lines.append(0)
+            began = time.thread_time()
+            super()._hear(view)
+            heard.append(time.thread_time() - began)
 
     guide = Guide(site.engine)
     async with guide.run_test() as pilot:
@@ -196,6 +205,7 @@ async def test_the_screen_of_a_run_is_drawn_seldom_however_much_happens(
         await until(pilot, lambda: page._report is not None)
         await settle(pilot)
         assert "done, 100 of 100 hosts" in text_of(guide)
-    assert len(rebuilt) <= 2  # the table is made once, and once more for the terminal's width
-    assert max(drawn) <= 3 * 100  # of each host no more than its bar, its number and what it does
     assert len(heard) < EVENTS / 50
+    assert len(fitted) <= len(heard) + 3  # once a message, and when the terminal's width is known
+    assert max(lines) <= 3 * guide.size.height  # what is in view, and not all hosts: at most the page's frame anew, too
+    assert max(heard) < 0.25

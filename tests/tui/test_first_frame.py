@@ -10,6 +10,9 @@ SLOW = (
     "jsonschema",
     "httpx",
     "click",
+    "appliance.inventory.preflight",
+    "appliance.recipe.bundlefile",
+    "textual.widgets._data_table",
     "appliance.operations",
     "appliance.execute",
 )

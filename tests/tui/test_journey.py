@@ -8,7 +8,7 @@ import pytest
 from support.guidesite import stamp_of
 from support.piloting import press, settle, type_in, until
 from support.screentext import compare, text_of
-from textual.widgets import Input
+from textual.widgets import Input, Select
 
 from appliance.execute import order
 from appliance.execute.lease import Owner
@@ -176,7 +176,7 @@ async def test_groups_of_hosts_have_passwords_of_their_own(make_site: MakeSite) 
         await press(pilot, "ctrl+n")
         await find_hosts(pilot)
         for row, password in ((0, PASSWORD), (2, "another")):
-            guide.screen.query_one(Grid).move_cursor(row=row)
+            guide.screen.query_one(Grid).move_cursor(row)
             await press(pilot, "space", "a")
             assert "Only for what is selected: 1 host" in text_of(guide)
             await press(pilot, "tab", "tab", "tab", "tab")
@@ -187,6 +187,41 @@ async def test_groups_of_hosts_have_passwords_of_their_own(make_site: MakeSite) 
         assert "fit: " in text_of(guide)
     own = {address: access.password for address, access in guide.session.access.own.items()}
     assert own == {"10.0.0.11": PASSWORD, "10.0.0.13": "another"}
+
+
+async def test_hosts_behind_a_jump_host_are_found_once_it_is_believed(make_site: MakeSite) -> None:
+    site = make_site(hosts=4)
+    jump, *others = site.fleet.hosts.values()
+    jump.password = PASSWORD
+    for host in others:
+        host.behind = jump.address
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await type_in(pilot, "10.0.0.12-14")
+        await press(pilot, "enter")
+        assert "Behind a jump host?" in text_of(guide)
+        await press(pilot, "tab", "a")
+        await type_in(pilot, "ops")
+        guide.screen.query_one("#jump", Input).value = "two words"
+        await press(pilot, "enter")
+        assert "is not a jump host" in text_of(guide)
+        guide.screen.query_one("#jump", Input).value = f"hop@{jump.address}"
+        guide.screen.query_one("#jump-password", Input).value = PASSWORD
+        guide.screen.query_one("#how", Select).value = "su"
+        await press(pilot, "enter", "enter")
+        assert "New keys of jump hosts" in text_of(guide)
+        await press(pilot, "right", "enter")
+        assert "New host keys" in text_of(guide)
+        await press(pilot, "right", "enter")
+        assert "3 hosts entered" in text_of(guide)
+        (host, *_) = guide.session.hosts_to_enter(("10.0.0.12",), secret=lambda _: "")
+        assert host.endpoint.jumps[0].credential.password == PASSWORD
+        assert host.endpoint.credential.become == "su"
+        await press(pilot, "ctrl+n")
+    written = clusterfile.load(site.engine.folder("demo").draft.read_text(), source="").cluster
+    assert (written.ssh.jump, written.ssh.become) == (f"hop@{jump.address}", "su")
 
 
 async def test_an_inventory_is_found_believed_and_entered_as_it_says(make_site: MakeSite, tmp_path: Path) -> None:

@@ -10,26 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.guidesite import BUNDLE_YAML
 from support.piloting import press, settle, until
 from support.screentext import compare, text_of
 from textual.binding import Binding
+from textual.widgets import Input, Static
 
 from appliance.execute import worker
+from appliance.recipe import bundlefile
+from appliance.recipe.clusterfile import Cluster
 from tui import wording
 from tui.app import Guide
 from tui.screens.cluster import ClusterPage
 from tui.screens.help import HelpPage
 from tui.screens.hosts import HostsPage
 from tui.screens.open import OpenPage
+from tui.screens.page import Page
 from tui.screens.plan import PlanPage
 from tui.screens.preflight import PreflightPage
 from tui.screens.run import RunPage
 from tui.screens.settings import SettingsPage
-from tui.session import Machine, Session
+from tui.session import Delivery, Machine, Session
 from tui.widgets.grid import Cell, Grid, Row
 
 if TYPE_CHECKING:
     from support.guidesite import GuideSite, MakeSite
+    from textual.strip import Strip
 
     from appliance.state import RunDir
 
@@ -99,29 +105,66 @@ async def test_500_hosts_are_listed_filtered_and_sorted(make_site: MakeSite) -> 
         await guide.push_screen(HostsPage())
         await settle(pilot)
         grid = guide.screen.query_one(Grid)
-        assert grid.row_count == 500
+        assert len(grid.rows) == 500
         await press(pilot, "ctrl+end")
         assert grid.key == "10.0.1.250"
         await press(pilot, "slash", "1", "0", "full_stop", "0", "full_stop", "1", "full_stop", "1", "enter")
-        shown = {row.key for row in grid._shown}
+        shown = {row.key for row in grid.rows}
         assert shown == {machine.address for machine in machines if "10.0.1.1" in machine.address}
 
 
-async def test_only_what_changed_in_a_table_is_drawn_anew(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clusters_own_networks_are_checked_as_they_are_typed(make_site: MakeSite) -> None:
+    site = make_site()
+    spec = bundlefile.load(BUNDLE_YAML.replace("runtime: systemd", "runtime: kubernetes"), source="")
+    machines = (Machine("10.0.0.11", ("store",)),)
+    session = Session(Delivery(Path("demo.run"), spec=spec, image=f"sha256:{'a' * 64}"), Cluster("demo"), machines)
+    guide = Guide(site.engine, session)
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        await guide.push_screen(SettingsPage())
+        await settle(pilot)
+        pods, services = (guide.screen.query_one(f"#network-{number}", Input) for number in range(2))
+        assert (pods.value, services.value) == ("10.244.0.0/16", "10.96.0.0/12")
+        for value, said in (
+            ("10.0.0.0/24", "podSubnet (10.0.0.0/24) holds the address of a host: 10.0.0.11"),
+            ("10.100.0.0/16", "the pods' 10.100.0.0/16 and the services' 10.96.0.0/12 overlap"),
+            ("10.1.0.0", "'10.1.0.0' is not a network"),
+            ("172.16.0.0/16,fd00::/48", ""),
+        ):
+            pods.value = value
+            await settle(pilot)
+            shown = " ".join(f"{line.visual}" for line in guide.screen.query(Static))
+            assert said in shown
+            assert ("fault" in guide.screen.query_one("#network-0-hint").classes) == (said.startswith(("the", "'")))
+        guide.screen.query_one("#parameter-4", Input).value = "abcdefgh"
+        await press(pilot, "ctrl+n")
+        assert guide.session.written.network.pods == "172.16.0.0/16,fd00::/48"
+
+
+async def test_only_lines_that_changed_and_are_in_view_are_drawn_anew(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     guide = Guide(make_site().engine)
     async with guide.run_test() as pilot:
         await settle(pilot)
-        grid = Grid()
-        await guide.screen.mount(grid)
-        rows = [Row(str(n), (Cell(str(n)), Cell("waits"))) for n in range(500)]
+        await guide.push_screen(HostsPage())
+        await settle(pilot)
+        grid = guide.screen.query_one(Grid)
+        rows = [Row(str(n), (Cell(str(n)), Cell("waits"))) for n in range(5000)]
         grid.show(("host", "doing"), rows)
-        changed: list[object] = []
-        real = grid.update_cell_at
-        monkeypatch.setattr(
-            grid, "update_cell_at", lambda where, value, **more: (changed.append(where), real(where, value, **more))
-        )
-        grid.show(("host", "doing"), [*rows[:7], Row("7", (Cell("7"), Cell("done"))), *rows[8:]])
-        assert len(changed) == 1
+        await settle(pilot)
+        drawn: list[int] = []
+        real = grid.render_line
+
+        def draw(y: int) -> Strip:
+            drawn.append(y)
+            return real(y)
+
+        monkeypatch.setattr(grid, "render_line", draw)
+        changed = [Row(row.key, (row.cells[0], Cell("done"))) if row.key in ("7", "4000") else row for row in rows]
+        grid.show(("host", "doing"), changed)
+        await settle(pilot)
+        assert drawn == [8]
 
 
 async def test_markup_and_control_characters_from_elsewhere_are_only_text(make_site: MakeSite) -> None:
@@ -153,8 +196,12 @@ async def test_a_long_name_does_not_break_a_line(make_site: MakeSite) -> None:
         grid = Grid(most=30)
         await guide.screen.mount(grid)
         grid.show(("host", "what"), [Row("a", (Cell("a" * 300), Cell("b" * 300)))])
-        assert [len(cell.plain) for cell in grid.get_row_at(0)] == [30, max(30, grid._left)]
-        assert str(grid.get_row_at(0)[0]).endswith("…")
+        await settle(pilot)
+        head, row = (grid.render_line(y).text for y in (0, 1))
+        assert row.startswith(f">{'a' * 29}…  bbb")  # the last column has all that the others leave
+        assert row.rstrip().endswith("b…")
+        assert len(row) == 80
+        assert head.index("what") == row.index("b")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -172,7 +219,8 @@ def test_every_key_of_a_screen_stands_in_its_help(page: type[OpenPage]) -> None:
         "escape": "Escape",
         "question_mark": "?",
     }
-    own = [key for key in page.__dict__.get("BINDINGS", ()) if isinstance(key, Binding)]
+    kinds = [kind for kind in page.__mro__ if issubclass(kind, Page) and kind is not Page]
+    own = [key for kind in kinds for key in kind.__dict__.get("BINDINGS", ()) if isinstance(key, Binding)]
     for binding in own:
         written = names.get(binding.key, binding.key)
         whole = wording.help_page("", page.HELP_TEXT)

@@ -14,7 +14,7 @@ from appliance.inventory.scan import Scanned
 from appliance.recipe import bundlefile, clusterfile
 from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
 from appliance.transport.ssh.hostkeys import HostKey
-from tui import session as sessions
+from tui import changes
 from tui.fields import Kind, fields_of, given
 from tui.session import Delivery, Entry, Machine, Seen, Session
 
@@ -25,14 +25,14 @@ KEY = HostKey("ssh-ed25519", b"key")
 def session(*machines: Machine) -> Session:
     from pathlib import Path  # noqa: PLC0415  (only here)
 
-    opened = sessions.with_delivery(Session(), Delivery(Path("x.run"), spec=SPEC, image="sha256:0"))
+    opened = changes.with_delivery(Session(), Delivery(Path("x.run"), spec=SPEC, image="sha256:0"))
     return replace(opened, machines=machines)
 
 
 def test_the_cluster_is_called_as_the_bundle_until_somebody_says_otherwise() -> None:
     assert session().written.name == "demo"
-    named = sessions.with_name(session(), "site-a")
-    assert sessions.with_delivery(named, named.verified).written.name == "site-a"
+    named = changes.with_name(session(), "site-a")
+    assert changes.with_delivery(named, named.verified).written.name == "site-a"
 
 
 def test_hosts_alike_are_one_group_and_those_without_a_role_are_left_out() -> None:
@@ -51,19 +51,19 @@ def test_a_clusterfile_goes_in_and_out_as_it_was() -> None:
         parameters={"interval": 200},
         env={"A": "b"},
     )
-    now = sessions.with_cluster(session(), cluster)
+    now = changes.with_cluster(session(), cluster)
     assert clusterfile.load(clusterfile.dump(now.cluster), source="").cluster == cluster
 
 
 def test_user_port_and_key_of_some_hosts_are_written_with_them_and_passwords_nowhere() -> None:
     now = session(Machine("10.0.0.1", ("store",)), Machine("10.0.0.2", ("store",)))
-    every = sessions.with_access(now, Access(user="root", password="hunter1", become_password="hunter3"))
-    some = sessions.with_access(every, Access(user="ops", port=2222, password="hunter2"), {"10.0.0.2"})
+    every = changes.with_access(now, Access(user="root", password="hunter1", become_password="hunter3"))
+    some = changes.with_access(every, Access(user="ops", port=2222, password="hunter2"), {"10.0.0.2"})
     assert some.cluster.hosts[1].ssh == SshSettings(user="ops", port=2222)
     one, other = some.hosts_to_enter(["10.0.0.1", "10.0.0.2"], secret=str)
     assert (one.endpoint.credential.password, other.endpoint.credential.password) == ("hunter1", "hunter2")
     assert other.endpoint.credential.become_password == "hunter3"
-    anew = sessions.with_access(some, Access(user="adm", password="hunter4"))
+    anew = changes.with_access(some, Access(user="adm", password="hunter4"))
     assert [host.endpoint.credential.password for host in anew.hosts_to_enter(["10.0.0.2"], secret=str)] == ["hunter2"]
     assert "hunter2" not in clusterfile.dump(some.cluster)
     assert "hunter2" not in repr(some)
@@ -71,37 +71,37 @@ def test_user_port_and_key_of_some_hosts_are_written_with_them_and_passwords_now
 
 def test_another_name_is_another_cluster_whose_keys_nobody_confirmed() -> None:
     now = session(Machine("10.0.0.1", ("store",), pinned=True))
-    assert not sessions.with_name(now, "other").machines[0].pinned
-    assert sessions.with_name(now, "demo") is now
+    assert not changes.with_name(now, "other").machines[0].pinned
+    assert changes.with_name(now, "demo") is now
 
 
 def test_a_changed_description_makes_checks_and_proposals_void() -> None:
     from appliance.inventory.preflight import CheckResult, Verdict  # noqa: PLC0415  (only here)
 
-    now = sessions.with_checks(session(Machine("10.0.0.1")), [CheckResult("a", "b", Verdict.PASS, "")])
+    now = changes.with_checks(session(Machine("10.0.0.1")), [CheckResult("a", "b", Verdict.PASS, "")])
     assert now.checks
-    assert sessions.with_roles(now, {"10.0.0.1"}, ("store",)).checks == ()
+    assert changes.with_roles(now, {"10.0.0.1"}, ("store",)).checks == ()
 
 
 def test_what_machines_say_is_kept_by_address() -> None:
     facts = parse_facts(FACTS, at=NOW)
-    now = sessions.trying(session(Machine("10.0.0.1"), Machine("10.0.0.2")), {"10.0.0.1", "10.0.0.2"})
-    now = sessions.with_answer(now, "10.0.0.1", facts)
-    now = sessions.with_answer(now, "10.0.0.2", Unreachable("no answer", hint="look"))
+    now = changes.trying(session(Machine("10.0.0.1"), Machine("10.0.0.2")), {"10.0.0.1", "10.0.0.2"})
+    now = changes.with_answer(now, "10.0.0.1", facts)
+    now = changes.with_answer(now, "10.0.0.2", Unreachable("no answer", hint="look"))
     assert [machine.entry for machine in now.machines] == [Entry.ENTERED, Entry.REFUSED]
     assert (now.machines[0].facts, now.machines[1].problem, now.machines[1].hint) == (facts, "no answer", "look")
 
 
 def test_a_second_scan_keeps_what_is_known_and_shows_new_keys() -> None:
     known = replace(Machine("10.0.0.1", ("store",)), pinned=True)
-    now = sessions.with_scanned(session(known), [Seen(Scanned("10.0.0.1", 22, "", (KEY,), 0.0), pinned=False)])
+    now = changes.with_scanned(session(known), [Seen(Scanned("10.0.0.1", 22, "", (KEY,), 0.0), pinned=False)])
     assert now.machines == (replace(known, keys=(KEY,), pinned=True),)
 
 
 def test_one_key_goes_through_all_roles_and_back() -> None:
     now, seen = session(Machine("10.0.0.1", ("store",))), []
     for _ in range(4):
-        now = sessions.with_next_role(now, {"10.0.0.1"})
+        now = changes.with_next_role(now, {"10.0.0.1"})
         seen.append(now.machines[0].roles)
     assert seen == [("client",), ("store", "client"), (), ("store",)]
 

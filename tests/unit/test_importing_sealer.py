@@ -142,12 +142,22 @@ def test_v2_has_groups_with_roles_labels_and_ways_in() -> None:
 def test_each_document_and_field_of_v2_that_is_not_honoured_is_named() -> None:
     assert sorted(named(load(V2))) == sorted(
         [
-            "Plugin MyHostname", "Plugin pre_init", "Config mysql-config", "Application my-apps",
-            "InitConfiguration is", "KubeadmConfig default", "spec.env:", "spec.ssh.passwd", "spec.hostAliases",
+            "Plugin MyHostname", "Application my-apps", "KubeadmConfig default",
+            "spec.env:", "spec.ssh.passwd", "spec.hostAliases",
             "spec.hosts[0].env", "spec.hosts[0].taints", "spec.hosts[0].ssh.passwd", "spec.hosts[2].ssh.passwd",
             "spec.registry.localRegistry", "spec.containerRuntime", "spec.cmd",
         ]
     )  # fmt: skip
+
+
+def test_documents_that_a_runtime_reads_are_handed_on() -> None:
+    kinds = [document.kind for document in load(V2).cluster.documents]
+    assert kinds == ["Plugin", "Config", "InitConfiguration"]
+
+
+def test_a_document_that_cannot_be_carried_out_is_named_with_the_reason() -> None:
+    (said,) = (warning for warning in load(V2).warnings if "MyHostname" in warning)
+    assert said.endswith("is not used: the plugin MyHostname is of type HOSTNAME, which is not carried out")
 
 
 @pytest.mark.parametrize("text", [V1_CLOUD, V1_BARE_METAL, V2])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from support.signing import DAY, NOW
 
@@ -115,3 +117,21 @@ def test_ssh_keygen_reads_an_ssh_key(tmp_path: Path) -> None:
 
     assert printed.split()[:2] == made.public.split()[:2]
     assert made.public.endswith(" ops@site-a")
+
+
+def test_an_rsa_key_pair_is_whole_and_long_enough(tmp_path: Path) -> None:
+    pair = issue.rsa_key()
+    (tmp_path / "key").write_bytes(pair.private_pem)
+    (tmp_path / "pub").write_bytes(pair.public_pem)
+    derived = subprocess.run(["openssl", "pkey", "-pubout", "-in", tmp_path / "key"], capture_output=True, check=True)
+    assert derived.stdout == pair.public_pem
+    assert pair.private_pem.decode() not in repr(pair)
+    key = serialization.load_pem_public_key(pair.public_pem)
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert key.key_size == 3072
+
+
+def test_a_bootstrap_token_is_of_the_form_that_kubeadm_takes_and_not_twice_the_same() -> None:
+    tokens = {issue.bootstrap_token() for _ in range(50)}
+    assert len(tokens) == 50
+    assert all(re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", token) for token in tokens)

@@ -19,7 +19,8 @@ from appliance.inventory.facts import stamp_from_text
 from appliance.plan.document import plan_from_json, plan_to_json
 from appliance.plan.planner import candidate, plan, prune
 from appliance.plan.runtime import TextFile
-from appliance.plan.steps import Fetch, Plan, PutText, Run, SecretRef, Stage, Step
+from appliance.plan.steps import Fetch, Plan, PutText, Run, SecretRef, Stage, Step, WaitFor
+from appliance.recipe.bundlefile import HealthCheck
 from appliance.recipe.networking import Network
 from appliance.runtimes.kubernetes.runtime import KubernetesRuntime
 
@@ -216,3 +217,20 @@ def test_the_operator_gets_the_endpoint_that_the_clusterfile_names() -> None:
 def test_an_empty_cluster_has_no_plan_for_what_was_never_there() -> None:
     site = replace(kube_site(1, 1), parts={}, public={})
     assert Plan("site-a", "", RUNTIME.remove(site)).empty
+
+
+def test_the_bundle_s_checks_come_last_on_hosts_of_their_roles() -> None:
+    site = kube_site(1, 1)
+    checks = (
+        HealthCheck("api", ("{{ programs }}/bin/kubectl", "get", "nodes"), roles=("control-plane",)),
+        HealthCheck("disk", ("test", "-e", "/")),
+    )
+    spec = replace(site.config.spec, health=checks)
+    last = RUNTIME.install(replace(site, config=replace(site.config, spec=spec)))[-1]
+    assert [step.id for step in last.steps] == [
+        "control-plane-1/health:api",
+        "control-plane-1/health:disk",
+        "worker-1/health:disk",
+    ]
+    assert isinstance(last.steps[0].action, WaitFor)
+    assert last.steps[0].action.command.argv[0].startswith("/opt/appliance/site-a/")

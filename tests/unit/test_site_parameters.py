@@ -11,7 +11,7 @@ import pytest
 from appliance.errors import RecipeError
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import settle, without_secrets
-from appliance.plan.runtime import Authority, Password
+from appliance.plan.runtime import Authority, BootstrapToken, Password, RsaKey
 from appliance.plan.steps import SecretRef
 from appliance.recipe import bundlefile, clusterfile
 from appliance.recipe.bundlefile import BundleSpec
@@ -100,3 +100,14 @@ def test_only_what_a_bundle_asked_for_is_a_secret_of_its_templates(vault: Vault)
     vault.put("ssh-password", b"the operator's own")
     made = fulfil((Password("shared"), Authority("ca")), vault, now=datetime(2026, 11, 1, tzinfo=UTC))
     assert made.secrets == {"shared", "ca.key"}
+
+
+def test_a_key_pair_and_a_token_to_join_are_made_once(vault: Vault) -> None:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    requests = (RsaKey("accounts"), BootstrapToken("join"))
+    made = fulfil(requests, vault, now=now)
+    assert made.secrets == {"accounts.key", "join"}
+    assert made.public["accounts.pub"].startswith("-----BEGIN PUBLIC KEY-----")
+    token = vault.get("join")
+    assert fulfil(requests, vault, now=now) == made
+    assert vault.get("join") == token

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import files
+from appliance.errors import RecipeError
 from appliance.operations import parameters, sites
-from appliance.recipe import addresses, clusterfile
+from appliance.recipe import addresses, clusterfile, networking
+from appliance.recipe.yamltext import Document
 from tui.calls.hosts import with_keys
-from tui.session import Session, with_cluster, with_hosts
+from tui.changes import with_cluster, with_hosts
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from appliance.operations.propose import Proposed
+    from appliance.recipe.networking import Network
     from tui.engine import Engine
+    from tui.session import Session
+
+_TYPED = Document({}, {}, "")
+_DESCRIPTIONS = (".yaml", ".yml", ".ini", ".csv", ".tsv")
 
 
-def imported(engine: Engine, session: Session, path: Path) -> tuple[Session, tuple[str, ...]]:
-    """`session` with what is described at `path`, whose passwords go into the vault; and warnings.
+def imported(engine: Engine, session: Session, text: str) -> tuple[Session, tuple[str, ...]] | None:
+    """`session` with what is described in the file that `text` names, whose passwords go into the vault; and warnings.
 
-    A Clusterfile, ours or sealer's, is all of a description; an Ansible inventory or a table lists hosts.
+    A Clusterfile, ours or sealer's, is all of a description; an Ansible inventory or a table lists hosts. None when
+    `text` names no file: it may be addresses.
     """
-    found = path.expanduser()
+    found = Path(text).expanduser()
+    if not text.endswith(_DESCRIPTIONS) and not found.is_file():
+        return None
     if sites.is_clusterfile(found):
         read = sites.read_clusterfile(engine.home, found)
         return with_keys(engine, with_cluster(session, read.cluster)), read.warnings
@@ -60,10 +71,34 @@ def kept_parameters(engine: Engine, session: Session) -> frozenset[str]:
     return parameters.kept_parameters(session.spec, engine.vault(session.written.name))
 
 
-def check_settings(engine: Engine, session: Session) -> tuple[str, ...]:
+def check_settings(engine: Engine, session: Session, *, networked: bool) -> tuple[str, ...]:
     """Whether the values hold: a sentence for each network range among them that clashes with hosts or another range.
 
-    Raises `RecipeError` for a value that the bundle does not take.
+    `networked`: the cluster's own networks are among them. Raises `RecipeError` for a value that the bundle does not
+    take.
     """
     settled = parameters.settle(session.spec, session.written.parameters, engine.vault(session.written.name))
-    return addresses.clashes(settled.values, [machine.address for machine in session.chosen])
+    ranges = dict(settled.values)
+    if networked:
+        for name, text in networking.network_texts(session.written.network).items():
+            ranges |= {f"{name} {number}" if number else name: part for number, part in enumerate(text.split(","))}
+    return addresses.clashes(ranges, [machine.address for machine in session.chosen])
+
+
+def network_of(texts: Mapping[str, str]) -> Network:
+    """What was typed of ``spec.network``, defaults for what is empty. `RecipeError` says which of it is wrong."""
+    given = {name: text.strip() for name, text in texts.items() if text.strip()}
+    try:
+        return networking.read_network(_TYPED, given)
+    except RecipeError as error:
+        name = next((name for name in given if not _holds({name: given[name]})), next(iter(given)))
+        message = error.message.removeprefix(f"spec.network.{name}: ").removeprefix("spec.network: ")
+        raise RecipeError(message, hint=error.hint, where=f"network.{name}") from error
+
+
+def _holds(given: Mapping[str, str]) -> bool:
+    try:
+        networking.read_network(_TYPED, given)
+    except RecipeError:
+        return False
+    return True

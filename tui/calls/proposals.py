@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError, PreflightFailed
-from appliance.inventory.preflight import CheckResult
+from appliance.inventory.preflight import CheckResult, failures_first
 from appliance.operations import propose, sites
 from tui.calls.delivery import opened
 
@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 INSTALL = propose.INSTALL
 
 
+def require_roles(session: Session) -> None:
+    """Raise `RecipeError` unless the roles have the hosts that they need; nobody is asked for that."""
+    everyone = session.hosts_to_enter([machine.address for machine in session.chosen], secret=lambda _: "")
+    propose.check_roles(session.spec.roles, everyone)
+
+
 def check(
     engine: Engine, session: Session, *, only: frozenset[str] = frozenset(), sink: Sink
 ) -> tuple[CheckResult, ...]:
-    """Whether all hosts, or `only` those, are fit."""
+    """Whether all hosts, or `only` those, are fit; failures first."""
     with opened(engine, session.verified) as bundle:
-        return propose.check(bundle, engine.target(session.cluster, session.access), only=only, sink=sink)
+        found = propose.check(bundle, engine.target(session.cluster, session.access), only=only, sink=sink)
+    return failures_first(found)
 
 
 def install(engine: Engine, session: Session, *, sink: Sink) -> Proposed:
@@ -47,6 +54,6 @@ def applied(engine: Engine, name: str) -> Cluster:
 
 
 def checks_of(error: ApplianceError) -> tuple[CheckResult, ...]:
-    """The check results in a refusal; none when it is another error."""
+    """The check results in a refusal, failures first; none when it is another error."""
     results: Iterable[object] = error.results if isinstance(error, PreflightFailed) else ()
-    return tuple(result for result in results if isinstance(result, CheckResult))
+    return failures_first(result for result in results if isinstance(result, CheckResult))

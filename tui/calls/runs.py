@@ -121,7 +121,7 @@ def last_journal(engine: Engine) -> Path | None:
 
 def status(engine: Engine, name: str, access: Access, *, sink: Sink) -> tuple[HostStatus, ...]:
     """What is installed on the cluster's hosts, and how it is."""
-    return inspect.status(engine.target(applied(engine, name), access), sink=sink)
+    return inspect.status(engine.target(applied(engine, name), access), sink=sink).hosts
 
 
 def _known(folder: ClusterDir) -> KnownCluster:

@@ -1,4 +1,4 @@
-"""How hosts are entered: user, key, passwords. What is typed here stays in memory."""
+"""How hosts are entered: user, key, jump hosts, how root is become, passwords, which stay in memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Input, Label, Select, Static
 
 from appliance.inventory.hosts import Access
-from tui import texts
+from appliance.recipe import jumphosts
+from appliance.transport.base import Become
+from tui import texts, wording
 from tui.widgets.dialogs import Dialog
 
 if TYPE_CHECKING:
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class _Line:
     id: str
     label: str
     value: str
-    hint: str
+    hint: str = ""
     secret: bool = False
 
 
@@ -41,31 +43,36 @@ class AskAccess(Dialog[Access]):
     def inside(self) -> ComposeResult:
         """The fields."""
         yield Static(self._about, markup=False)
-        for field in self._fields():
-            with Horizontal(classes="field"):
-                yield Label(field.label)
-                yield Input(
-                    field.value,
-                    id=field.id,
-                    placeholder=field.hint,
-                    password=field.secret,
-                    compact=True,
-                    restrict=r"\d{0,5}" if field.id == "port" else None,
-                )
+        for line in self._entering():
+            yield _row(line)
+        with Horizontal(classes="field"):
+            yield Label(texts.ACCESS_ROOT)
+            how = self._access.become.value if self._access.become else self._ssh.become
+            options = [(text, value) for value, text in texts.ACCESS_ROOT_BY.items()]
+            yield Select(options, value=how, allow_blank=False, id="how", compact=True)
+        for line in self._beyond():
+            yield _row(line)
         yield Static("", id="access-fault", markup=False)
         with Horizontal(classes="buttons"):
             yield Button(texts.ACCESS_GO, id="go", compact=True)
 
-    def _fields(self) -> tuple[_Field, ...]:
+    def _entering(self) -> tuple[_Line, ...]:
         access, ssh = self._access, self._ssh
         port = access.port or ssh.port
         return (
-            _Field("user", texts.ACCESS_USER, access.user or ssh.user, "root"),
-            _Field("port", texts.ACCESS_PORT, str(port) if port else "", "22"),
-            _Field("key", texts.ACCESS_KEY, str(access.key or ssh.key or ""), texts.ACCESS_KEY_HINT),
-            _Field("passphrase", texts.ACCESS_PASSPHRASE, access.key_passphrase or "", "", secret=True),
-            _Field("password", texts.ACCESS_PASSWORD, access.password or "", "", secret=True),
-            _Field("become", texts.ACCESS_BECOME, access.become_password or "", texts.ACCESS_BECOME_HINT, secret=True),
+            _Line("user", texts.ACCESS_USER, access.user or ssh.user, "root"),
+            _Line("port", texts.ACCESS_PORT, str(port) if port else "", "22"),
+            _Line("key", texts.ACCESS_KEY, str(access.key or ssh.key or ""), texts.ACCESS_KEY_HINT),
+            _Line("passphrase", texts.ACCESS_PASSPHRASE, access.key_passphrase or "", secret=True),
+            _Line("password", texts.ACCESS_PASSWORD, access.password or "", secret=True),
+        )
+
+    def _beyond(self) -> tuple[_Line, ...]:
+        access, become, jump = self._access, self._access.become_password or "", self._access.jump_password or ""
+        return (
+            _Line("become", texts.ACCESS_BECOME, become, texts.ACCESS_BECOME_HINT, secret=True),
+            _Line("jump", texts.ACCESS_JUMP, access.jump or self._ssh.jump, texts.ACCESS_JUMP_HINT),
+            _Line("jump-password", texts.ACCESS_JUMP_PASSWORD, jump, texts.ACCESS_JUMP_PASSWORD_HINT, secret=True),
         )
 
     @on(Input.Submitted)
@@ -74,21 +81,38 @@ class AskAccess(Dialog[Access]):
         key = self._text("key")
         path = Path(key).expanduser() if key else None
         if path and not path.is_file():
-            self.query_one("#access-fault", Static).update(texts.ACCESS_NO_KEY.format(path=path))
-            self.query_one("#key").focus()
+            self._refuse("key", texts.ACCESS_NO_KEY.format(path=path))
             return
+        try:
+            jumphosts.parse(self._text("jump"))
+        except ValueError as error:
+            self._refuse("jump", wording.clean(f"{error}; {jumphosts.HINT}"))
+            return
+        how = str(self.query_one("#how", Select).value)
         self.dismiss(
             Access(
                 user=self._text("user"),
                 port=int(self._text("port") or 0),
                 key=path,
-                become=self._access.become,
+                become=Become(how) if how else None,
                 key_passphrase=self._text("passphrase", strip=False) or None,
                 password=self._text("password", strip=False) or None,
                 become_password=self._text("become", strip=False) or None,
+                jump=self._text("jump"),
+                jump_password=self._text("jump-password", strip=False) or None,
             )
         )
 
-    def _text(self, id: str, *, strip: bool = True) -> str:  # noqa: A002  (a widget's id)
+    def _refuse(self, id: str, why: str) -> None:  # noqa: A002  (a widget's id)
+        self.query_one("#access-fault", Static).update(why)
+        self.query_one(f"#{id}").focus()
+
+    def _text(self, id: str, *, strip: bool = True) -> str:  # noqa: A002  (as above)
         value = self.query_one(f"#{id}", Input).value
         return value.strip() if strip else value
+
+
+def _row(line: _Line) -> Horizontal:
+    restrict = r"\d{0,5}" if line.id == "port" else None
+    field = Input(line.value, id=line.id, placeholder=line.hint, password=line.secret, compact=True, restrict=restrict)
+    return Horizontal(Label(line.label), field, classes="field")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import DataTable, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from appliance.report.text import headline
-from tui import helps, telling, texts, wording
+from tui import helps, telling, texts
 from tui.calls import proposals, runs
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
@@ -121,7 +121,7 @@ class ClusterPage(Page):
         """Say what went wrong, and on which hosts."""
         super().fail(error)
         if results := proposals.checks_of(error):
-            self.app.push_screen(Reading(str(error), wording.checks_detail(results).plain))
+            self.app.push_screen(Reading(str(error), telling.checks_detail(results).plain))
 
     @on(OptionList.OptionSelected, "#runs")
     def _watch(self, event: OptionList.OptionSelected) -> None:
@@ -161,10 +161,11 @@ class ClusterPage(Page):
         self.session = replace(self.session, proposed=proposed)
         self.guide.go(Step.PLAN)
 
-    @on(DataTable.RowSelected, "#status")
-    def _problem(self, event: DataTable.RowSelected) -> None:
+    @on(Grid.Chosen)
+    def _problem(self) -> None:
         """Nothing more is known of a host than its row says; a long problem is said whole."""
-        row = self.query_one(Grid).row_of(str(event.row_key.value))
+        grid = self.query_one(Grid)
+        row = grid.row_of(grid.key)
         self.notice.say("  ".join(cell.text for cell in row.cells) if row else "")
 
 

@@ -13,8 +13,9 @@ from textual.widgets import Checkbox, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui import calls, helps, texts, wording
+from tui.changes import with_delivery
 from tui.screens.page import Page
-from tui.session import Delivery, Session, Step, with_delivery
+from tui.session import Delivery, Session, Step
 from tui.widgets.dialogs import Choose
 from tui.widgets.tick import Tick
 

@@ -12,8 +12,9 @@ from textual.widgets import Static, TabbedContent, TabPane, Tree
 
 from tui import helps, telling, texts, wording
 from tui.calls import description, proposals, runs
+from tui.changes import with_checks
 from tui.screens.page import Page
-from tui.session import Step, with_checks
+from tui.session import Step
 from tui.widgets.dialogs import Choose, TypeName
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from appliance.inventory.preflight import Verdict, failures_first
-from tui import helps, texts, wording
+from tui import helps, telling, texts, wording
 from tui.calls import proposals
+from tui.changes import with_checks
 from tui.screens.page import Page
-from tui.session import Step, with_checks
+from tui.session import Step
 from tui.widgets.grid import Cell, Grid, Row
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class PreflightPage(Page):
     def _checked(self, results: Sequence[CheckResult]) -> None:
         self.session = with_checks(self.session, results)
         self._show()
-        self.notice.say(wording.checks_counted(self.session.checks))
+        self.notice.say(telling.checks_counted(self.session.checks))
 
     def _show(self) -> None:
         checks = self.session.checks
@@ -116,8 +117,8 @@ class PreflightPage(Page):
     def _cell(self, verdict: Verdict | None) -> Cell:
         return Cell(texts.VERDICTS[verdict.value], _COLORS[verdict]) if verdict else Cell("")
 
-    @on(DataTable.RowHighlighted, "#checks")
+    @on(Grid.Highlighted)
     def _detail(self) -> None:
         host = self.query_one(Grid).key
         results = [result for result in self.session.checks if (result.host or texts.PREFLIGHT_TOGETHER) == host]
-        self.query_one("#detail-text", Static).update(wording.checks_detail(results))
+        self.query_one("#detail-text", Static).update(telling.checks_detail(results))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import DataTable, Static
+from textual.content import Content
+from textual.widgets import Static
 
 from appliance.report.text import headline, to_text
 from tui import helps, telling, texts, wording
@@ -16,17 +17,16 @@ from tui.calls import runs
 from tui.screens.page import Page
 from tui.session import Step
 from tui.widgets.dialogs import Choose, Reading
-from tui.widgets.grid import Cell, Grid, Row
+from tui.widgets.grid import Grid
+from tui.widgets.lanes import Lanes
 from tui.widgets.lines import bar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from appliance.report.result import Report
-    from appliance.report.view import HostView, RunView
+    from appliance.report.view import RunView
     from appliance.state import RunDir
-
-_BAR = 10
 
 
 class RunPage(Page):
@@ -51,13 +51,13 @@ class RunPage(Page):
         self._run = run
         self._view: RunView | None = None
         self._report: Report | None = None
+        self._told = Content("")
         self._paused = False
-        self._failed: tuple[str, ...] = ()
 
     def body(self) -> ComposeResult:
         """The whole in two lines, hosts, and what there is to say of the host with the cursor."""
         yield Static(id="whole", markup=False)
-        yield Grid(id="lanes", most=34)
+        yield Lanes(id="lanes")
         with VerticalScroll(id="detail"):
             yield Static(id="detail-text", markup=False)
 
@@ -71,7 +71,7 @@ class RunPage(Page):
 
     def begin(self) -> None:
         """Replay the journal and follow it."""
-        self.query_one(Grid).focus()
+        self._lanes.focus()
         run = self._run
         self.work(
             "follow",
@@ -106,7 +106,7 @@ class RunPage(Page):
 
     def action_retry(self) -> None:
         """Let the failed host with the cursor try again."""
-        host = self.query_one(Grid).key
+        host = self._lanes.key
         if host:
             self.work(
                 "command",
@@ -116,7 +116,7 @@ class RunPage(Page):
 
     def action_log(self) -> None:
         """Read what remote commands wrote on the host with the cursor."""
-        host = self.query_one(Grid).key
+        host = self._lanes.key
         if host:
             title = texts.LOG_TITLE.format(host=wording.clean(host))
             self.work(
@@ -149,19 +149,15 @@ class RunPage(Page):
 
     def _hear(self, view: RunView) -> None:
         self._view = view
-        self.query_one("#whole", Static).update(telling.whole(view, bar(view.done, view.total, 30)))
-        failed = tuple(host.name for host in view.hosts if host.failure)
-        hosts = sorted(view.hosts, key=lambda host: host.failure is None)
-        grid = self.query_one(Grid)
-        grid.show(texts.RUN_HEADS, [_row(view, host) for host in hosts])
-        if set(failed) - set(self._failed):
-            grid.move_cursor(row=0, animate=False)
-        self._failed = failed
+        self.query_one("#whole", Static).update(telling.whole(view, bar(view.done, view.total, 30)), layout=False)
+        self._lanes.show_run(view)
         self._detail()
 
     def _ended(self, report: Report) -> None:
         self._report = report
-        self.query_one("#lead", Static).update(headline(report))
+        lead = self.query_one("#lead", Static)
+        lead.update(headline(report))
+        lead.add_class("result")
         self.refresh_bindings()
         self.guide.bell()
         session, run = self.session, self._run
@@ -172,24 +168,15 @@ class RunPage(Page):
     def _remembered(self, _: None) -> None:
         self.session = replace(self.session, proposed=None)
 
-    @on(DataTable.RowHighlighted, "#lanes")
+    @on(Grid.Highlighted)
     def _detail(self) -> None:
-        host = self.query_one(Grid).key
+        host = self._lanes.key
         if self._view and host:
             text = telling.lane_detail(self._view.host(host), dict(self._view.failed).get(host, ""))
-            self.query_one("#detail-text", Static).update(text)
+            if text != self._told:
+                self._told = text
+                self.query_one("#detail-text", Static).update(text)
 
-
-def _row(view: RunView, host: HostView) -> Row:
-    total = sum(count for stage in view.stages for name, count in stage.hosts if name == host.name)
-    done = sum(host.done(stage.number) for stage in view.stages)
-    color = "error" if host.failure else ("success" if done == total else "")
-    return Row(
-        host.name,
-        (
-            Cell(host.name),
-            Cell(bar(done, total, _BAR)),
-            Cell(f"{done}/{total}"),
-            Cell(telling.doing(host, complete=done == total), color),
-        ),
-    )
+    @property
+    def _lanes(self) -> Lanes:
+        return self.query_one(Lanes)

@@ -8,11 +8,11 @@ from textual import on
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, Select, Static
 
+from appliance.recipe.networking import Network, network_texts
 from appliance.state import require_label
-from tui import helps, texts, wording
-from tui import session as sessions
+from tui import changes, helps, texts, wording
 from tui.calls import description, hosts
-from tui.fields import Field, Kind, fields_of, given
+from tui.fields import Field, Kind, fields_of, given, network_of
 from tui.screens.page import Page
 from tui.session import Step
 from tui.widgets.tick import Tick
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from appliance.errors import ApplianceError
+    from tui.session import Session
 
 _NAME = "cluster-name"
 
@@ -36,25 +37,29 @@ class SettingsPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._fields: tuple[Field, ...] = ()
+        self._network: tuple[Field, ...] = ()
+        self._own = Network()
         self._fault: ApplianceError | None = None
         self._going = False
 
     def body(self) -> ComposeResult:
         """The name, then a field for each parameter, with its fault or its description below it."""
         self._fields = fields_of(self.session.spec)
-        parameters = self.session.written.parameters
+        self._network = network_of(self.session.spec, texts.SETTINGS_NETWORK)
+        self._own = self.session.written.network
+        values = {**self.session.written.parameters, **network_texts(self._own)}
         with VerticalScroll(id="form", can_focus=False):
             with Horizontal(classes="field"):
                 yield Label(texts.SETTINGS_NAME)
                 yield Input(self.session.written.name, id=_NAME, compact=True)
             yield Static(texts.SETTINGS_NAME_HINT, classes="hint", id=f"{_NAME}-hint", markup=False)
-            for field in self._fields:
+            for field in (*self._fields, *self._network):
                 with Vertical(classes="parameter"):
                     with Horizontal(classes="field"):
                         yield Label(wording.clean(field.title), markup=False)
-                        yield _widget(field, parameters.get(field.name))
+                        yield _widget(field, values.get(field.name))
                     yield Static(wording.field_hint(field), classes="hint", id=f"{field.id}-hint", markup=False)
-            if not self._fields:
+            if not self._fields and not self._network:
                 yield Static(texts.SETTINGS_NONE, markup=False)
 
     def begin(self) -> None:
@@ -72,7 +77,7 @@ class SettingsPage(Page):
 
     def action_back(self) -> None:
         """Keep the values typed, right or wrong, and go back; a name counts once it holds."""
-        self.session = sessions.with_parameters(self.session, self._given())
+        self.session = changes.with_network(changes.with_parameters(self.session, self._given()), self._own)
         super().action_back()
 
     @on(Input.Submitted)
@@ -91,16 +96,20 @@ class SettingsPage(Page):
                 self.query_one(f"#{field.id}", Input).placeholder = texts.SETTINGS_KEPT
 
     def _check(self) -> None:
-        session = sessions.with_parameters(self.session, self._given())
+        session = changes.with_parameters(self.session, self._given())
         name = self.query_one(f"#{_NAME}", Input).value.strip()
+        typed = {field.name: str(self._value(field)) for field in self._network}
 
-        def check(_: object) -> tuple[str, ...]:
+        def check(_: object) -> tuple[Network, tuple[str, ...]]:
             require_label(name)
-            return description.check_settings(self.engine, sessions.with_name(session, name))
+            network = description.network_of(typed) if typed else session.written.network
+            wanted = changes.with_network(changes.with_name(session, name), network)
+            return network, description.check_settings(self.engine, wanted, networked=bool(typed))
 
         self.work("check", check, done=self._holds, failed=self._fails, quiet=True)
 
-    def _holds(self, clashes: tuple[str, ...]) -> None:
+    def _holds(self, found: tuple[Network, tuple[str, ...]]) -> None:
+        self._own, clashes = found
         self._mark(None)
         if clashes:
             self.notice.say("\n".join(clashes))
@@ -113,7 +122,7 @@ class SettingsPage(Page):
             session = self.session
             self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._go)
 
-    def _go(self, session: sessions.Session) -> None:
+    def _go(self, session: Session) -> None:
         self.session = session
         self.guide.go(Step.PREFLIGHT)
 
@@ -130,12 +139,14 @@ class SettingsPage(Page):
         where = error.where.split(".")
         if where[:1] == ["metadata"]:
             return _NAME
-        return next((field.id for field in self._fields if [field.name] == where[1:2]), "")
+        fields = self._network if where[:1] == ["network"] else self._fields
+        return next((field.id for field in fields if [field.name] == where[1:2]), "")
 
     def _mark(self, error: ApplianceError | None) -> None:
         """Say below its field what is wrong; all others say what they are."""
         wrong = self._field(error) if error else ""
-        hints = {_NAME: texts.SETTINGS_NAME_HINT, **{field.id: wording.field_hint(field) for field in self._fields}}
+        fields = (*self._fields, *self._network)
+        hints = {_NAME: texts.SETTINGS_NAME_HINT, **{field.id: wording.field_hint(field) for field in fields}}
         for name, hint in hints.items():
             line = self.query_one(f"#{name}-hint", Static)
             line.set_class(name == wrong, "fault")
@@ -151,9 +162,9 @@ class SettingsPage(Page):
         return widget.value if isinstance(widget, Input | Checkbox) else None
 
     def _store(self) -> None:
-        self.session = sessions.with_parameters(self.session, self._given())
+        self.session = changes.with_network(changes.with_parameters(self.session, self._given()), self._own)
         name = self.query_one(f"#{_NAME}", Input).value.strip()
-        self.session = sessions.with_name(self.session, name)
+        self.session = changes.with_name(self.session, name)
 
 
 def _widget(field: Field, value: object) -> Widget:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui import session as sessions
 from tui import texts, wording
-from tui.session import Entry
+from tui.session import Entry, in_order
 from tui.widgets.grid import Cell, Grid, Row
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Machines(Grid):
         machines = [m for m in session.machines if self.filter in wording.of_machine(m).lower()]
         match SORTS[self._sort]:
             case "address":
-                machines.sort(key=lambda m: sessions.in_order(m.address))
+                machines.sort(key=lambda m: in_order(m.address))
             case "role":
                 machines.sort(key=lambda m: m.roles)
             case "entry":

@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
+from appliance.recipe import overlays, siteplugins
 from appliance.recipe.addresses import expand
 from appliance.recipe.clusterfile import Cluster, Clusterfile, HostGroup, SshSettings
+from appliance.recipe.documents import KUBERNETES_GROUPS, OWN_KINDS, PassedDocument
 from appliance.recipe.importing.fields import Fields
 from appliance.recipe.importing.notes import NAME, Notes, checked_port, checked_user
 
@@ -25,10 +27,9 @@ _ROLES = {"master": "control-plane", "node": "worker"}
 _STATIC = ("", "baremetal")
 _WHY = {
     "Application": "applications start as the image says",
-    "Config": "values reach the image's files as parameters and env",
-    "Plugin": "what runs on hosts is part of the image",
     "KubeadmConfig": "the image says how Kubernetes is set up",
 }
+_UNKNOWN = "nobody knows it here"
 _SECRET_KIND = "ssh-password"  # noqa: S105  (a name)
 
 
@@ -46,10 +47,9 @@ def read(documents: Sequence[Document]) -> Clusterfile:
     clusters = [document for document in documents if _kind(document) == "Cluster"]
     if len(clusters) > 1:
         raise clusters[1].error((), "this is a second cluster", hint="keep each cluster in a file of its own")
-    for document in documents:
-        if document is not clusters[0]:
-            _other(document, notes)
+    others = [_other(document, notes) for document in documents if document is not clusters[0]]
     cluster = _cluster(Fields(clusters[0], notes), notes)
+    cluster = replace(cluster, documents=tuple(other for other in others if other))
     return Clusterfile(cluster, notes.in_order, dict(notes.secrets))
 
 
@@ -61,15 +61,25 @@ def _group(document: Document) -> str:
     return str(document.value.get("apiVersion", "")).partition("/")[0]
 
 
-def _other(document: Document, notes: Notes) -> None:
-    """Name a document that is not the cluster's."""
+def _other(document: Document, notes: Notes) -> PassedDocument | None:
+    """Hand on a document that a runtime reads; name any other, and why it is not used."""
     if not isinstance(document.value, dict):
         raise document.error((), "expected fields with values", hint="a document has apiVersion and kind")
     kind = _kind(document) or "without a kind"
     metadata = document.value.get("metadata")
     name = metadata.get("name", "") if isinstance(metadata, dict) else ""
-    why = _WHY.get(kind, _WHY["KubeadmConfig"] if kind.endswith("Configuration") else "nobody knows it here")
+    why = _WHY.get(kind, _UNKNOWN)
+    if kind in OWN_KINDS or _group(document) in KUBERNETES_GROUPS:
+        taken = PassedDocument(_group(document), kind, document.value, document.where(()))
+        try:
+            overlays.read([taken])
+            siteplugins.read([taken])
+        except RecipeError as error:
+            why = error.message
+        else:
+            return taken
     notes.warn(document.where(()), f"the document {kind}{f' {name}' if name else ''} is not used: {why}")
+    return None
 
 
 def _cluster(fields: Fields, notes: Notes) -> Cluster:

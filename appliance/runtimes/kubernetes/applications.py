@@ -20,6 +20,7 @@ from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import PlanError, RecipeError
 from appliance.plan import footprint
+from appliance.plan.planner import needs
 from appliance.plan.steps import Stage
 from appliance.recipe.apps import quoted
 from appliance.recipe.bundlefile import APP
@@ -60,8 +61,8 @@ def stages(site: Site, first: SiteHost) -> tuple[Stage, ...]:
     found = (
         *(() if _early(site) else (_copies(site),)),
         *_plugins(site, Phase.UP),
-        _launching("Apply the manifests", place, manifests, apart=True),
-        _launching("Launch the applications", place, others, apart=not site.config.commands),
+        Stage("Apply the manifests", _launching(place, manifests, apart=True), needs(site)),
+        Stage("Launch the applications", _launching(place, others, apart=not site.config.commands), needs(site)),
         *_plugins(site, Phase.AFTER),
     )
     return tuple(stage for stage in found if stage.steps)
@@ -88,7 +89,8 @@ def _copies(site: Site) -> Stage:
     scripts = [host for plugin in plugins.site_plugins(site) for host in plugins.script_hosts(site, plugin)]
     launching = launches(site, first)
     chosen = [host for host in site.hosts if host in scripts or (launching and host == first)]
-    return Stage("Lay out the image for scripts", tuple(step for host in chosen for step in _copy(site, host)))
+    steps_of = (step for host in chosen for step in _copy(site, host))
+    return Stage("Lay out the image for scripts", tuple(steps_of), needs(site))
 
 
 def _copy(site: Site, host: SiteHost) -> Iterator[Step]:
@@ -192,7 +194,7 @@ def _env(site: Site, app: App) -> Mapping[str, str]:
     return {**site.config.env, **app.env, **said}
 
 
-def _launching(title: str, place: Place, launches: tuple[Launch, ...], *, apart: bool) -> Stage:
+def _launching(place: Place, launches: tuple[Launch, ...], *, apart: bool) -> tuple[Step, ...]:
     """Run `launches` and wait for what they made: `apart` one by one, else for all of them at the end."""
     found: list[Step] = []
     copied = (f"{place.host}/working-copy",)
@@ -205,7 +207,7 @@ def _launching(title: str, place: Place, launches: tuple[Launch, ...], *, apart:
     if launches and not apart:
         ran = tuple(step.id for step in found)
         found.append(steps.settle_step(place, "commands", "Wait until all that they made is well", launches, after=ran))
-    return Stage(title, tuple(found))
+    return tuple(found)
 
 
 def _require_helm(site: Site, first: SiteHost, launches: tuple[Launch, ...]) -> None:

@@ -3,7 +3,8 @@
 set -eu
 folder=$1 name=$2 key=$3 PATH=$4:$PATH KUBECONFIG=$5 verb=$6
 shift 6
-export PATH KUBECONFIG
+HOME=$folder/home
+export PATH KUBECONFIG HOME
 nodes=$(kubectl get nodes --output go-template='{{range .items}}{{$name := .metadata.name}}{{range .status.addresses -}}
 {{.address}} {{$name}}
 {{end}}{{end}}')

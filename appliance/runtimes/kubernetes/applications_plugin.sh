@@ -6,10 +6,10 @@ folder=$1 name=$2 key=$3 copy=$4 programs=$5 KUBECONFIG=$6
 shift 6
 while [ "$1" != -- ]; do export "${1?}"; shift; done
 shift
-PATH=$programs:$PATH
+PATH=$programs:$PATH HOME=$folder/home
 [ ! -e "$KUBECONFIG" ] || export KUBECONFIG
-export PATH
-mkdir -p "$folder"
+export PATH HOME
+mkdir -p "$HOME"
 chmod 0700 "$folder"
 rm -f "$folder/$name.key"
 run_lines "$folder/$name.log" "$copy" "$@"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from appliance.errors import RecipeError
+from appliance.plan.planner import needs
 from appliance.plan.steps import Stage
 from appliance.recipe import siteplugins, yamltext
 from appliance.recipe.documents import PassedDocument
@@ -42,7 +43,8 @@ def stages(site: Site, phase: Phase, *, first: SiteHost, place: Callable[[SiteHo
     """A stage for each plugin of `phase`; hosts need their working copy before."""
     found = [plugin for plugin in site_plugins(site) if phase in plugin.phases]
     return tuple(
-        Stage(f"Plugin {plugin.name}", tuple(_steps(plugin, phase, site, first=first, place=place))) for plugin in found
+        Stage(f"Plugin {plugin.name}", tuple(_steps(plugin, phase, site, first=first, place=place)), needs(site))
+        for plugin in found
     )
 
 

@@ -51,17 +51,19 @@ pods() { # KIND NAMESPACE NAME
     kubectl get pods --namespace "$@" --output go-template='{{range .items}}{{$pod := .metadata.name}}
 {{- range .status.conditions}}{{if eq .type "PodScheduled"}}{{if eq .status "False"}}{{$pod}} - {{or .message .reason}}
 {{end}}{{end}}{{end}}
-{{- range .status.initContainerStatuses}}{{if not .ready}}{{$pod}} {{.name}} {{template "state" .state}}
+{{- range .status.initContainerStatuses}}{{if not .ready}}{{$pod}} {{.name}} {{template "state" .}}
 {{end}}{{end}}
-{{- range .status.containerStatuses}}{{if not .ready}}{{$pod}} {{.name}} {{template "state" .state}}
+{{- range .status.containerStatuses}}{{if not .ready}}{{$pod}} {{.name}} {{template "state" .}}
 {{end}}{{end}}{{end}}
-{{- define "state"}}{{with .waiting}}{{or .reason "waiting"}}{{with .message}}: {{printf "%.300s" .}}{{end}}{{end}}
-{{- with .terminated}}{{or .reason "ended"}} (status {{.exitCode}}){{end}}{{with .running}}running, not ready{{end}}{{end}}' |
+{{- define "state"}}{{with .state.waiting}}{{or .reason "waiting"}}
+{{- if ne .reason "CrashLoopBackOff"}}{{with .message}}: {{printf "%.200s" .}}{{end}}{{end}}{{end}}
+{{- with .state.terminated}}{{or .reason "ended"}} (status {{.exitCode}}){{end}}{{with .state.running}}running, not ready{{end}}
+{{- with .lastState.terminated}}, ended before with status {{.exitCode}}{{end}}{{end}}' |
         head -n 6 | while read -r pod container state; do
             if [ "$container" = - ]; then echo "pod $pod: $state"; continue; fi
             case $state in PodInitializing*) continue ;; esac
             echo "pod $pod, container $container: $state"
-            kubectl logs "$pod" --namespace "$1" --container "$container" --tail 5 2>/dev/null | sed '/^$/d; s/^/    /' || :
+            kubectl logs "$pod" --namespace "$1" --container "$container" --tail 5 2>/dev/null | sed '/^$/d; s/^/  said: /' || :
         done
 }
 

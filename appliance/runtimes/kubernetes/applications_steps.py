@@ -19,8 +19,8 @@ SETTLE_SECONDS = 300
 _LAID_OUT = '[ -d "$1" ] && [ "$(cat "$1.key" 2>/dev/null)" = "$2" ]'
 _DONE = '[ "$(cat "$1/$2.key" 2>/dev/null)" = "$3" ]'
 _WELL = """
-PATH=$1:$PATH KUBECONFIG=$2
-export PATH KUBECONFIG
+PATH=$1:$PATH KUBECONFIG=$2 HOME=/var/lib/appliance/node/home
+export PATH KUBECONFIG HOME
 kubectl wait --for condition=Ready nodes --all --timeout 5s &&
     kubectl wait --for condition=Ready pods --all --namespace kube-system --timeout 5s
 """

@@ -41,9 +41,9 @@ _CLUSTER = (
     Decided(("kubernetesVersion",)),
     Decided(("certificatesDir",)),
     Decided(("etcd",)),
-    Decided(("controlPlaneEndpoint",), "write spec.network.controlPlaneEndpoint instead of"),
-    Decided(("networking", "podSubnet"), "write spec.network.podSubnet instead of"),
-    Decided(("networking", "serviceSubnet"), "write spec.network.serviceSubnet instead of"),
+    Decided(("controlPlaneEndpoint",), "spec.network.controlPlaneEndpoint"),
+    Decided(("networking", "podSubnet"), "spec.network.podSubnet"),
+    Decided(("networking", "serviceSubnet"), "spec.network.serviceSubnet"),
 )
 _KUBELET = (Decided(("containerRuntimeEndpoint",)), Decided(("staticPodPath",)))
 

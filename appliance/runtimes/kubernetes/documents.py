@@ -32,7 +32,7 @@ class Decided:
     """A field that the plan decides, and where else a Clusterfile may say so."""
 
     path: Path
-    instead: str = "take it out"
+    instead: str = ""
 
 
 def merged(
@@ -74,9 +74,8 @@ def _check(field: Decided, ours: Mapping[str, object], theirs: PassedDocument) -
     _, decided = _at(ours, field.path)
     if there and wanted != decided:
         name = ".".join(field.path)
-        raise RecipeError(
-            f"{theirs.kind}.{name} is decided by the plan", where=theirs.where, hint=f"{field.instead}: {name}"
-        )
+        hint = f"say it as {field.instead}" if field.instead else "take it out"
+        raise RecipeError(f"{theirs.kind}.{name} is decided by the plan", where=theirs.where, hint=hint)
 
 
 def _at(value: Mapping[str, object], path: Path) -> tuple[bool, object]:

@@ -40,10 +40,13 @@ PATH=$1/bin:$PATH
 kubeadm init phase bootstrap-token --skip-token-print --kubeconfig="$2" --config="$3"
 """
 
-_ALL_THERE = """
+# A node that was installed anew is still listed, and not ready.
+_ALL_READY = """
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2; shift 2
-kubectl --request-timeout=5s get node "$@" -o name
+export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home; shift 2
+template='{range .items[*]}{range .status.conditions[?(@.type=="Ready")]}{.status}{"\\n"}{end}{end}'
+said=$(kubectl --request-timeout=5s get node "$@" -o "jsonpath=$template") || exit 1
+[ "$(printf '%s\\n' "$said" | grep -cx True)" -eq $# ]
 """
 
 
@@ -56,14 +59,14 @@ def begin(site: Site, programs: str) -> tuple[Step, ...]:
 
 
 def admit(site: Site, programs: str) -> Step:
-    """Make the token valid by which hosts join; it is for a day, and not needed once all have joined."""
+    """Make the token valid by which hosts join; it is for a day, and not needed while all are ready."""
     first, *others = members(site).all
     return Step(
         id=f"{first.name}/admit",
         title="Make the token valid by which hosts join",
         host=first.name,
         action=Run(Command.shell(_ADMIT, programs, ADMIN, _INIT)),
-        unless=Command.shell(_ALL_THERE, programs, ADMIN, *(host.name for host in (first, *others))),
+        unless=Command.shell(_ALL_READY, programs, ADMIN, *(host.name for host in (first, *others))),
     )
 
 

@@ -3,7 +3,8 @@
 # Arguments: programs, CRI socket, node, mark, the folder of certificates to delete when undoing, kubeadm's own.
 set -eu
 programs=$1 socket=$2 name=$3 mark=$4 certificates=$5; shift 5
-PATH=$programs/bin:$PATH
+PATH=$programs/bin:$PATH HOME=/var/lib/appliance/node/home
+export PATH HOME
 own=/etc/kubernetes/kubelet.conf
 of_node() { timeout 20 kubectl --kubeconfig="$own" --request-timeout=10s "$@" 2>/dev/null; }
 begun() {
@@ -21,7 +22,7 @@ if begun; then
             sleep 5
         done
     fi
-    timeout 180 kubeadm reset --force --cri-socket="$socket" --cert-dir="$certificates" || true
+    timeout 180 kubeadm reset --force --cri-socket="$socket" --cert-dir="$certificates" >/dev/null || true
     rm -rf /etc/kubernetes/*.conf /etc/kubernetes/manifests/* /var/lib/kubelet/config.yaml \
         /var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/pki
 fi

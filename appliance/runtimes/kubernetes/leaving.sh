@@ -6,7 +6,7 @@ programs=$1 socket=$2 networks=$3 links=$4
 PATH=$programs/bin:$PATH
 systemctl stop kubelet 2>/dev/null
 if [ -e "$programs/bin/crictl" ] && systemctl is-active --quiet containerd; then
-    timeout 180 kubeadm reset --force --cri-socket="$socket" || true
+    timeout 180 kubeadm reset --force --cri-socket="$socket" >/dev/null || true
     for pod in $(timeout 30 crictl pods -q); do
         timeout 30 crictl stopp "$pod"
         timeout 30 crictl rmp "$pod"

@@ -19,15 +19,18 @@ KUBECONFIG = "kubeconfig"
 _WORKER_LABEL = "node-role.kubernetes.io/worker"
 _READY_SECONDS = 300.0
 
+# A run goes on without a worker that could not join; a later one labels it.
 _LABEL = """
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2; shift 2
+export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home; shift 2
+found=$(kubectl --request-timeout=30s get node "$1" --ignore-not-found -o name) || exit
+[ -n "$found" ] || { echo "$1 has not joined: it is labelled when it has"; exit 0; }
 kubectl --request-timeout=30s label --overwrite node "$@"
 """
 
 _LABELLED = """
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2
+export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home
 node=$3; shift 3
 selector=''
 for label; do selector=$selector,$label; done
@@ -36,7 +39,7 @@ kubectl --request-timeout=5s get nodes -l "${selector#,}" -o name | grep -qxF "n
 
 _READY = """
 PATH=$1/bin:$PATH
-export KUBECONFIG=/etc/kubernetes/kubelet.conf
+export KUBECONFIG=/etc/kubernetes/kubelet.conf HOME=/var/lib/appliance/node/home
 template='{range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}'
 said=$(kubectl --request-timeout=5s get node "$2" -o "jsonpath=$template") || exit 1
 [ "${said%% *}" != True ] || exit 0

@@ -26,7 +26,7 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _APPLY = """
 set -eu
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2
+export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home
 mark=$3; shift 3
 for path; do
     tries=0
@@ -44,7 +44,7 @@ mv -f "$mark.part" "$mark"
 
 _APPLIED = """
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2
+export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home
 mark=$3; shift 3
 [ "$(sha256sum "$@" | sha256sum)" = "$(cat "$mark")" ] || exit 1
 for path; do kubectl --request-timeout=5s get -f "$path" || exit 1; done

@@ -24,10 +24,12 @@ from appliance.runtimes.kubernetes import (
     nodes,
     podnetwork,
     secrets,
+    telling,
 )
 from appliance.runtimes.kubernetes.members import API_PORT, members, place
 from appliance.runtimes.kubernetes.needs import requirements
 from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, registry, unitcommands
+from appliance.runtimes.parts.healthchecks import check_step
 from appliance.runtimes.parts.services import write
 
 if TYPE_CHECKING:
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
     from appliance.image.oci import ImageConfig
     from appliance.inventory.appstamp import AppStamp
     from appliance.inventory.facts import NodeStamp
-    from appliance.plan.runtime import SecretRequest, Site, SiteHost
+    from appliance.plan.runtime import ClusterView, SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.services import Service
+    from appliance.transport.base import Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ class KubernetesRuntime:
     """See `appliance.plan.runtime.Runtime`."""
 
     def requirements(self, config: ImageConfig) -> tuple[Requirement, ...]:
-        """What Kubernetes asks of hosts, and the balancer's port."""
-        balancer = Requirement(RequirementKind.PORTS, names=(str(loadbalancer.PORT),))
-        return (balancer, *requirements(config.spec.runtime_version))
+        """What Kubernetes asks of hosts, and the balancer's ports."""
+        ports = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT))
+        return (Requirement(RequirementKind.PORTS, names=ports), *requirements(config.spec.runtime_version))
 
     def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
         """Those of the cluster, of its registry, and what ``bundle.yaml`` declares under ``secrets``."""
@@ -82,6 +85,14 @@ class KubernetesRuntime:
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.take_away(site, application)
+
+    def question(self, stamp: NodeStamp) -> Command | None:
+        """See `appliance.plan.runtime.TellsOfClusters`."""
+        return telling.question(stamp)
+
+    def view(self, output: str) -> ClusterView:
+        """See `appliance.plan.runtime.TellsOfClusters`."""
+        return telling.view(output)
 
     def remove(self, site: Site) -> tuple[Stage, ...]:
         """Stop pods, leave the cluster, stop services, delete files and put back what was, delete trees and stamp."""
@@ -130,6 +141,14 @@ def _running(site: Site) -> Iterator[Stage]:
     ready = _stage(site, "Wait for nodes", ((nodes.ready(host, programs),) for host in cluster.all))
     launched = applications.stages(site, cluster.first)
     yield from (ready, *launched) if podnetwork.apply(site, programs) else (*launched, ready)
+    yield _stage(site, "Check the cluster", (_checks(site, host) for host in site.hosts))
+
+
+def _checks(site: Site, host: SiteHost) -> Iterator[Step]:
+    """The checks of ``bundle.yaml`` for the roles of `host`; one without roles is for every host."""
+    for check in site.config.spec.health:
+        if not check.roles or {"all", *host.host.roles}.intersection(check.roles):
+            yield check_step(site, host, check)
 
 
 def _programs(site: Site) -> str:

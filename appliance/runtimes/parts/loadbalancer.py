@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 PORT = 6444
 ADDRESS = f"127.0.0.1:{PORT}"
-REGISTRY_ADDRESS = "127.0.0.1:6445"
+REGISTRY_PORT = 6445
+REGISTRY_ADDRESS = f"127.0.0.1:{REGISTRY_PORT}"
 UNIT = "api-balancer.service"
 _CONFIG = "/etc/appliance/api-balancer.cfg"
 

@@ -8,7 +8,6 @@ no pull anything. Pure.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import host_python
@@ -16,9 +15,9 @@ from appliance.errors import PlanError
 from appliance.plan import footprint
 from appliance.plan.planner import needs
 from appliance.plan.runtime import Authority, Leaf
-from appliance.plan.steps import PutText, Receive, Run, SecretRef, Stage, Step, WaitFor
-from appliance.runtimes.parts import asking, hostnames, hoststoml, loadbalancer, registrystorage
-from appliance.runtimes.parts.services import Service, write, write_id
+from appliance.plan.steps import PutText, Receive, Run, Stage, Step, WaitFor
+from appliance.runtimes.parts import asking, hostnames, hoststoml, loadbalancer, registryservice, registrystorage
+from appliance.runtimes.parts.services import write, write_id
 from appliance.transport.base import Command
 from appliance.trust.issue import Usage
 
@@ -28,47 +27,14 @@ if TYPE_CHECKING:
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
     from appliance.runtimes.parts.registrystorage import Contents
 
-AUTHORITY = "registry-ca"
+AUTHORITY = registryservice.AUTHORITY
 CERTS_D = hoststoml.CERTS_D
-UNIT = "appliance-registry.service"
-SETTINGS = "/etc/appliance/registry"
-AUTHORITY_FILE = f"{SETTINGS}/ca.crt"
+UNIT = registryservice.UNIT
+SETTINGS = registryservice.SETTINGS
+AUTHORITY_FILE = registryservice.AUTHORITY_FILE
 ASKED = 3
 """How many registry hosts a host knows at most: each looks every two seconds whether those are well."""
 ANSWER_SECONDS = 60.0
-
-_UNIT = """[Unit]
-Description=Container images of cluster {cluster}
-Documentation=https://distribution.github.io/distribution/
-StartLimitIntervalSec=0
-
-[Service]
-ExecStart={programs}/bin/docker-registry serve {settings}/config.json
-Environment=OTEL_TRACES_EXPORTER=none
-Restart=always
-RestartSec=1s
-LimitNOFILE=65536
-# It belongs to root, to whom its files belong, but has none of root's powers and sees nothing besides them.
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-TemporaryFileSystem=/etc:ro /run:ro /var:ro
-BindReadOnlyPaths={settings} {storage} -/etc/ld.so.cache
-InaccessiblePaths=-/boot -/media -/mnt -/srv
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectControlGroups=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictAddressFamilies=AF_INET AF_INET6
-RestrictNamespaces=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 def requests(site: Site) -> tuple[SecretRequest, ...]:
@@ -113,7 +79,10 @@ def stages(site: Site) -> tuple[Stage, ...]:
     return (
         stage("Send the container images", ((send(site, host, held),) for host in serving)),
         stage("Configure the registry", (_configure(site, host, held) for host in serving)),
-        stage("Start the registry", ((_service(site, host, held).start(host.name, site.cluster),) for host in serving)),
+        stage(
+            "Start the registry",
+            ((registryservice.service(site, host, held).start(host.name, site.cluster),) for host in serving),
+        ),
         stage("Wait for the registry", (_await(site, host, held) for host in serving)),
     )
 
@@ -134,7 +103,7 @@ def client_steps(site: Site, host: SiteHost) -> tuple[Step, ...]:
     named = {one.host.address: (site.registry.domain,) for one in _asked(serving, host)}
     texts = [*places(site), _place(hoststoml.ANY, "not-carried")]
     if host not in serving:  # those that serve have it already
-        texts.insert(0, _authority(site))
+        texts.insert(0, registryservice.authority(site))
     return (hostnames.put(host.name, site.cluster, "registry", named), *(write(host.name, text) for text in texts))
 
 
@@ -179,21 +148,7 @@ def _check_port(site: Site, host: SiteHost) -> None:
 def _leaf(site: Site, host: SiteHost) -> Leaf:
     names = (site.registry.domain, host.host.address, host.name, "localhost", "127.0.0.1", "::1")
     sans = tuple(dict.fromkeys(names))
-    return Leaf(_leaf_name(host), AUTHORITY, site.registry.domain, sans, frozenset({Usage.SERVER}))
-
-
-def _leaf_name(host: SiteHost) -> str:
-    return f"registry@{host.name}"
-
-
-def _public(site: Site, name: str) -> str:
-    if name not in site.public:
-        raise PlanError(f"{name} was not issued before the plan was made")
-    return site.public[name]
-
-
-def _authority(site: Site) -> PutText:
-    return PutText(AUTHORITY_FILE, (_public(site, f"{AUTHORITY}.crt"),))
+    return Leaf(registryservice.leaf_name(host), AUTHORITY, site.registry.domain, sans, frozenset({Usage.SERVER}))
 
 
 def _asked(serving: tuple[SiteHost, ...], host: SiteHost) -> tuple[SiteHost, ...]:
@@ -235,45 +190,8 @@ def _configure(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
         unless=Command.shell(registrystorage.LAID_OUT, *arguments),
         after=(write_id(host.name, listing.path),),
     )
-    yield write(host.name, _authority(site))
-    yield from _service(site, host, held).configure(host.name)
-
-
-def _service(site: Site, host: SiteHost, held: Contents) -> Service:
-    leaf = _leaf_name(host)
-    programs = footprint.programs(site.cluster, site.image)
-    storage = registrystorage.STORAGE
-    return Service(
-        UNIT,
-        _UNIT.format(cluster=site.cluster, programs=programs, settings=SETTINGS, storage=storage),
-        files=(
-            PutText(f"{SETTINGS}/config.json", (_config(site, held),)),
-            PutText(f"{SETTINGS}/registry.crt", (_public(site, f"{leaf}.crt"),)),
-            PutText(f"{SETTINGS}/registry.key", (SecretRef(f"{leaf}.key"),), mode=0o600),
-        ),
-    )
-
-
-def _config(site: Site, held: Contents) -> str:
-    """Distribution's configuration, in YAML that is JSON."""
-    document = {
-        "version": "0.1",
-        "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {
-            "filesystem": {"rootdirectory": held.root},
-            "maintenance": {"readonly": {"enabled": True}, "uploadpurging": {"enabled": False}},
-        },
-        "http": {
-            "addr": f":{site.registry.port}",
-            "secret": "of no use: nothing is uploaded",  # or it warns that several registries should share one
-            "tls": {
-                "certificate": f"{SETTINGS}/registry.crt",
-                "key": f"{SETTINGS}/registry.key",
-                "minimumtls": "tls1.2",
-            },
-        },
-    }
-    return json.dumps(document, indent=1) + "\n"
+    yield write(host.name, registryservice.authority(site))
+    yield from registryservice.service(site, host, held).configure(host.name)
 
 
 def _listing(site: Site) -> str:
@@ -283,7 +201,7 @@ def _listing(site: Site) -> str:
 def _await(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
     runtime = f"{footprint.NODE}/runtime/{site.parts[host.facts.architecture].runtime.digest.hex}"
     question = ("-c", asking.program(), str(site.registry.port), AUTHORITY_FILE, _listing(site))
-    yield _service(site, host, held).active(host.name)
+    yield registryservice.service(site, host, held).active(host.name)
     yield Step(
         id=f"{host.name}/registry-answers",
         title="Wait until the registry serves all container images",

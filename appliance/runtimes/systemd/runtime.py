@@ -9,14 +9,13 @@ from appliance.errors import RecipeError
 from appliance.inventory.facts import Receipt
 from appliance.plan import footprint
 from appliance.plan.planner import needs, unpack_id
-from appliance.plan.render import render
-from appliance.plan.steps import SecretRef, Stage, Step, WaitFor
+from appliance.plan.steps import Stage, Step
 from appliance.recipe.documents import require_none
 from appliance.runtimes.parts import declaredsecrets, unitcommands
-from appliance.runtimes.parts.templatevalues import check_role, values_for
+from appliance.runtimes.parts.healthchecks import check_step
+from appliance.runtimes.parts.templatevalues import check_role
 from appliance.runtimes.systemd.files import HostFile, host_files, write_id
 from appliance.runtimes.systemd.units import Unit, host_units
-from appliance.transport.base import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,22 +174,6 @@ def _last_role(site: Site, check: HealthCheck) -> str:
 
 
 def _health_step(site: Site, layout: _Layout, check: HealthCheck, begun: tuple[str, ...]) -> Step:
-    values = values_for(site, layout.host)
-    where = f"bundle.yaml: health: {check.name}"
-    argv = tuple(_argument(render(text, values, where=where), where) for text in check.argv)
-    return Step(
-        id=f"{layout.name}/health:{check.name}",
-        title=f"Check {check.name}",
-        host=layout.name,
-        action=WaitFor(Command(argv, timeout=30.0), seconds=check.seconds),
-        after=tuple(
-            f"{layout.name}/start:{unit.name}" for unit in layout.units if unit.started and unit.folder in begun
-        ),
-    )
-
-
-def _argument(parts: tuple[str | SecretRef, ...], where: str) -> str:
-    for part in parts:
-        if isinstance(part, SecretRef):
-            raise RecipeError(f"the secret {part.name!r} cannot be an argument", where=where, hint="use a file")
-    return "".join(str(part) for part in parts)
+    starting = (unit for unit in layout.units if unit.started and unit.folder in begun)
+    after = tuple(f"{layout.name}/start:{unit.name}" for unit in starting)
+    return check_step(site, layout.host, check, after=after)

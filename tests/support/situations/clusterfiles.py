@@ -74,6 +74,10 @@ def unknown_provider(place: Place) -> Words:
     return place.plan(place.on("one", provider="cloud"))
 
 
+def application_without_version(place: Place) -> Words:
+    return place.plan(place.on("one", apps=["hello"]))
+
+
 def method_not_there(place: Place) -> Words:
     return place.plan(place.on("one", distribution={"method": "swarm"}))
 

@@ -81,6 +81,12 @@ def bundle_yaml_secret_with_default(place: Place) -> Words:
     )
 
 
+def bundle_yaml_app_with_roles(place: Place) -> Words:
+    return place.build(
+        place.recipe(bundle="apiVersion: appliance/v1\nkind: App\nname: x\nversion: 1.0.0\nroles: {one: {}}\n")
+    )
+
+
 def bad_tag(place: Place) -> Words:
     return ("build", "-t", "Not A Name", place.recipe())
 

@@ -1,0 +1,122 @@
+"""Three control planes and a worker, on bad days: the installer is killed while a host joins, a control plane is lost.
+
+`tests/e2e/test_kubernetes.py` is the ordinary way of one control plane, at each landing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support import kubernetes
+from support.kubernetes import kubectl, lines
+from support.lab import lab_of
+from support.operators import Operator
+from support.traces import differences, trace
+
+from appliance.clock import SystemClock
+from appliance.events import Event, StepStarted
+from appliance.lab import host as machines
+from appliance.lab.spec import HostSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from appliance.lab.registry import LabHost
+
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+
+NAMES = ("one", "two", "three", "four")
+NODES = ("control-plane-1", "control-plane-2", "control-plane-3", "worker-1")
+
+
+@pytest.fixture(scope="module")
+def ann(swept: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator with a cluster's bundle, and four hosts that were never touched."""
+    folder = tmp_path_factory.mktemp("control-planes")
+    delivery = kubernetes.deliver(folder, everywhere=True)
+    with lab_of(*(HostSpec(name, containers=True) for name in NAMES)) as lab:
+        path = folder / "cluster.yaml"
+        path.write_text(
+            kubernetes.clusterfile(lab, control_planes=NAMES[:3], workers=NAMES[3:], image=kubernetes.EVERYWHERE)
+        )
+        yield Operator(lab, folder / "ann", delivery.cluster, delivery.root, path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before(ann: Operator) -> dict[str, dict[str, frozenset[str]]]:
+    """The hosts as they were."""
+    return {name: trace(ann.lab.host(name)) for name in NAMES}
+
+
+def begun(step: str) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, StepStarted) and event.step == step
+
+
+def until(host: LabHost, script: str, *, seconds: float = 240.0) -> str:
+    """What a shell script says on a host, once its status is 0."""
+    asked = f"until {{ {script}; }} 2>/dev/null; do sleep 0.5; done"
+    return machines.run_inside(host, ("sh", "-c", asked), seconds=seconds).stdout
+
+
+def test_a_run_that_is_killed_while_a_worker_joins_goes_on_with_the_same_command(ann: Operator) -> None:
+    worker = ann.lab.host("four")
+    ann.killed(
+        "apply", when=begun("worker-1/kubeadm"), then=lambda: until(worker, "test -e /etc/kubernetes/pki/ca.crt")
+    )
+    left = ann.plan()
+    assert "worker-1/kubeadm" in left
+    assert not any(step.startswith("control-plane-2/") and step.endswith("/kubeadm") for step in left)
+    done = ann.appliance("apply")
+    assert done.returncode == 0, done.stdout + done.stderr
+    nodes = lines(ann.lab.host("one"), "get", "nodes", template="{.metadata.name} {.status.conditions[-1:].status}")
+    assert nodes == [[name, "True"] for name in NODES]
+
+
+def test_the_image_had_a_pod_for_each_node(ann: Operator) -> None:
+    pods = lines(ann.lab.host("one"), "get", "pods", template="{.spec.nodeName} {.status.containerStatuses[0].ready}")
+    assert sorted(pods) == [[name, "true"] for name in NODES]
+
+
+def test_a_service_made_after_the_last_control_plane_joined_is_reached_from_every_node(ann: Operator) -> None:
+    first = ann.lab.host("one")
+    kubectl(first, "expose", "deployment", "everywhere", "--name=later", "--port=80")
+    address = kubectl(first, "get", "service", "later", "-o", "jsonpath={.spec.clusterIP}")
+    pods = {pod for (pod,) in lines(first, "get", "pods", template="{.metadata.name}")}
+    answers = kubernetes.ask_everybody(first, [address] * 12 + ["later"] * 4, namespace="default", app="everywhere")
+    assert {*answers} == pods
+    for asked in answers.values():
+        assert len(asked) == 16
+        assert {*asked} <= pods
+    assert {answer for asked in answers.values() for answer in asked} == pods
+
+
+def test_without_one_control_plane_the_others_and_all_kubelets_go_on(ann: Operator) -> None:
+    second, now = ann.lab.host("two"), SystemClock().now()
+    machines.power_off(ann.lab.host("one"))
+    for name in NODES[1:]:
+        renewed = f"get lease -n kube-node-lease {name} -o jsonpath={{.spec.renewTime}}"
+        asked = f'test "$(kubectl {renewed})" \\> {now.isoformat()}'
+        said = kubernetes.program(second, "sh", "-c", f"until {asked}; do sleep 1; done", seconds=120)
+        assert said.returncode == 0
+    kubectl(second, "create", "deployment", "after", f"--image={kubernetes.BUSYBOX}", "--", "sleep", "1d")
+    kubectl(second, "rollout", "status", "deployment/after", "--timeout=170s")
+
+
+def test_when_it_is_back_there_is_nothing_to_do(ann: Operator) -> None:
+    first = ann.lab.host("one")
+    machines.power_on(first)
+    machines.wait(first)
+    until(first, "systemctl is-active kubelet etcd && curl -skf https://127.0.0.1:6443/readyz")
+    again = ann.appliance("apply")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "nothing to do" in again.stdout
+
+
+def test_reset_leaves_the_hosts_as_they_were(ann: Operator, before: dict[str, dict[str, frozenset[str]]]) -> None:
+    done = ann.appliance("reset")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(ann.appliance("runs", "-o", "json").stdout)["runs"][0]["outcome"] == "ok"
+    for name in NAMES:
+        assert differences(before[name], trace(ann.lab.host(name))) == [], name
