@@ -137,8 +137,8 @@ def ask_everybody(host: LabHost, places: Sequence[str], *, namespace: str, app: 
 def left_behind(host: LabHost, before: dict[str, frozenset[str]]) -> list[str]:
     """What a host has, or lacks, after a reset; without what is the lab's own doing.
 
-    There, systemd does not hear that a scope is empty (control groups of version 1). A pod that mounts the folder of kernel
-    modules makes it, and whoever calls iptables leaves its lock.
+    There, systemd does not hear that a scope is empty (control groups of version 1). A pod that mounts the folder of
+    kernel modules makes it, and whoever calls iptables leaves its lock.
     """
     ours = (
         "files: +/usr/lib/modules ",
