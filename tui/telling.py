@@ -9,7 +9,7 @@ from textual.content import Content
 
 from appliance.events import Outcome
 from appliance.inventory.preflight import Verdict
-from appliance.recipe.quantities import size_text
+from appliance.recipe.quantities import size_text, span_text
 from appliance.report.text import duration, plain
 from tui import texts
 from tui.wording import clean, counted
@@ -79,7 +79,8 @@ def plan_lead(proposed: Proposed) -> str:
         return lead
     sent, written = size_text(cost.sent), size_text(cost.written_each)
     hosts = counted(cost.hosts, texts.HOSTS)
-    return f"{lead}\n{texts.PLAN_COST.format(sent=sent, hosts=hosts, written=written)}"
+    time = texts.PLAN_TIME.format(span=span_text(cost.time.least, cost.time.most)) if cost.time else texts.PLAN_NO_TIME
+    return f"{lead}\n{texts.PLAN_COST.format(sent=sent, hosts=hosts, written=written)} {time}"
 
 
 def leased(holders: Sequence[tuple[str, Owner]], cluster: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.cli.text import plural, printable, table, wrapped
 from appliance.inventory.preflight import Verdict
 from appliance.plan.document import plan_to_json
+from appliance.plan.forecast import time_said
 from appliance.recipe.quantities import size_text
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def problem_lines(checks: Sequence[CheckResult]) -> list[str]:
 
 
 def forecast_line(forecast: Forecast) -> str:
-    """What a plan sends and writes at most; how long that takes shows when the lines are used."""
+    """What a plan sends and writes at most, and how long that takes, if it can be told."""
     if not forecast.sent:
         return "no image is sent"
     each, written = size_text(forecast.sent_each), size_text(forecast.written_each)
+    time = time_said(forecast) or "how long that takes depends on lines that were not measured"
     return (
         f"at most {size_text(forecast.sent)} are sent to {plural(forecast.hosts, 'host')}, {each} to one, which writes"
-        f" {written}; how long that takes depends on lines that were not measured"
+        f" {written}; {time}"
     )
 
 
@@ -90,7 +92,8 @@ def proposal_document(proposed: Proposed) -> dict[str, Any]:
             "bytes_sent": forecast.sent,
             "bytes_sent_to_one": forecast.sent_each,
             "bytes_written_by_one": forecast.written_each,
-            "seconds": None,
+            "seconds": forecast.time and {"least": forecast.time.least, "most": forecast.time.most},
+            "basis": forecast.basis,
         },
         "plan": json.loads(plan_to_json(proposal.plan)),
     }

@@ -8,6 +8,7 @@ from appliance.distribute.chain import Chain, Way
 from appliance.distribute.pace import Pace
 from appliance.distribute.unicast import Unicast
 from appliance.errors import PlanError
+from appliance.plan.forecast import WORTH_BYTES
 from appliance.plan.steps import Receive
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from appliance.plan.steps import Plan, Stage
     from appliance.recipe.clusterfile import Distribution
     from appliance.transport.base import Endpoint
-
-WORTH_BYTES = 4 << 20
-"""What a host must get for a line of hosts to be worth its beginning."""
 
 
 def distributor(asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endpoint], at_once: int = 0) -> Distributor:

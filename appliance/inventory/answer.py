@@ -50,15 +50,20 @@ for path in "$@" $(mounts); do
     echo @space
     stat -f -c ' %S %a %b %d %c %T' "$found" || show df df -Pk "$found"
 done
+@MORE@
 show lease head -c 4096 /run/appliance/lease/owner
 [ -e /etc/appliance/node.json ] && show stamp head -c @STAMP@ /etc/appliance/node.json
 echo @end
 """
 
 
-def question(paths: tuple[str, ...], commands: tuple[str, ...], *, stamp_bytes: int) -> Command:
-    """Ask for all facts: the room at `paths`, there or not yet; which of `commands` exist; a stamp of that size."""
+def question(paths: tuple[str, ...], commands: tuple[str, ...], *, stamp_bytes: int, more: str = "") -> Command:
+    """Ask for all facts: the room at `paths`, there or not yet; which of `commands` exist; a stamp of that size.
+
+    `more` is a script that ``show``s further sections.
+    """
     script = _SCRIPT.replace("@COMMANDS@", " ".join(commands)).replace("@STAMP@", str(stamp_bytes + 1))
+    script = script.replace("@MORE@", more)
     return Command.shell(script, *paths, timeout=60)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from appliance import canonical
 from appliance.errors import TransferFailed
-from appliance.inventory import answer
+from appliance.inventory import answer, surroundings
 from appliance.inventory.answer import Answer
+from appliance.inventory.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,11 +99,12 @@ class Facts:
     stamp: NodeStamp | None = None
     lease: str = ""
     stamp_error: str = ""
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 def facts_command(paths: tuple[str, ...] = DEFAULT_PATHS) -> Command:
     """The command whose output `parse_facts` reads; it asks for the room at `paths` and mounts."""
-    return answer.question(paths, NEEDED_COMMANDS, stamp_bytes=STAMP_BYTES)
+    return answer.question(paths, NEEDED_COMMANDS, stamp_bytes=STAMP_BYTES, more=surroundings.script())
 
 
 def gather(transport: Transport, *, clock: Clock, paths: tuple[str, ...] = DEFAULT_PATHS) -> Facts:
@@ -150,6 +152,7 @@ def parse_facts(text: str, *, at: datetime) -> Facts:
         stamp=stamp,
         stamp_error=stamp_error,
         lease=told.get("lease").line,
+        around=surroundings.read(told, hostname=told.get("hostname").line),
     )
 
 

@@ -9,10 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from appliance import canonical
-from appliance.inventory import fitness
+from appliance.inventory import fitness, hindrances, likeness
 from appliance.inventory.facts import NEEDED_COMMANDS
 from appliance.inventory.fitness import Judgement
-from appliance.recipe.bundlefile import Level, Requirement, RequirementKind
+from appliance.inventory.hindrances import Meeting
+from appliance.inventory.measures import Measures
+from appliance.recipe.networking import Network
+from appliance.recipe.requirements import Hindrance, Level, Requirement, RequirementKind, Trait, settled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +25,14 @@ if TYPE_CHECKING:
     from appliance.inventory.hosts import Host
     from appliance.recipe.bundlefile import RoleSpec
 
-DEFAULT_SKEW = Requirement(RequirementKind.CLOCK_SKEW, level=Level.WARN, amount=5)
+DEFAULTS = (
+    Requirement(RequirementKind.CLOCK_SKEW, level=Level.WARN, amount=5),
+    Requirement(RequirementKind.UNIQUE, level=Level.WARN, names=(Trait.MAC, Trait.HOSTNAME)),
+)
+"""What is asked where nobody says something else about it."""
 _EVERY_HOST = "all"
 _LEASE_BYTES = 4096
+_NETWORK = Network()
 
 
 class Verdict(enum.StrEnum):
@@ -64,13 +72,20 @@ class Examined(Protocol):
 class _Needs:
     """What is asked of every host; see `check_hosts`."""
 
-    requirements: Sequence[Requirement]
+    requirements: tuple[Sequence[Requirement], ...]
     cluster: str
     image: str
     architectures: Sequence[str]
     bytes_needed: Mapping[str, Mapping[str, int]]
     ports: Mapping[str, Collection[int]]
     run: str
+    meeting: Meeting
+    measures: Mapping[str, Measures]
+    shared: Mapping[Trait, Counter[str]]
+
+    def of(self, host: Host) -> tuple[Requirement, ...]:
+        """See `asked_of`."""
+        return asked_of(host, *self.requirements)
 
 
 def check_hosts(
@@ -85,23 +100,45 @@ def check_hosts(
     bytes_needed: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     ports: Mapping[str, Collection[int]] = MappingProxyType({}),
     run: str = "",
+    by_runtime: Sequence[Requirement] = (),
+    network: Network = _NETWORK,
+    domains: tuple[str, ...] = (),
+    measures: Mapping[str, Measures] = MappingProxyType({}),
 ) -> tuple[CheckResult, ...]:
     """Check `hosts`, and those `missing` because they did not answer, for an installation of `cluster`; failures first.
 
     `architectures` are those that there is something for (none: any). `bytes_needed` is what will be written, in bytes
     by host name and folder; a host whose stamp names `image` has it already. `ports` are those of our own services by
     host name; on a host of this cluster's all that listen are ours. A lease of the run with the id `run` is nobody
-    else's.
+    else's. What `requirements` say goes before what is asked for `by_runtime`. `network` and `domains` are the
+    cluster's own, `measures` what was measured, by host name.
     """
-    needs = _Needs(requirements, cluster, image, architectures, bytes_needed, ports, run)
     everyone = [*(each.host for each in hosts), *(host for host, _ in missing)]
+    needs = _Needs(
+        (requirements, by_runtime),
+        cluster,
+        image,
+        architectures,
+        bytes_needed,
+        ports,
+        run,
+        Meeting(network, tuple(host.address for host in everyone if host.address), domains),
+        measures,
+        {trait: likeness.shared(trait, (each.facts for each in hosts)) for trait in Trait},
+    )
     machines = Counter(each.facts.machine_id for each in hosts)
-    results = [*unreachable(missing), *_together(everyone, roles)]
+    results = [*unreachable(missing), *_together(everyone, roles), *_clocks(hosts, needs)]
     for each in hosts:
         results.extend(_everywhere(each, machines))
         results.extend(_required(each, needs))
         results.extend(_whose(each, needs))
     return failures_first(results)
+
+
+def asked_of(host: Host, *sources: Sequence[Requirement]) -> tuple[Requirement, ...]:
+    """What is asked of a host by its roles; about one thing, who comes first is right, and `DEFAULTS` come last."""
+    mine = {*host.roles, _EVERY_HOST}
+    return settled(*([one for one in said if not one.roles or mine & {*one.roles}] for said in (*sources, DEFAULTS)))
 
 
 def failures_first(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
@@ -153,7 +190,7 @@ def _everywhere(each: Examined, machines: Counter[str]) -> Iterator[CheckResult]
     yield _judged("root", each, _root(facts))
     yield _judged("systemd", each, _systemd(facts))
     yield _judged("commands", each, _commands(facts))
-    yield _judged("machine-id", each, _machine_id(facts, machines))
+    yield _judged("machine-id", each, likeness.machine_id(facts, machines))
 
 
 def _root(facts: Facts) -> Judgement:
@@ -175,15 +212,6 @@ def _commands(facts: Facts) -> Judgement:
     return Judgement(not lacking, detail, "install them (coreutils, tar, gzip, systemd), or mend root's PATH")
 
 
-def _machine_id(facts: Facts, machines: Counter[str]) -> Judgement:
-    if not facts.machine_id:
-        return Judgement(fit=False, detail="/etc/machine-id is empty", hint="run systemd-machine-id-setup on the host")
-    if machines[facts.machine_id] > 1:
-        hint = "the same machine under two addresses: list it once; a copied disk: give each a new /etc/machine-id"
-        return Judgement(fit=False, detail=f"{facts.machine_id} is another host's, too", hint=hint)
-    return Judgement(fit=True, detail=facts.machine_id)
-
-
 def _required(each: Examined, needs: _Needs) -> Iterator[CheckResult]:
     """What this installation asks for."""
     facts, stamp = each.facts, own_stamp(each.facts)
@@ -192,15 +220,49 @@ def _required(each: Examined, needs: _Needs) -> Iterator[CheckResult]:
         ours.update(facts.listening_ports)
     if needs.architectures:
         yield _judged("arch", each, fitness.architecture(facts, needs.architectures))
-    mine = [one for one in needs.requirements if not one.roles or set(one.roles) & {*each.host.roles, _EVERY_HOST}]
-    for requirement in mine:
-        yield _judged(requirement.kind.value, each, fitness.judge(requirement, facts, ours=ours), requirement.level)
-    if all(one.kind is not RequirementKind.CLOCK_SKEW for one in mine):
-        yield _judged("clockSkew", each, fitness.judge(DEFAULT_SKEW, facts), DEFAULT_SKEW.level)
+    for requirement in needs.of(each.host):
+        yield from _asked(each, requirement, needs, ours=ours)
     written = needs.bytes_needed.get(each.host.name)
     if written and not (stamp and needs.image and stamp.image == needs.image):
         yield _judged("room", each, fitness.room_for(written, facts))
-        yield _judged("inodes", each, fitness.inodes_for(tuple(written), facts))
+        yield _judged("inodes", each, fitness.inodes_for(written, facts))
+
+
+def _asked(each: Examined, requirement: Requirement, needs: _Needs, *, ours: Collection[int]) -> Iterator[CheckResult]:
+    """A requirement held against a host: a result for it, or for each of its names."""
+    facts, level, measured = each.facts, requirement.level, needs.measures.get(each.host.name, Measures())
+    match requirement.kind:
+        case RequirementKind.UNIQUE:
+            for trait in map(Trait, requirement.names):
+                yield _judged(trait, each, likeness.unlike(trait, facts, needs.shared[trait]), level)
+        case RequirementKind.WITHOUT:
+            stamp = own_stamp(facts)
+            mine = bool(stamp and stamp.cluster == needs.cluster)
+            for one in map(Hindrance, requirement.names):
+                yield _judged(one, each, hindrances.judge(one, facts, needs.meeting, ours=mine), level)
+        case RequirementKind.FSYNC:
+            yield _measured(each, requirement, fitness.syncing(measured.syncs(requirement.path), requirement.amount))
+        case RequirementKind.BANDWIDTH:
+            yield _measured(each, requirement, fitness.bandwidth(measured.bandwidth, requirement.amount))
+        case _:
+            yield _judged(requirement.kind, each, fitness.judge(requirement, facts, ours=ours), level)
+
+
+def _measured(each: Examined, requirement: Requirement, judgement: Judgement | None) -> CheckResult:
+    """The result of what was measured; that it was not, is said and stops nothing."""
+    if judgement is None:
+        return CheckResult(requirement.kind, each.host.name, Verdict.PASS, "not measured")
+    return _judged(requirement.kind, each, judgement, requirement.level)
+
+
+def _clocks(hosts: Sequence[Examined], needs: _Needs) -> Iterator[CheckResult]:
+    """How far hosts' clocks are from each other's; what one is from ours, is judged with the host."""
+    asked = [one for each in hosts for one in needs.of(each.host) if one.kind is RequirementKind.CLOCK_SKEW]
+    if len(hosts) > 1 and asked:
+        strictest = min(asked, key=lambda one: one.amount)
+        judgement = likeness.apart({each.host.name: each.facts.clock_skew for each in hosts}, strictest.amount)
+        verdict = Verdict.PASS if judgement.fit else Verdict(strictest.level.value)
+        yield _result("clocks", "", verdict, judgement.detail, judgement.hint)
 
 
 def _whose(each: Examined, needs: _Needs) -> Iterator[CheckResult]:

@@ -18,14 +18,13 @@ from appliance.inventory import preflight
 from appliance.inventory.hosts import Access, Host, written_hosts
 from appliance.inventory.preflight import CheckResult, Verdict
 from appliance.inventory.providers import HostRequest
-from appliance.operations import deliver
+from appliance.operations import checking, deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
-from appliance.operations.reach import reach
 from appliance.operations.sites import applied_apps
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
-from appliance.plan.forecast import Forecast, forecast, room
+from appliance.plan.forecast import Forecast, forecast, timed
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe import overlays
 from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
@@ -105,13 +104,17 @@ def check(
 
     What concerns hosts together is judged only when all are looked at.
     """
-    wanted = _wanted(bundle, target)
+    wanted, distribution = _wanted(bundle, target), target.cluster.distribution
     if only:
         wanted = dataclasses.replace(wanted, hosts=tuple(host for host in wanted.hosts if host.name in only))
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
-        checks = _checks(found, _site(bundle, target, wanted, found), wanted, target)
-    return tuple(result for result in checks if result.host or not only)
+        site = _site(bundle, target, wanted, found)
+        measured = checking.measure(found, site, distribution, clock=target.clock, sink=sink)
+        checks = checking.check(found, site, distribution, architectures=wanted.architectures, measured=measured)
+    if only:
+        return tuple(result for result in checks if result.host)
+    return (*checks, *checking.foretold(site, distribution, measured))
 
 
 def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> Proposed:
@@ -120,13 +123,14 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
     Raises `VerificationError` when a host has a later epoch, `PreflightFailed` when one is not fit, `PlanError` and
     `RecipeError` when there is no such plan, `TransportError` when no host answers.
     """
-    wanted = _wanted(bundle, target)
+    wanted, distribution = _wanted(bundle, target), target.cluster.distribution
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         planner.require_product(wanted.config.spec, target.cluster.name, found.hosts)
         _require_newer(bundle, target, found)
         site = _site(bundle, target, wanted, found)
-        checks = _checks(found, site, wanted, target)
+        measured = checking.measure(found, site, distribution, clock=target.clock, sink=sink)
+        checks = checking.check(found, site, distribution, architectures=wanted.architectures, measured=measured)
         require_fit(checks)
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
@@ -134,7 +138,7 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         proposal = propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
     cluster = without_secrets(wanted.config.spec, target.cluster)
     cluster = dataclasses.replace(cluster, apps=cluster.apps or applied_apps(target.folder))
-    expected = forecast(site, proposal.plan)
+    expected = timed(forecast(site, proposal.plan), measured.rates(), distribution)
     return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, leases(found), expected)
 
 
@@ -315,22 +319,6 @@ def _installed_site(target: Target, found: Survey) -> Site:
         parts={},
         hosts=found.hosts,
     )
-
-
-def _checks(found: Survey, site: Site, wanted: _Wanted, target: Target) -> tuple[CheckResult, ...]:
-    spec = site.config.spec
-    runtime = plugins.runtime(spec.runtime)
-    fit = preflight.check_hosts(
-        found.hosts,
-        (*spec.requirements, *runtime.requirements(site.config)),
-        cluster=site.cluster,
-        missing=found.missing,
-        roles=spec.roles,
-        image=str(site.image),
-        architectures=wanted.architectures,
-        bytes_needed={host.name: room(site, host, runtime) for host in found.hosts},
-    )
-    return preflight.failures_first((*fit, *reach(found, target.cluster.distribution, image=str(site.image))))
 
 
 def require_fit(checks: Sequence[CheckResult]) -> None:

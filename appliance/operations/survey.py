@@ -47,10 +47,17 @@ class Survey:
             if isinstance(error, HostKeyChanged) or not self.hosts:
                 raise error
 
-    def ask(self, question: Callable[[SiteHost, Transport], R]) -> dict[str, R]:
-        """Put `question` to every host that answered; the answers by the hosts' names."""
-        answers = _each(lambda host: question(host, self._lines[host.name]), self.hosts, lambda _: None)
-        return {host.name: answer for host, answer in zip(self.hosts, answers, strict=True)}
+    def ask(
+        self,
+        question: Callable[[SiteHost, Transport], R],
+        *,
+        of: Sequence[SiteHost] | None = None,
+        at_once: int = AT_ONCE,
+    ) -> dict[str, R]:
+        """Put `question` to every host that answered, or to those `of` them; the answers by the hosts' names."""
+        hosts = self.hosts if of is None else of
+        answers = _each(lambda host: question(host, self._lines[host.name]), hosts, lambda _: None, at_once=at_once)
+        return {host.name: answer for host, answer in zip(hosts, answers, strict=True)}
 
     def held(self, stages: Sequence[Stage], *, resolve: guards.Resolve, sink: Sink = events.silent) -> frozenset[str]:
         """The ids of those steps that need not be carried out. `resolve` gives secrets, to be compared on the host."""
@@ -113,10 +120,12 @@ def survey(
         )
 
 
-def _each(ask: Callable[[T], R], hosts: Sequence[T], count: Callable[[int], None]) -> list[R]:
-    """Ask all at once; answers in the order of `hosts`."""
+def _each(
+    ask: Callable[[T], R], hosts: Sequence[T], count: Callable[[int], None], *, at_once: int = AT_ONCE
+) -> list[R]:
+    """Ask all, so many at once; answers in the order of `hosts`."""
     answers: list[R] = []
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         for answer in pool.map(ask, hosts):
             answers.append(answer)
             count(1)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from appliance.inventory.facts import Facts, NodeStamp, Receipt
     from appliance.inventory.hosts import Host
     from appliance.plan.steps import Stage
-    from appliance.recipe.bundlefile import Requirement
     from appliance.recipe.documents import PassedDocument
+    from appliance.recipe.requirements import Requirement
     from appliance.transport.base import Command
     from appliance.trust.issue import Usage
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import json
 import re
 from dataclasses import dataclass, field
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import canonical
 from appliance.errors import RecipeError
-from appliance.recipe import parameters, schema
-from appliance.recipe.quantities import parse_duration, parse_size
+from appliance.recipe import parameters, requirements, schema
+from appliance.recipe.quantities import parse_duration
 from appliance.recipe.yamltext import load_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from appliance.recipe.requirements import Requirement
     from appliance.recipe.yamltext import Document, FieldPath
 
 _SPEC_BYTES = 1 << 20
@@ -27,42 +27,6 @@ APP = "App"
 """The kind of a bundle that is added to a cluster that is there; any other makes one."""
 _APP_RUNTIME = "kubernetes"
 _NOT_OF_APPS = ("roles", "order", "health", "secrets", "backup")
-
-
-class Level(enum.StrEnum):
-    """What a requirement that is not met does."""
-
-    WARN = "warn"
-    FAIL = "fail"
-
-
-class RequirementKind(enum.StrEnum):
-    """What a requirement is about; see `Requirement` for what its fields mean then."""
-
-    CPU = "cpu"
-    MEMORY = "memory"
-    DISK = "disk"
-    KERNEL = "kernel"
-    ARCH = "arch"
-    OS = "os"
-    PORTS = "ports"
-    CLOCK_SKEW = "clockSkew"
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """What hosts of `roles` (none: all) must have.
-
-    `amount` is cores, bytes or seconds; `path` the folder that must have `amount` bytes free; `names` the accepted
-    architectures or systems (``debian``, ``debian-12``), the least kernel, or the ports that must be free.
-    """
-
-    kind: RequirementKind
-    level: Level = Level.FAIL
-    roles: tuple[str, ...] = ()
-    amount: int = 0
-    path: str = ""
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +140,12 @@ def from_json(data: bytes) -> BundleSpec:
         known = {f.name for f in dataclasses.fields(BundleSpec)}
         fields = {name: value for name, value in fields.items() if name in known}
         fields["roles"] = tuple(RoleSpec(**role) for role in fields["roles"])
-        fields["requirements"] = tuple(_requirement_from_json(item) for item in fields["requirements"])
+        fields["requirements"] = tuple(requirements.from_fields(item) for item in fields["requirements"])
         fields["secrets"] = tuple(SecretSpec(**_tuples(item)) for item in fields["secrets"])
         fields["health"] = tuple(_health_from_json(item) for item in fields["health"])
         return BundleSpec(**_tuples(fields))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a bundle's description: {error}") from error
-
-
-def _requirement_from_json(item: Mapping[str, Any]) -> Requirement:
-    return Requirement(**_tuples({**item, "kind": RequirementKind(item["kind"]), "level": Level(item["level"])}))
 
 
 def _health_from_json(item: Mapping[str, Any]) -> HealthCheck:
@@ -213,7 +173,9 @@ def _spec(document: Document) -> BundleSpec:
         runtime=runtime["type"],
         runtime_version=runtime.get("version", ""),
         roles=tuple(_role(document, name, role or {}) for name, role in value.get("roles", {}).items()),
-        requirements=tuple(_requirement(document, n, item) for n, item in enumerate(value.get("requirements", ()))),
+        requirements=tuple(
+            requirements.read(document, n, item) for n, item in enumerate(value.get("requirements", ()))
+        ),
         parameters=json.dumps(value.get("parameters", {}), ensure_ascii=False),
         secrets=tuple(SecretSpec(**_tuples(item)) for item in value.get("secrets", ())),
         health=tuple(_health(document, n, item) for n, item in enumerate(value.get("health", ()))),
@@ -231,32 +193,6 @@ def _role(document: Document, name: str, role: Mapping[str, Any]) -> RoleSpec:
     if spec.maximum and spec.maximum < spec.minimum:
         raise document.error(("roles", name, "max"), f"max {spec.maximum} is less than min {spec.minimum}")
     return spec
-
-
-def _requirement(document: Document, number: int, item: Mapping[str, Any]) -> Requirement:
-    path = ("requirements", number)
-    kinds = [kind for kind in RequirementKind if kind in item]
-    if len(kinds) != 1:
-        hint = f"write one item for each of {', '.join(RequirementKind)}"
-        raise document.error(path, f"a requirement is about one thing, this about {len(kinds)}", hint=hint)
-    kind, value = kinds[0], item[kinds[0]]
-    requirement = Requirement(kind, Level(item.get("level", Level.FAIL)), tuple(item.get("roles", ())))
-    try:
-        match kind:
-            case RequirementKind.CPU:
-                return dataclasses.replace(requirement, amount=value)
-            case RequirementKind.MEMORY:
-                return dataclasses.replace(requirement, amount=parse_size(value))
-            case RequirementKind.DISK:
-                return dataclasses.replace(requirement, path=value["path"], amount=parse_size(value["free"]))
-            case RequirementKind.CLOCK_SKEW:
-                return dataclasses.replace(requirement, amount=max(1, round(parse_duration(value))))
-            case RequirementKind.KERNEL:
-                return dataclasses.replace(requirement, names=(value,))
-            case RequirementKind.ARCH | RequirementKind.OS | RequirementKind.PORTS:
-                return dataclasses.replace(requirement, names=tuple(map(str, value)))
-    except ValueError as error:
-        raise document.error((*path, kind), str(error)) from error
 
 
 def _health(document: Document, number: int, item: Mapping[str, Any]) -> HealthCheck:

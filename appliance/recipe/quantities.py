@@ -35,6 +35,23 @@ def size_text(count: int) -> str:
     return f"{count} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"
 
 
+def rate_text(bits: float) -> str:
+    """Bits a second for people: ``940 Mbit/s``, ``1.2 Gbit/s``."""
+    amount, units = float(bits), ["bit", "kbit", "Mbit", "Gbit"]
+    while amount >= 1000 and len(units) > 1:  # noqa: PLR2004  (decimal units)
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.0f} {units[0]}/s" if amount >= 10 else f"{amount:.1f} {units[0]}/s"  # noqa: PLR2004  (two digits)
+
+
+def span_text(least: float, most: float) -> str:
+    """Between so many seconds, for people, who are not told more than is known: ``about 12 to 18 min``."""
+    steps = (("s", 1, 5), ("min", 60, 1), ("h", 3600, 1))
+    unit, seconds, step = next((one for one in steps if most < 100 * one[1]), steps[-1])
+    first, last = (max(step, step * round(each / seconds / step)) for each in (least, most))
+    return f"about {first} {unit}" if first == last else f"about {first} to {last} {unit}"
+
+
 def _parse(text: str | float, units: dict[str, int] | dict[str, float], expected: str) -> float:
     match = _NUMBER.fullmatch(str(text).strip())
     unit = units.get(match[2]) if match else None

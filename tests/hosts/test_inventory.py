@@ -9,10 +9,15 @@ import pytest
 from support.lab import DEPUTY, DEPUTY_PASSWORD
 
 from appliance.clock import SystemClock
+from appliance.inventory import measures, sampling
 from appliance.inventory.facts import NEEDED_COMMANDS, Facts, NodeStamp, Receipt, gather, stamp_to_text
+from appliance.inventory.hindrances import Meeting, judge
 from appliance.inventory.scan import scan
+from appliance.inventory.surroundings import Part, Proxying
 from appliance.lab.spec import HostSpec
-from appliance.transport.base import Become, Credential, Endpoint
+from appliance.recipe.networking import Network
+from appliance.recipe.requirements import Hindrance
+from appliance.transport.base import Become, Command, Credential, Endpoint
 from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKeys
 
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.hosts
 MIB = 1 << 20
+RATE = 50_000_000
 
 
 def facts_of(lab: Lab, name: str, user: str, credential: Credential) -> Facts:
@@ -68,3 +74,41 @@ def test_a_bare_host_tells_its_small_disk_its_stamp_and_its_lease(make_lab: Make
         assert disks["/var/lib/appliance"].device != disks["/"].device
         transport.put(b"{", "/etc/appliance/node.json")
         assert "Expecting" in gather(transport, clock=SystemClock()).stamp_error
+
+
+def test_hosts_tell_what_a_cluster_meets_on_them(make_lab: MakeLab) -> None:
+    mine = make_lab(HostSpec("met"))
+    endpoint = Endpoint(mine.hosts[0].address, 22, "root", Credential(key=mine.key))
+    with connector(HostKeys(mine.known_hosts))(endpoint) as transport:
+        clean = gather(transport, clock=SystemClock()).around
+        assert (clean.left, clean.engines, clean.proxies) == ((), (), ())
+        assert (clean.cgroups > 0, len(clean.macs), "memory" in clean.controllers) == (True, 1, True)
+        assert mine.network.subnet in [route.network for route in clean.routes if route.direct]
+        assert dict(clean.parts)["overlay"] in (Part.THERE, Part.LOADABLE)
+        transport.put(b"x", "/etc/kubernetes/pki/ca.crt")
+        transport.put(b"http_proxy=http://eve:hush@proxy:3128\n#NO_PROXY=x\nNO_PROXY=10.0.0.0/8\n", "/etc/environment")
+        transport.put(b"[Service]\nExecStart=/bin/sleep 1000\n", "/etc/systemd/system/docker.service")
+        transport.run(
+            Command.shell("ip link add cni0 type bridge; ip address add 10.244.7.1/24 dev cni0; ip link set cni0 up")
+        )
+        transport.run(Command(("systemctl", "start", "docker.service")))
+        met = gather(transport, clock=SystemClock())
+    assert met.around.left == ("/etc/kubernetes/pki", "cni0")
+    assert met.around.engines == ("docker",)
+    assert met.around.proxies == (Proxying("/etc/environment", ("10.0.0.0/8",)),)
+    assert "hush" not in repr(met)
+    clash = judge(Hindrance.NETWORK_CLASH, met, Meeting(Network()), ours=False)
+    assert clash.detail == "the pods' 10.244.0.0/16 and the host's network 10.244.7.0/24 overlap"
+
+
+def test_a_line_is_measured_and_a_disk_and_nothing_stays(make_lab: MakeLab) -> None:
+    """The rate is what the link was shaped to, within a factor of two."""
+    mine = make_lab(HostSpec("far", bandwidth=RATE))
+    endpoint = Endpoint(mine.hosts[0].address, 22, "root", Credential(key=mine.key))
+    with connector(HostKeys(mine.known_hosts))(endpoint) as transport:
+        assert RATE / 2 < 8 * max(sampling.alone(transport, clock=SystemClock()) for _ in range(2)) < 2 * RATE
+        found = measures.disk(transport, room="/var/lib/appliance/node", paths=("/var/lib/etcd",))
+        left = transport.run(Command.shell("find / -xdev -name '.measure*'; ls /var/lib/etcd")).stdout
+    assert found.writing > 0
+    assert found.syncs("/var/lib/etcd")
+    assert left == ""

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from appliance.lab.registry import Lab, LabHost
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
     from appliance.plan.steps import Step
-    from appliance.recipe.bundlefile import Requirement
+    from appliance.recipe.requirements import Requirement
 
 pytestmark = pytest.mark.hosts
 

@@ -2,8 +2,9 @@ import pytest
 
 from appliance.errors import RecipeError
 from appliance.recipe import bundlefile
-from appliance.recipe.bundlefile import BundleSpec, Level, Requirement, RequirementKind
+from appliance.recipe.bundlefile import BundleSpec
 from appliance.recipe.parameters import check_parameters, secret_parameters
+from appliance.recipe.requirements import Level, Requirement, RequirementKind
 
 HEAD = "apiVersion: appliance/v1\nkind: Bundle\nname: db\nversion: 1.2.3\n"
 FULL = (
@@ -23,6 +24,13 @@ requirements:
   - {os: [debian-12]}
   - {ports: [1, 65535], roles: [all]}
   - {clockSkew: 2m}
+  - {modules: [overlay, ip_tables|nf_tables]}
+  - {cgroups: {version: 2, controllers: [memory]}}
+  - {cgroups: {controllers: [pids]}, level: warn}
+  - {fsync: {path: /var/lib/etcd, p99: 10ms}}
+  - {bandwidth: 100Mbit}
+  - {unique: [mac, product-uuid]}
+  - {without: [swap, network-clash], level: warn}
 parameters:
   type: object
   properties:
@@ -64,6 +72,13 @@ def test_everything_that_stands_there_is_read() -> None:
         Requirement(RequirementKind.OS, names=("debian-12",)),
         Requirement(RequirementKind.PORTS, roles=("all",), names=("1", "65535")),
         Requirement(RequirementKind.CLOCK_SKEW, amount=120),
+        Requirement(RequirementKind.MODULES, names=("overlay", "ip_tables|nf_tables")),
+        Requirement(RequirementKind.CGROUPS, amount=2, names=("memory",)),
+        Requirement(RequirementKind.CGROUPS, Level.WARN, names=("pids",)),
+        Requirement(RequirementKind.FSYNC, amount=10, path="/var/lib/etcd"),
+        Requirement(RequirementKind.BANDWIDTH, amount=100_000_000),
+        Requirement(RequirementKind.UNIQUE, names=("mac", "product-uuid")),
+        Requirement(RequirementKind.WITHOUT, Level.WARN, names=("swap", "network-clash")),
     )
     assert spec.health[0].argv == ("/bin/sh", "-c", "test -e /run/x")
     assert spec.health[0].seconds == 1.5
@@ -102,6 +117,12 @@ def test_json_that_is_no_spec_is_a_value_error(data: bytes) -> None:
         (HEAD + "requirements:\n  - {cpu: 1, memory: 1}\n", ":6", "requirements[0]: a requirement is about one", "cpu"),
         (HEAD + "requirements:\n  - {memory: lots}\n", ":6", "'lots' is not a size", ""),
         (HEAD + "requirements:\n  - {ports: [0]}\n", ":6", "requirements[0].ports[0]: 0", "1 to 65535"),
+        (HEAD + "requirements:\n  - {modules: [ovrlay]}\n", ":6", 'modules[0]: "ovrlay" is not valid', "overlay"),
+        (HEAD + "requirements:\n  - {without: [swop]}\n", ":6", 'without[0]: "swop"', "did you mean 'swap'?"),
+        (HEAD + "requirements:\n  - {unique: [ip]}\n", ":6", 'unique[0]: "ip"', "valid are: hostname, mac"),
+        (HEAD + "requirements:\n  - {bandwidth: fast}\n", ":6", "bandwidth: 'fast' is not a rate", ""),
+        (HEAD + "requirements:\n  - {fsync: {path: x, p99: 1ms}}\n", ":6", 'fsync.path: "x"', "absolute path"),
+        (HEAD + "requirements:\n  - {cgroups: {}}\n", ":6", "cgroups", ""),
         (HEAD + "secrets:\n  - {name: x, kind: leaf, ca: y}\n", ":6", "no ca 'y'", "valid are: none"),
         (HEAD + "secrets:\n  - {name: x, kind: leaf}\n", ":6", "names its ca", "ca:"),
         (HEAD + "secrets:\n  - {name: x, kind: token, sans: [a]}\n", ":6", "only a leaf", ""),

@@ -8,11 +8,15 @@ import pytest
 
 from appliance.errors import Unreachable
 from appliance.inventory.facts import NEEDED_COMMANDS, DiskSpace, Facts, NodeStamp, Receipt
-from appliance.inventory.fitness import judge, room_for, space_at
+from appliance.inventory.fitness import inodes_for, judge, room_for, space_at
 from appliance.inventory.hosts import Host
+from appliance.inventory.measures import Measures
 from appliance.inventory.preflight import CheckResult, Verdict, check_hosts, own_stamp
-from appliance.recipe.bundlefile import Level, Requirement, RequirementKind, RoleSpec
+from appliance.inventory.surroundings import Surroundings
+from appliance.recipe.bundlefile import RoleSpec
+from appliance.recipe.networking import Network
 from appliance.recipe.quantities import size_text
+from appliance.recipe.requirements import Level, Requirement, RequirementKind
 from appliance.transport.base import Endpoint
 
 GIB = 1 << 30
@@ -64,7 +68,8 @@ def test_a_good_host_passes_every_check() -> None:
     results = check(GOOD, architectures=["amd64"], bytes_needed={"etcd-1": {"/opt": GIB}})
     assert {name: result.verdict.value for name, result in results.items()} == dict.fromkeys(
         (
-            "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "room", "inodes", "stamp",
+            "duplicates", "root", "systemd", "commands", "machine-id", "arch", "clockSkew", "mac", "hostname", "room",
+            "inodes", "stamp",
             "lease",
         ),
         "pass",
@@ -212,6 +217,12 @@ def test_a_disk_full_of_files_is_told() -> None:
     assert check(GOOD, bytes_needed={"etcd-1": {"/var/lib/etcd": 1}})["inodes"].detail == "not limited"
 
 
+def test_more_bytes_need_more_inodes_and_folders_on_one_file_system_share_them() -> None:
+    assert inodes_for({"/opt/x": GIB, "/": GIB // 2}, GOOD).fit
+    judgement = inodes_for({"/opt/x": GIB, "/": GIB, "/var/lib/etcd": 99 * GIB}, GOOD)
+    assert (judgement.fit, judgement.detail) == (False, "100000 inodes free at /; needed: 131072")
+
+
 def test_a_requirement_is_for_its_roles_and_of_its_level() -> None:
     mine = replace(requirement("cpu", 8), level=Level.WARN)
     assert check(GOOD, mine)["cpu"].verdict is Verdict.WARN
@@ -251,3 +262,77 @@ def test_failures_come_first_and_name_the_host_that_did_not_answer() -> None:
     order = [result.verdict.value for result in results]
     assert order == sorted(order, key=["fail", "warn", "pass"].index)
     assert set(order) == {"fail", "warn", "pass"}
+
+
+AROUND = Surroundings(macs=("52:54:00:00:00:01",), product_uuid="u1", swap=GIB, left=("cni0",))
+
+
+def asked(kind: str, *names: str, level: str = "fail", roles: tuple[str, ...] = ()) -> Requirement:
+    return Requirement(RequirementKind(kind), level=Level(level), roles=roles, names=names)
+
+
+def both(*requirements: Requirement, **options: object) -> dict[tuple[str, str], str]:
+    """Two hosts, one of them the other's copy; what each check says of each."""
+    copied = replace(GOOD, machine_id="m2", around=AROUND)
+    found = [Found(host(1), replace(GOOD, around=AROUND)), Found(host(2), copied)]
+    results = check_hosts(found, requirements, **{"cluster": "site-a", **options})  # type: ignore[arg-type]
+    return {(result.check, result.host): result.verdict.value for result in results}
+
+
+def test_what_two_hosts_have_alike_is_warned_of_and_fails_where_that_is_asked() -> None:
+    assert both()["mac", "etcd-1"] == both()["hostname", "etcd-2"] == "warn"
+    results = both(asked("unique", "mac", "product-uuid"))
+    assert results["mac", "etcd-1"] == results["product-uuid", "etcd-2"] == "fail"
+    assert results["hostname", "etcd-1"] == "warn"
+
+
+def test_each_hindrance_is_a_check_of_its_own() -> None:
+    results = both(asked("without", "swap", "leftovers"), asked("without", "firewall", level="warn"))
+    assert [results[name, "etcd-1"] for name in ("swap", "leftovers", "firewall")] == ["fail", "fail", "pass"]
+
+
+def test_what_is_left_of_this_cluster_is_not_in_its_way() -> None:
+    mine = replace(GOOD, around=AROUND, stamp=STAMP)
+    assert check(mine, asked("without", "leftovers"))["leftovers"].verdict is Verdict.PASS
+    assert check(replace(mine, stamp=replace(STAMP, cluster="b")), asked("without", "leftovers"))["leftovers"].hint
+
+
+def test_the_bundle_knows_better_than_its_runtime() -> None:
+    by_runtime = [asked("without", "swap", "leftovers"), asked("clockSkew"), requirement("memory", 99 * GIB)]
+    results = both(asked("without", "swap", level="warn"), requirement("memory", GIB), by_runtime=by_runtime)
+    assert [results[name, "etcd-1"] for name in ("swap", "leftovers", "memory", "clockSkew")] == [
+        "warn", "fail", "pass", "fail",
+    ]  # fmt: skip
+    elsewhere = both(asked("without", "swap", level="warn", roles=("other",)), by_runtime=by_runtime)
+    assert elsewhere["swap", "etcd-1"] == "fail"
+
+
+def test_what_was_measured_is_judged_and_what_was_not_stops_nothing() -> None:
+    syncs = requirement("fsync", 10, path="/var/lib/etcd")
+    line = requirement("bandwidth", 100_000_000)
+    found = {"etcd-1": Measures(bandwidth=94e6, synced=(("/var/lib/etcd", 0.0121),))}
+    results = check(GOOD, syncs, line, measures=found)
+    assert results["fsync"].verdict is results["bandwidth"].verdict is Verdict.FAIL
+    assert results["fsync"].detail == "small writes are synced within 12.1 ms (p99); allowed: 10 ms"
+    assert results["bandwidth"].detail == "94 Mbit/s from this machine; needed: 100 Mbit/s"
+    good = check(GOOD, syncs, line, measures={"etcd-1": Measures(1e9, synced=(("/var/lib/etcd", 0.001),))})
+    assert good["fsync"].verdict is good["bandwidth"].verdict is Verdict.PASS
+    unknown = check(GOOD, syncs, line)
+    assert {unknown[name].detail for name in ("fsync", "bandwidth")} == {"not measured"}
+
+
+def test_clocks_of_hosts_are_compared_with_each_other() -> None:
+    def clocks(*skews: float, most: int = 0) -> CheckResult:
+        hosts = [Found(host(n), replace(GOOD, machine_id=f"m{n}", clock_skew=skew)) for n, skew in enumerate(skews)]
+        asks = [requirement("clockSkew", most)] if most else []
+        return next(result for result in check_hosts(hosts, asks, cluster="a") if result.check == "clocks")
+
+    assert clocks(-60.0, -58.0).detail == "within 2.0 s of each other"
+    assert clocks(-4.0, 4.0).detail == "etcd-1 is 8.0 s ahead of etcd-0; allowed: 5 s"
+    assert clocks(-4.0, 4.0).verdict is Verdict.WARN
+    assert clocks(0.0, 2.0, most=1).verdict is Verdict.FAIL
+
+
+def test_a_network_of_the_cluster_is_held_against_every_host() -> None:
+    clash = check(GOOD, asked("without", "network-clash"), network=Network(pods="10.0.0.0/16"))["network-clash"]
+    assert clash.detail == "the pods' 10.0.0.0/16 and the host 10.0.0.1 overlap"

@@ -9,8 +9,9 @@ from appliance.distribute.chain import Chain
 from appliance.distribute.pace import Pace
 from appliance.distribute.unicast import Unicast
 from appliance.errors import PlanError
-from appliance.execute.way import WORTH_BYTES, distributor
+from appliance.execute.way import distributor
 from appliance.image.blobs import Blob
+from appliance.plan.forecast import WORTH_BYTES
 from appliance.plan.steps import Plan, Receive, Stage, Step
 from appliance.recipe.clusterfile import Distribution
 

@@ -10,7 +10,7 @@ from appliance.inventory.facts import Receipt
 from appliance.plan import footprint
 from appliance.plan.planner import needs
 from appliance.plan.steps import Stage, Step
-from appliance.recipe.bundlefile import Requirement, RequirementKind
+from appliance.recipe.requirements import Requirement, RequirementKind
 from appliance.runtimes.kubernetes import (
     addition,
     applications,
@@ -26,7 +26,8 @@ from appliance.runtimes.kubernetes import (
     secrets,
     telling,
 )
-from appliance.runtimes.kubernetes.members import API_PORT, CONTROL_PLANE, members, place
+from appliance.runtimes.kubernetes.members import API_PORT, members, place
+from appliance.runtimes.kubernetes.needs import requirements
 from appliance.runtimes.parts import declaredsecrets, hostnames, loadbalancer, registry, unitcommands
 from appliance.runtimes.parts.healthchecks import check_step
 from appliance.runtimes.parts.services import write
@@ -41,25 +42,15 @@ if TYPE_CHECKING:
     from appliance.runtimes.parts.services import Service
     from appliance.transport.base import Command
 
-_NODE_PORTS = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT), "10250", "10256")
-_CONTROL_PLANE_PORTS = ("2379", "2380", str(API_PORT), "10257", "10259")
-_LEAST_CPUS = 2
-_LEAST_MEMORY = 1700 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class KubernetesRuntime:
     """See `appliance.plan.runtime.Runtime`."""
 
     def requirements(self, config: ImageConfig) -> tuple[Requirement, ...]:
-        """The ports of a node and of a control plane, and what kubeadm asks of the latter."""
-        governing = (CONTROL_PLANE,)
-        return (
-            Requirement(RequirementKind.PORTS, names=_NODE_PORTS),
-            Requirement(RequirementKind.PORTS, roles=governing, names=_CONTROL_PLANE_PORTS),
-            Requirement(RequirementKind.CPU, roles=governing, amount=_LEAST_CPUS),
-            Requirement(RequirementKind.MEMORY, roles=governing, amount=_LEAST_MEMORY),
-        )
+        """What Kubernetes asks of hosts, and the balancer's ports."""
+        ports = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT))
+        return (Requirement(RequirementKind.PORTS, names=ports), *requirements(config.spec.runtime_version))
 
     def secrets(self, site: Site) -> tuple[SecretRequest, ...]:
         """Those of the cluster, of its registry, and what ``bundle.yaml`` declares under ``secrets``."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from appliance.image.oci import ImageConfig
     from appliance.plan.runtime import SecretRequest, Site, SiteHost
-    from appliance.recipe.bundlefile import HealthCheck, Requirement
+    from appliance.recipe.bundlefile import HealthCheck
+    from appliance.recipe.requirements import Requirement
 
 
 @dataclass(frozen=True, slots=True)
