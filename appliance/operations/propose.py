@@ -282,11 +282,11 @@ def _stamps(target: Target, found: Survey) -> list[NodeStamp]:
 
 def _require_stamps(target: Target, found: Survey) -> None:
     """Nobody knows what to take off a host whose stamp is gone; what is kept there lets `install` write it anew."""
-    for host in found.hosts:
-        if host.facts.stamp_error:
+    for each in found.hosts:
+        if each.facts.stamp_error:
             raise PlanError(
-                f"{footprint.STAMP} cannot be read: {host.facts.stamp_error}",
-                where=host.name,
+                f"{footprint.STAMP} cannot be read: {each.facts.stamp_error}",
+                where=each.name,
                 hint="use the version that wrote it; if it is damaged, remove it, apply the same bundle, then reset",
             )
     ours = Command.shell(_ANY, *footprint.remains(target.cluster.name))
