@@ -23,7 +23,7 @@ from appliance.operations import publish
 from appliance.trust.keys import load_signer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 KUBEFILE = "FROM scratch\nCOPY services services\nCOPY docs docs\n"
 SPEC = """\
@@ -37,6 +37,7 @@ roles:
 """
 ESCAPE = "\x1b"
 PATIENCE = 300.0  # seconds for a word or the end: a machine that stood still for a while is no fault
+BREATH = 10.0  # seconds of silence after which a person types once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +364,8 @@ def on_terminal(
 ) -> tuple[int, str]:
     """Call it on a terminal; when it has said the first of `typed`, type the second. Its exit code, and all it said.
 
-    What is typed before a prompt is whole may be thrown away: who asks for a password empties the line first.
+    What is typed before a prompt is whole may be thrown away: who asks for a password empties the line first. A signal
+    that comes just before the program begins to read waits for the next key; so, like a person, type once more.
 
     One that falls silent without ending is killed, and its test fails."""
     ours, theirs = pty.openpty()
@@ -376,9 +378,13 @@ def on_terminal(
         stderr=theirs,
     )
     os.close(theirs)
-    said = b""
-    waiting = bool(typed[0])
-    for data in _chunks(ours):
+    said, waiting = b"", bool(typed[0])
+
+    def again() -> None:
+        if typed[0] and not waiting:
+            os.write(ours, typed[1].encode())
+
+    for data in _chunks(ours, silent=again):
         said += data
         if waiting and typed[0].encode() in said:
             waiting = False
@@ -390,8 +396,14 @@ def on_terminal(
         process.kill()
 
 
-def _chunks(descriptor: int) -> Iterator[bytes]:
-    while select.select([descriptor], [], [], PATIENCE)[0]:
+def _chunks(descriptor: int, *, silent: Callable[[], None]) -> Iterator[bytes]:
+    quiet = 0.0
+    while quiet < PATIENCE:
+        if not select.select([descriptor], [], [], BREATH)[0]:
+            quiet += BREATH
+            silent()
+            continue
+        quiet = 0.0
         try:
             data = os.read(descriptor, 4096)
         except OSError:  # the other side is closed

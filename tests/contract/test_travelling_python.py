@@ -104,7 +104,7 @@ def test_our_entry_points_and_versions_are_found(operator: Path) -> None:
         "print(m.version('appliance') != '', [p.name for p in m.entry_points(group='appliance.runtimes')])"
     )
     done = subprocess.run([*host_python(str(operator)), "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout == "True ['systemd']\n"
+    assert done.stdout == "True ['kubernetes', 'systemd']\n"
 
 
 def test_the_start_hands_the_bundle_and_arguments_to_the_program(operator: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,10 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def prefix(tmp_path: Path) -> Path:
     """A place with a name that a shell could take for more than one word, which everybody may enter."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & 0o055 != 0o055:
+            folder.chmod(mode | 0o055)
     return tmp_path / "it's here"
 
 
