@@ -107,6 +107,25 @@ def test_a_changed_key_is_refused_by_every_policy_with_both_fingerprints(server:
     assert path.read_text().count("\n") == 1
 
 
+def test_a_new_host_that_shows_a_key_of_its_inventory_is_entered_and_pinned(server: Sshd, tmp_path: Path) -> None:
+    keys = HostKeys(tmp_path / "known_hosts")
+    carried = (server.fingerprint("rsa"), server.fingerprint())
+    assert enter(replace(server.endpoint, fingerprints=carried), keys) == "in\n"
+    assert [key.fingerprint for key in keys.pinned("127.0.0.1", server.port)] == [server.fingerprint()]
+    assert enter(server.endpoint, keys) == "in\n"
+
+
+def test_a_new_host_that_shows_no_key_of_its_inventory_is_refused_by_every_policy(server: Sshd, tmp_path: Path) -> None:
+    other = fingerprint(keygen(tmp_path / "other").with_suffix(".pub"))
+    keys = HostKeys(tmp_path / "known_hosts", decide=accept_new)
+    error = refusal(replace(server.endpoint, fingerprints=(other,)), keys)
+    assert isinstance(error, HostKeyChanged)
+    assert error.message.startswith(
+        f"the host shows ssh-ed25519 {server.fingerprint()}, but its inventory has {other}:"
+    )
+    assert keys.pinned("127.0.0.1", server.port) == ()
+
+
 def test_a_key_of_another_type_than_the_pinned_is_a_changed_key(tmp_path: Path) -> None:
     with sshd(tmp_path, kinds=("ed25519",)) as server:
         rsa = keygen(tmp_path / "rsa", "rsa").with_suffix(".pub")
