@@ -65,7 +65,9 @@ def scan(
     found = _found(session, hosts, port=port or _PORT, timeout=timeout)
     if write_inventory:
         _write(write_inventory, _carrying(session, hosts, found), ssh=default, role=role)
-        session.output.say(f"wrote {write_inventory}")
+        session.output.say(
+            f"wrote {write_inventory}; it has these keys: compare them with what the hosts' consoles show"
+        )
     rows = [(host.address, key.kind, key.fingerprint) for host in found for key in host.keys]
     session.output.result(
         {"hosts": [_document(host) for host in found]},
