@@ -21,7 +21,7 @@ from appliance.lab.programs import run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OUTSIDE = {"appliance": 0o755, "containerd": 0o711, "etcd": 0o755, "kubelet": 0o755, "private": 0o700}
+_OUTSIDE = {"appliance": 0o755, "containerd": 0o700, "etcd": 0o755, "kubelet": 0o755, "private": 0o700}
 _DISK_FOR = "appliance"
 _UNUSABLE = re.compile(r"[,:\\\s]")
 _ROUNDS = 100

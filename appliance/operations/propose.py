@@ -282,6 +282,13 @@ def _stamps(target: Target, found: Survey) -> list[NodeStamp]:
 
 def _require_stamps(target: Target, found: Survey) -> None:
     """Nobody knows what to take off a host whose stamp is gone; what is kept there lets `install` write it anew."""
+    for each in found.hosts:
+        if each.facts.stamp_error:
+            raise PlanError(
+                f"{footprint.STAMP} cannot be read: {each.facts.stamp_error}",
+                where=each.name,
+                hint="use the version that wrote it; if it is damaged, remove it, apply the same bundle, then reset",
+            )
     ours = Command.shell(_ANY, *footprint.remains(target.cluster.name))
     left = found.ask(lambda host, line: host.facts.stamp is None and line.run(ours).ok)
     for host in (name for name, there in left.items() if there):

@@ -15,7 +15,7 @@ import pytest
 from support import kubernetes
 from support.kubernetes import kubectl, lines
 from support.lab import OPS, lab_of
-from support.traces import differences, trace
+from support.traces import trace
 
 from appliance.lab import host as machines
 from appliance.lab import lab as labs
@@ -142,6 +142,6 @@ def test_reset_leaves_the_hosts_as_they_were(site: Site, before: dict[str, dict[
     done = site.cluster("reset site --yes")
     assert done.returncode == 0, done.stdout + done.stderr
     for name in NODES:
-        assert differences(before[name], trace(site.lab.host(name))) == [], name
+        assert kubernetes.left_behind(site.lab.host(name), before[name]) == [], name
         links = machines.run_inside(site.lab.host(name), ("ip", "-brief", "link")).stdout.splitlines()
         assert [line.split("@")[0].split()[0] for line in links] == ["lo", "eth0"]

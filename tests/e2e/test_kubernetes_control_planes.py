@@ -13,7 +13,7 @@ from support import kubernetes
 from support.kubernetes import kubectl, lines
 from support.lab import lab_of
 from support.operators import Operator
-from support.traces import differences, trace
+from support.traces import trace
 
 from appliance.clock import SystemClock
 from appliance.events import Event, StepStarted
@@ -119,4 +119,4 @@ def test_reset_leaves_the_hosts_as_they_were(ann: Operator, before: dict[str, di
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(ann.appliance("runs", "-o", "json").stdout)["runs"][0]["outcome"] == "ok"
     for name in NAMES:
-        assert differences(before[name], trace(ann.lab.host(name))) == [], name
+        assert kubernetes.left_behind(ann.lab.host(name), before[name]) == [], name

@@ -40,5 +40,6 @@ for family in iptables ip6tables; do
     "$family-save" 2>/dev/null | grep -vE "$5" | "$family-restore"
 done
 rm -rf /etc/kubernetes /etc/cni/net.d /opt/cni/bin
-rmdir /etc/cni /opt/cni 2>/dev/null
+rmdir /etc/cni /opt/cni /run/netns 2>/dev/null
+cd /usr/libexec && rmdir -p kubernetes/kubelet-plugins/volume/exec 2>/dev/null
 true

@@ -39,6 +39,12 @@ def stamp_unreadable(place: Place) -> Words:
     return place.plan(place.on("one"), *place.known())
 
 
+def stamp_unreadable_at_reset(place: Place) -> Words:
+    place.install()
+    place.inside("one", "echo {} >/etc/appliance/node.json", "true")
+    return ("reset", "site-a", "--yes", *place.known())
+
+
 def cloned_machine_id(place: Place) -> Words:
     ids = {
         name: machines.run_inside(place.lab.host(name), ("cat", "/etc/machine-id")).stdout for name in ("one", "two")
