@@ -9,6 +9,7 @@ from appliance.inventory.hosts import Access
 from appliance.inventory.roles import propose_roles
 from appliance.recipe.clusterfile import HostGroup, SshSettings
 from appliance.recipe.importing.hostlist import by_role
+from tui import texts
 from tui.session import Entry, Machine
 
 if TYPE_CHECKING:
@@ -35,11 +36,17 @@ def with_cluster(session: Session, cluster: Cluster) -> Session:
     """`session` with an imported Clusterfile; what is known of its machines stays."""
     known = {machine.address: machine for machine in session.machines}
     machines = tuple(
-        replace(known.get(address, Machine(address)), roles=group.roles, labels=group.labels, ssh=group.ssh)
+        _described(known.get(address, Machine(address)), group)
         for group in cluster.hosts
         for address in group.addresses
     )
     return _anew(replace(session, written=replace(cluster, hosts=()), machines=machines))
+
+
+def _described(machine: Machine, group: HostGroup) -> Machine:
+    """`machine` as a member of `group`; what is known of its keys stays, where that says nothing of them."""
+    prints = group.fingerprints.get(machine.address, machine.fingerprints)
+    return replace(machine, roles=group.roles, labels=group.labels, ssh=group.ssh, fingerprints=prints)
 
 
 def with_name(session: Session, name: str) -> Session:
@@ -72,11 +79,13 @@ def with_access(session: Session, access: Access, addresses: Collection[str] = (
 
     if addresses:
         own = {**session.access.own, **dict.fromkeys(addresses, access)}
-        changed = _each(session, addresses, lambda m: replace(m, ssh=said(m.ssh), entry=Entry.UNTRIED, problem=""))
+        changed = _each(
+            session, addresses, lambda m: _judged(replace(m, ssh=said(m.ssh), entry=Entry.UNTRIED, problem=""))
+        )
         return _anew(replace(changed, access=replace(session.access, own=own)))
     access = replace(access, own=session.access.own, config=session.access.config)
     ssh = said(session.written.ssh)
-    machines = tuple(replace(machine, entry=Entry.UNTRIED, problem="") for machine in session.machines)
+    machines = tuple(_judged(replace(machine, entry=Entry.UNTRIED, problem="")) for machine in session.machines)
     return _anew(replace(session, access=access, written=replace(session.written, ssh=ssh), machines=machines))
 
 
@@ -103,10 +112,10 @@ def with_hosts(session: Session, hosts: Sequence[ListedHost]) -> Session:
     roles = [role.name for role in session.spec.roles]
     groups, others = by_role(hosts, roles)
     known = {machine.address: machine for machine in session.machines}
-    for group in (*groups, *(HostGroup((host.address,), (), host.labels, host.ssh) for host in others)):
+    alone = (HostGroup((), (), host.labels, host.ssh).joined(host.address, host.fingerprints) for host in others)
+    for group in (*groups, *alone):
         for address in group.addresses:
-            machine = known.get(address, Machine(address))
-            known[address] = replace(machine, roles=group.roles, labels=group.labels, ssh=group.ssh)
+            known[address] = _described(known.get(address, Machine(address)), group)
     order = dict.fromkeys([*(machine.address for machine in session.machines), *(host.address for host in hosts)])
     return _anew(replace(session, machines=tuple(known[address] for address in order)))
 
@@ -117,8 +126,17 @@ def with_scanned(session: Session, found: Iterable[Seen]) -> Session:
     for seen in found:
         address = seen.host.address
         machine = machines.get(address, Machine(address))
-        machines[address] = replace(machine, keys=seen.host.keys, pinned=seen.pinned or machine.pinned)
+        machines[address] = _judged(replace(machine, keys=seen.host.keys, pinned=seen.pinned or machine.pinned))
     return replace(session, machines=tuple(machines.values()))
+
+
+def _judged(machine: Machine) -> Machine:
+    """`machine`, which is not entered if it shows other keys than its inventory has."""
+    if machine.unlike:
+        return replace(machine, entry=Entry.REFUSED, problem=texts.KEYS_UNLIKE, hint=texts.KEYS_UNLIKE_HINT)
+    if machine.problem == texts.KEYS_UNLIKE:
+        return replace(machine, entry=Entry.UNTRIED, problem="", hint="")
+    return machine
 
 
 def with_pinned(session: Session, addresses: Collection[str]) -> Session:

@@ -17,7 +17,7 @@ HOSTS = """\
 Type ranges (10.0.0.11-13), networks (10.0.1.0/24), single addresses or names, or the path of a file: a Clusterfile,
 ours or sealer's, an Ansible inventory, or a table (.csv); then press Enter. What answers by SSH is listed with its host
 keys: compare their fingerprints with what the hosts' consoles show (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub),
-then believe all at once. Only believed hosts are entered.
+then believe all at once. Only believed hosts are entered. Nobody asks about keys that are as in the file.
 
   o, /     find hosts, filter         k  compare and believe host keys
   space    select, * all              a  say how hosts are entered

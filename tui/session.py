@@ -69,18 +69,32 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A host of the site: what is written of it, what it showed (`keys`), and what it said once entered (`facts`)."""
+    """A host of the site: what is written of it, what it showed (`keys`), and what it said once entered (`facts`).
+
+    `fingerprints` are those of its keys, as far as its inventory carries them.
+    """
 
     address: str
     roles: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     ssh: SshSettings = field(default_factory=SshSettings)
+    fingerprints: tuple[str, ...] = ()
     keys: tuple[HostKey, ...] = ()
     pinned: bool = False
     entry: Entry = Entry.UNTRIED
     facts: Facts | None = None
     problem: str = ""
     hint: str = ""
+
+    @property
+    def alike(self) -> tuple[HostKey, ...]:
+        """Those of its keys that are as in the inventory."""
+        return tuple(key for key in self.keys if key.fingerprint in self.fingerprints)
+
+    @property
+    def unlike(self) -> bool:
+        """Whether it shows other keys than its inventory has."""
+        return bool(self.keys and self.fingerprints and not self.pinned and not self.alike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +144,7 @@ class Session:
         for machine in self.chosen:
             alike = (machine.roles, tuple(sorted(machine.labels.items())), machine.ssh)
             group = groups.get(alike, HostGroup((), machine.roles, machine.labels, machine.ssh))
-            groups[alike] = replace(group, addresses=(*group.addresses, machine.address))
+            groups[alike] = group.joined(machine.address, machine.fingerprints)
         image = self.delivery.image if self.delivery else self.written.image
         return replace(self.written, image=image or self.written.image, hosts=tuple(groups.values()))
 
@@ -147,8 +161,8 @@ class Session:
 
     @property
     def unpinned(self) -> tuple[Machine, ...]:
-        """Machines whose keys nobody has confirmed."""
-        return tuple(machine for machine in self.machines if machine.keys and not machine.pinned)
+        """Machines whose keys nobody has confirmed; not those that show others than their inventory has."""
+        return tuple(m for m in self.machines if m.keys and not m.pinned and not m.unlike)
 
     @property
     def roles(self) -> tuple[tuple[str, ...], ...]:

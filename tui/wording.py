@@ -163,20 +163,26 @@ def machine_detail(machine: Machine, *, own: bool) -> str:
             systemd=facts.systemd,
         )
         lines += [clean(said), hardware(facts)]
-    lines += [f"{key.kind} {key.fingerprint}" for key in machine.keys[:2]]
+    for key in machine.keys[:2]:
+        lines.append(f"{key.kind} {key.fingerprint}" + (f", {texts.KEYS_ALIKE}" if key in machine.alike else ""))
+    if machine.unlike:
+        lines.append(texts.KEYS_CARRIED.format(prints=", ".join(machine.fingerprints)))
     if machine.labels:
         labels = ", ".join(f"{name}={value}" for name, value in machine.labels.items())
         lines.append(clean(texts.MACHINE_LABELS.format(labels=labels)))
     return "\n".join(lines)
 
 
-def keys_text(machines: Iterable[Machine | Scanned]) -> str:
-    """The keys to compare."""
+def keys_text(machines: Iterable[Machine | Scanned], alike: Sequence[Machine] = ()) -> str:
+    """The keys to compare; and the machines about which nobody is asked, whose keys are as in the inventory."""
     lines = [texts.KEYS_COMPARE]
     for machine in machines:
         lines.append(machine.address)
         for key in machine.keys:
             lines += [f"  {key.kind} {key.fingerprint}", f"    {words(Digest.of(key.raw))}"]
+    if alike:
+        lines += ["", texts.KEYS_ALIKE_TOO.format(alike=texts.KEYS_ALIKE)]
+        lines += [f"  {machine.address}" for machine in alike]
     return "\n".join(lines)
 
 

@@ -179,22 +179,28 @@ def believed_keys(path: Path, options: AccessOptions) -> HostKeys:
 
 
 def confirm_keys(hosts: Sequence[Host], keys: HostKeys, options: AccessOptions, output: Output) -> None:
-    """On a terminal: show the keys of hosts that are new, ask once about all of them, and pin them if so told.
+    """Pin the keys of new hosts that are as their inventory has them; on a terminal, ask once about all others.
 
-    Jump hosts come first, as they must be entered to see the keys of those behind them.
+    Raises `HostKeyChanged` for a host that shows none of those keys, whatever the options say. Jump hosts come first,
+    as they must be entered to see the keys of those behind them.
     """
-    if options.accept_new or options.host_keys or not prompts.interactive():
-        return
+    asks = prompts.interactive() and not (options.accept_new or options.host_keys)
     ways = dict.fromkeys(each for host in hosts if not host.endpoint.local for each in host.endpoint.stations)
     for depth in range(max((len(each.jumps) for each in ways), default=-1) + 1):
-        _confirm([each for each in ways if len(each.jumps) == depth], keys, output)
+        _confirm([each for each in ways if len(each.jumps) == depth], keys, output, asks=asks)
 
 
-def _confirm(endpoints: Sequence[Endpoint], keys: HostKeys, output: Output) -> None:
+def _confirm(endpoints: Sequence[Endpoint], keys: HostKeys, output: Output, *, asks: bool) -> None:
     from appliance.inventory import scan  # noqa: PLC0415  (paramiko is slow to import)
 
-    new = [each for each in endpoints if not keys.vouched(each.address, each.port)]
+    new = [e for e in endpoints if (asks or e.fingerprints) and not keys.vouched(e.address, e.port)]
     found = scan.keys_of(new, keys, sink=output.sink()) if new else ()
+    carried = [(endpoint, shown) for endpoint, shown in found if endpoint.fingerprints]
+    for endpoint, shown in carried:
+        keys.pin_carried(endpoint.address, endpoint.port, *shown, carried=endpoint.fingerprints)
+    if carried:
+        output.say(f"new hosts whose keys are as in the inventory, now pinned: {len(carried)}")
+    found = tuple(each for each in found if not keys.vouched(each[0].address, each[0].port))
     if not found:
         return
     output.say("These hosts are new. Compare their keys with what their consoles show:")

@@ -17,7 +17,7 @@ from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
 from appliance.recipe.importing.hostlist import ListedHost, by_role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from appliance.inventory.scan import Scanned
@@ -32,7 +32,12 @@ _PORT = 22
 @click.option(
     "--timeout", type=click.FloatRange(min=0.1), metavar="N", default=3.0, show_default=True, help="seconds a host"
 )
-@click.option("--write-inventory", type=FILE, metavar="FILE", help="write a Clusterfile with the hosts found")
+@click.option(
+    "--write-inventory",
+    type=FILE,
+    metavar="FILE",
+    help="write a Clusterfile with the hosts found, and the fingerprints of their keys",
+)
 @click.option("--role", metavar="ROLE", default="worker", show_default=True, help="the role of hosts without one in it")
 @pass_session
 @common
@@ -59,8 +64,10 @@ def scan(
     hosts = (*listed, *(ListedHost(address, address, "", (role,)) for address in wanted))
     found = _found(session, hosts, port=port or _PORT, timeout=timeout)
     if write_inventory:
-        _write(write_inventory, hosts, found, ssh=default, role=role)
-        session.output.say(f"wrote {write_inventory}")
+        _write(write_inventory, _carrying(session, hosts, found), ssh=default, role=role)
+        session.output.say(
+            f"wrote {write_inventory}; it has these keys: compare them with what the hosts' consoles show"
+        )
     rows = [(host.address, key.kind, key.fingerprint) for host in found for key in host.keys]
     session.output.result(
         {"hosts": [_document(host) for host in found]},
@@ -81,13 +88,27 @@ def _found(session: Session, hosts: Sequence[ListedHost], *, port: int, timeout:
     return tuple(answered[host.address] for host in hosts if host.address in answered)
 
 
-def _write(path: Path, hosts: Sequence[ListedHost], found: Sequence[Scanned], *, ssh: SshSettings, role: str) -> None:
-    """Write a Clusterfile of the hosts that answered; groups are roles there, and who is in none has `role`."""
-    there = {each.address for each in found}
-    answering = [replace(host, groups=host.groups or (role,)) for host in hosts if host.address in there]
-    groups, others = by_role(answering, ())
-    if others:
-        groups = (*groups, HostGroup(tuple(host.address for host in others), (role,)))
+def _carrying(session: Session, hosts: Sequence[ListedHost], found: Sequence[Scanned]) -> Iterator[ListedHost]:
+    """Those of `hosts` that answered, with the fingerprints that their list has of them, or else that they showed."""
+    shown = {each.address: tuple(key.fingerprint for key in each.keys) for each in found}
+    for host in hosts:
+        if host.address in shown:
+            prints = host.fingerprints or shown[host.address]
+            if not {*prints} & {*shown[host.address]}:
+                session.output.warn(
+                    f"{host.where}: {host.address} shows {' and '.join(shown[host.address])}, and the list has"
+                    f" {' or '.join(prints)}, which is kept: find out why"
+                )
+            yield replace(host, fingerprints=prints)
+
+
+def _write(path: Path, hosts: Iterable[ListedHost], *, ssh: SshSettings, role: str) -> None:
+    """Write a Clusterfile of these hosts; groups are roles there, and who is in none has `role`."""
+    groups, others = by_role([replace(host, groups=host.groups or (role,)) for host in hosts], ())
+    left = HostGroup((), (role,))
+    for host in others:
+        left = left.joined(host.address, host.fingerprints)
+    groups = (*groups, left) if others else groups
     files.write_text(path, clusterfile.dump(Cluster("site", ssh=ssh, hosts=groups)), replace=False)
 
 

@@ -82,6 +82,7 @@ def written_hosts(cluster: Cluster, access: Access, *, secret: Callable[[str], s
             counts[role] += 1
             own = access.at(address)
             endpoint = _endpoint(address, group=group.ssh, cluster=cluster.ssh, access=own, secret=secret)
+            endpoint = replace(endpoint, fingerprints=group.fingerprints.get(address, ()))
             hosts.append(Host(f"{role}-{counts[role]}", endpoint, group.roles, group.labels))
     return tuple(hosts)
 

@@ -46,12 +46,20 @@ class SshSettings:
 
 @dataclass(frozen=True, slots=True)
 class HostGroup:
-    """Hosts written together: addresses expanded, in order."""
+    """Hosts written together: addresses expanded, in order; by address, fingerprints of keys that the host may show."""
 
     addresses: tuple[str, ...]
     roles: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     ssh: SshSettings = field(default_factory=SshSettings)
+    fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def joined(self, address: str, fingerprints: tuple[str, ...]) -> HostGroup:
+        """The group with one more host, and what is known of its keys."""
+        known = {address: fingerprints} if fingerprints else {}
+        return dataclasses.replace(
+            self, addresses=(*self.addresses, address), fingerprints={**self.fingerprints, **known}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +161,25 @@ class _Reader:
         path = ("spec", "hosts", number)
         if "taints" in group:
             self._warn((*path, "taints"), "is read, but this version does not use it")
+        addresses = tuple(self._addresses(path, group["addresses"]))
         return HostGroup(
-            addresses=tuple(self._addresses(path, group["addresses"])),
+            addresses=addresses,
             roles=tuple(dict.fromkeys(group["roles"])),
             labels={name: _text(value) for name, value in group.get("labels", {}).items()},
             ssh=self._ssh((*path, "ssh"), group.get("ssh", {}), suffix=f"-{number + 1}"),
+            fingerprints=dict(self._fingerprints(path, group.get("hostKeys", {}), addresses)),
         )
+
+    def _fingerprints(
+        self, path: FieldPath, written: Mapping[str, str | list[str]], addresses: tuple[str, ...]
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name, prints in written.items():
+            field_ = (*path, "hostKeys", name)
+            (address, *more) = expand([name], where=self._document.where(field_))
+            if more or address not in addresses:
+                hint = "write each of them as address: [SHA256:…]"
+                raise self._document.error(field_, f"{name} is not one of this group's addresses", hint=hint)
+            yield address, tuple([prints] if isinstance(prints, str) else prints)
 
     def _addresses(self, path: FieldPath, written: str | list[str]) -> Iterator[str]:
         where = self._document.where((*path, "addresses"))
@@ -258,7 +279,11 @@ def dump(cluster: Cluster) -> str:
 
 def _group_document(group: HostGroup) -> dict[str, object]:
     document = {"addresses": list(group.addresses), "roles": list(group.roles)}
-    return {**document, **_filled({"labels": dict(group.labels), "ssh": _ssh_document(group.ssh)})}
+    prints = {address: list(each) for address, each in group.fingerprints.items()}
+    return {
+        **document,
+        **_filled({"labels": dict(group.labels), "ssh": _ssh_document(group.ssh), "hostKeys": prints}),
+    }
 
 
 def _ssh_document(ssh: SshSettings) -> dict[str, object]:

@@ -49,6 +49,7 @@ class Endpoint:
 
     `jumps` are the hosts through which it is reached, the nearest first; each is entered as itself, and its own jumps
     do not count. `reach` is the address to connect to where that is another than the one that the host is known by.
+    `fingerprints` (``SHA256:…``) are those of its keys as far as the inventory carries them; one of them must be shown.
     """
 
     address: str
@@ -58,6 +59,7 @@ class Endpoint:
     jumps: tuple[Endpoint, ...] = ()
     reach: str = ""
     unsafe_legacy_algorithms: bool = False
+    fingerprints: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.user}@{self.place}"

@@ -83,8 +83,8 @@ def test_a_range_of_ipv6_addresses_is_scanned(tmp_path: Path) -> None:
 
 def test_the_hosts_of_an_inventory_become_a_clusterfile_of_those_that_answer(server: Sshd, tmp_path: Path) -> None:
     inventory, made = tmp_path / "hosts.ini", tmp_path / "cluster.yaml"
-    way = f"ansible_port={server.port} ansible_user=ops ansible_password=hunter2"
-    lines = ("[etcd]", f"alive ansible_host=127.0.0.1 {way}")
+    said = f"ansible_port={server.port} ansible_user=ops ansible_password=hunter2"
+    lines = ("[etcd]", f"alive ansible_host=127.0.0.1 {said}")
     inventory.write_text("\n".join((*lines, "silent ansible_host=127.0.0.1 ansible_port=1")))
     (tmp_path / "group_vars").mkdir()
     words = ["--home", str(tmp_path / "home"), "scan", "--inventory", str(inventory), "--write-inventory", str(made)]
@@ -92,5 +92,19 @@ def test_the_hosts_of_an_inventory_become_a_clusterfile_of_those_that_answer(ser
     inventory.write_text("\n".join((*lines, "silent ansible_host=127.0.0.9 ansible_port=1")))
     assert main.run(words, bundle=None) == 0
     written = clusterfile.load(made.read_text(), source="").cluster
-    assert written.hosts == (HostGroup(("127.0.0.1",), ("etcd",), ssh=SshSettings("ops", server.port)),)
+    prints = tuple(server.fingerprint(kind) for kind in HOST_KEY_TYPES)
+    way = SshSettings("ops", server.port)
+    assert written.hosts == (HostGroup(("127.0.0.1",), ("etcd",), ssh=way, fingerprints={"127.0.0.1": prints}),)
     assert "hunter2" not in made.read_text()
+
+
+def test_a_fingerprint_that_the_list_has_is_kept_though_the_host_shows_another(
+    server: Sshd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, made, other = tmp_path / "hosts.csv", tmp_path / "cluster.yaml", f"SHA256:{'o' * 43}"
+    table.write_text(f"address,port,fingerprint\n127.0.0.1,{server.port},{other}\n127.0.1.7,{server.port},\n")
+    assert main.run(["scan", "--inventory", str(table), "--write-inventory", str(made)], bundle=None) == 0
+    (group,) = clusterfile.load(made.read_text(), source="").cluster.hosts
+    assert group.fingerprints["127.0.0.1"] == (other,)
+    assert server.fingerprint() in group.fingerprints["127.0.1.7"]
+    assert f"hosts.csv:2: 127.0.0.1 shows {server.fingerprint()}" in capsys.readouterr().err

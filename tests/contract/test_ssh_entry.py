@@ -18,6 +18,7 @@ import pytest
 from support.sshd import HOST_KEY_TYPES, Sshd, fingerprint, free_port, keygen, sshd
 
 from appliance.errors import AuthRefused, HostKeyChanged, TransportError, Unreachable
+from appliance.inventory.scan import keys_of
 from appliance.transport.base import Command, Endpoint
 from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKey, HostKeys, accept_new
@@ -105,6 +106,33 @@ def test_a_changed_key_is_refused_by_every_policy_with_both_fingerprints(server:
         assert server.fingerprint() in error.message
         assert fingerprint(other) in error.message
     assert path.read_text().count("\n") == 1
+
+
+def test_a_new_host_that_shows_a_key_of_its_inventory_is_entered_and_pinned(server: Sshd, tmp_path: Path) -> None:
+    keys = HostKeys(tmp_path / "known_hosts")
+    carried = (server.fingerprint("rsa"), server.fingerprint())
+    assert enter(replace(server.endpoint, fingerprints=carried), keys) == "in\n"
+    assert [key.fingerprint for key in keys.pinned("127.0.0.1", server.port)] == [server.fingerprint()]
+    assert enter(server.endpoint, keys) == "in\n"
+
+
+def test_of_all_keys_that_a_new_host_proves_those_of_its_inventory_are_pinned(server: Sshd, tmp_path: Path) -> None:
+    keys, carried = HostKeys(tmp_path / "known_hosts"), (server.fingerprint("rsa"),)
+    ((_, shown),) = keys_of([server.endpoint], keys)
+    keys.pin_carried("127.0.0.1", server.port, *shown, carried=carried)
+    assert [key.fingerprint for key in keys.pinned("127.0.0.1", server.port)] == [*carried]
+    assert enter(replace(server.endpoint, fingerprints=carried), keys) == "in\n"
+
+
+def test_a_new_host_that_shows_no_key_of_its_inventory_is_refused_by_every_policy(server: Sshd, tmp_path: Path) -> None:
+    other = fingerprint(keygen(tmp_path / "other").with_suffix(".pub"))
+    keys = HostKeys(tmp_path / "known_hosts", decide=accept_new)
+    error = refusal(replace(server.endpoint, fingerprints=(other,)), keys)
+    assert isinstance(error, HostKeyChanged)
+    assert error.message.startswith(
+        f"the host shows ssh-ed25519 {server.fingerprint()}, but its inventory has {other}:"
+    )
+    assert keys.pinned("127.0.0.1", server.port) == ()
 
 
 def test_a_key_of_another_type_than_the_pinned_is_a_changed_key(tmp_path: Path) -> None:

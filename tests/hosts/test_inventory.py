@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 from support.lab import DEPUTY, DEPUTY_PASSWORD
 
+from appliance.cli import main
+from appliance.cli.access import AccessOptions, confirm_keys
+from appliance.cli.output import Format, Output
 from appliance.clock import SystemClock
+from appliance.errors import HostKeyChanged
 from appliance.inventory import measures, sampling
 from appliance.inventory.facts import NEEDED_COMMANDS, Facts, NodeStamp, Receipt, gather, stamp_to_text
 from appliance.inventory.hindrances import Meeting, judge
+from appliance.inventory.hosts import Access, Host, written_hosts
 from appliance.inventory.scan import scan
 from appliance.inventory.surroundings import Part, Proxying
 from appliance.lab.spec import HostSpec
+from appliance.recipe import clusterfile
 from appliance.recipe.networking import Network
 from appliance.recipe.requirements import Hindrance
 from appliance.transport.base import Become, Command, Credential, Endpoint
 from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKeys
+from appliance.transport.sshconfig import SshConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.lab import MakeLab
 
     from appliance.lab.registry import Lab
@@ -42,6 +52,33 @@ def test_a_scan_of_the_whole_network_finds_the_hosts_by_their_keys(lab: Lab) -> 
     for each in lab.hosts:
         assert each.fingerprint in found[each.address]
     assert len(found) == len(lab.hosts)
+
+
+def test_a_host_is_entered_unasked_by_the_fingerprints_that_a_scan_wrote_down(
+    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, keys = tmp_path / "cluster.yaml", HostKeys(tmp_path / "known_hosts")
+    options = AccessOptions(Access(key=lab.key, config=SshConfig()), host_keys=None, accept_new=False)
+    host = lab.host("one")
+    assert main.run(["scan", host.address, "--write-inventory", str(made)], bundle=None) == 0
+    text = made.read_text()
+
+    def confirm() -> Host:
+        written = clusterfile.load(made.read_text(), source="").cluster
+        (found,) = written_hosts(written, options.access, secret=str)
+        confirm_keys([found], keys, options, Output(Format.TEXT))
+        return found
+
+    made.write_text(text.replace(host.fingerprint, f"SHA256:{'o' * 43}"))
+    with pytest.raises(HostKeyChanged, match=f"{re.escape(host.fingerprint)}, but .*SHA256:ooo"):
+        confirm()
+    assert keys.pinned(host.address, 22) == ()
+    made.write_text(text)
+    found = confirm()
+    confirm()
+    assert capsys.readouterr().err.count("keys are as in the inventory, now pinned: 1") == 1
+    with connector(keys)(found.endpoint) as transport:
+        assert transport.run(Command(("hostname",))).stdout == "one\n"
 
 
 def test_facts_are_the_same_by_root_and_by_sudo(lab: Lab) -> None:

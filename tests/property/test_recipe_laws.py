@@ -72,11 +72,14 @@ _clusters = st.builds(
     image=_texts,
     ssh=_ssh,
     hosts=st.builds(
-        lambda number, roles, labels, ssh: (HostGroup((f"10.0.0.{number}",), tuple(roles), labels, ssh),),
+        lambda number, roles, labels, ssh, prints: (
+            HostGroup((), tuple(roles), labels, ssh).joined(f"10.0.0.{number}", tuple(prints)),
+        ),
         st.integers(1, 254),
         st.lists(_names, min_size=1, unique=True, max_size=3),
         st.dictionaries(_texts, _texts, max_size=2),
         _ssh,
+        st.lists(st.from_regex(r"SHA256:[A-Za-z0-9+/]{43}", fullmatch=True), max_size=2),
     ),
     provider=st.builds(Provider, _names, st.integers(0, 9)),
     env=st.dictionaries(_texts, _texts, max_size=3),

@@ -194,7 +194,7 @@ class Fleet:
             host = self.hosts.get(endpoint.address)
             if host is None or not host.answers(_way(endpoint)):
                 raise Unreachable("no answer within 10 seconds", hint="check the address, and that the host is up")
-            keys.check(endpoint.address, endpoint.port, host.key)
+            keys.check(endpoint.address, endpoint.port, host.key, carried=endpoint.fingerprints)
             if host.password and endpoint.credential.password != host.password:
                 raise AuthRefused(f"{endpoint.user} is refused", hint="check user, key and password")
             host.entered += 1

@@ -250,6 +250,37 @@ async def test_an_inventory_is_found_believed_and_entered_as_it_says(make_site: 
     assert site.engine.vault("demo-b").get("inventory-password-1") == PASSWORD.encode()
 
 
+async def test_nobody_is_asked_about_keys_that_are_as_in_the_inventory(make_site: MakeSite, tmp_path: Path) -> None:
+    site = make_site(hosts=3)
+    right, wrong = site.fleet.hosts["10.0.0.11"].key.fingerprint, f"SHA256:{'x' * 43}"
+    table = tmp_path / "hosts.csv"
+    lines = (f"10.0.0.11,store,ops,{right}", f"10.0.0.12,store,ops,{wrong}", "10.0.0.13,client,ops,")
+    table.write_text("\n".join(("address,role,user,fingerprint", *lines)))
+    guide = Guide(site.engine)
+    async with guide.run_test(size=(120, 40)) as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        guide.screen.query_one("#find", Input).value = str(table)
+        await press(pilot, "enter")
+        asked, _, alike = text_of(guide).partition("These are as in the inventory")
+        assert "New host keys" in asked
+        assert "pirate exit moth" in asked  # the key of 10.0.0.13 in words
+        assert asked.count("SHA256:") == 1
+        assert "10.0.0.11" in alike
+        await press(pilot, "right", "enter")
+        assert [machine.entry for machine in guide.session.machines] == [Entry.ENTERED, Entry.REFUSED, Entry.ENTERED]
+        assert "1 not: 10.0.0.12: it shows other keys than the inventory has" in text_of(guide)
+        assert ", as in the inventory" in text_of(guide)
+        await press(pilot, "down")
+        assert "the inventory has SHA256:" in text_of(guide)
+        await press(pilot, "k")
+        assert "is not entered" in text_of(guide)
+    assert [group.fingerprints for group in guide.session.cluster.hosts] == [
+        {"10.0.0.11": (right,), "10.0.0.12": (wrong,)},
+        {},
+    ]
+
+
 async def test_a_lease_of_somebody_elses_is_taken_over_by_the_clusters_name_alone(make_site: MakeSite) -> None:
     site = make_site()
     owner = Owner("20261031T080000.000Z-apply", "bob@desk", "other", "2026-10-31T08:00:00Z", "elsewhere")

@@ -7,6 +7,7 @@ from appliance.recipe.networking import Network, Registry
 from appliance.recipe.siteapps import SiteApp
 
 HEAD = "apiVersion: appliance/v1\nkind: Cluster\nmetadata: {name: site-a}\nspec:\n"
+PRINT = f"SHA256:{'k' * 43}"
 FULL = (
     HEAD
     + """\
@@ -71,6 +72,13 @@ def test_an_application_has_a_version_and_comes_once(apps: str, words: str) -> N
         load(f"{HEAD}  apps: {apps}\n")
 
 
+def test_fingerprints_of_host_keys_stand_with_a_groups_addresses() -> None:
+    keys = f"hostKeys: {{10.0.0.2: [{PRINT}, {PRINT}], '2001:db8:0::1': {PRINT}}}"
+    read = load(f"{HEAD}  hosts:\n    - {{addresses: ['10.0.0.1-3', '2001:db8::1'], roles: [a], {keys}}}\n").cluster
+    assert read.hosts[0].fingerprints == {"10.0.0.2": (PRINT, PRINT), "2001:db8::1": (PRINT,)}
+    assert load(clusterfile.dump(read)).cluster == read
+
+
 def test_networks_and_registry_are_read_with_defaults_for_what_is_left_out() -> None:
     read = load(
         HEAD + "  network: {podSubnet: '10.1.0.0/16,fd00::/56', vip: 10.0.0.9}\n  registry: {on: all}\n"
@@ -108,6 +116,10 @@ def test_further_documents_are_handed_on_and_written_back() -> None:
             HEAD + "  hosts:\n    - {addresses: 10.0.0.1-3, roles: [a]}\n    - {addresses: 10.0.0.2, roles: [b]}\n",
             ":7", "10.0.0.2 comes twice", "all its roles",
         ),
+        (HEAD + f"  hosts:\n    - {{addresses: 10.0.0.1, roles: [a], hostKeys: {{10.0.0.2: {PRINT}}}}}\n", ":6",
+         "10.0.0.2 is not one of this group's addresses", "address: [SHA256:…]"),
+        (HEAD + "  hosts:\n    - {addresses: 10.0.0.1, roles: [a], hostKeys: {10.0.0.1: [MD5:00]}}\n", ":6",
+         "MD5:00", "as ssh-keygen -lf prints it"),
         (HEAD + "  ssh: {port: 99999}\n", ":5", "spec.ssh.port: 99999", "1 to 65535"),
         (HEAD + "  ssh: {port: '22'}\n", ":5", 'expected a whole number, not "22"', "port"),
         (HEAD + "  ssh: {become: doas}\n", ":5", '"doas" is not valid', "sudo"),

@@ -109,6 +109,14 @@ def test_a_table_gives_hosts_by_its_headings() -> None:
     assert read.secrets == {"inventory-password-1": "hunter2"}
 
 
+def test_a_table_carries_fingerprints_of_host_keys_which_stay_when_alike_hosts_come_together() -> None:
+    one, two = f"SHA256:{'1' * 43}", f"SHA256:{'2' * 43}"
+    text = f"address,role,fingerprint\n10.0.0.1,etcd,{one} {two}\n10.0.0.2,etcd,\n10.0.0.3,etcd,{two}\n"
+    (group,), _ = by_role(load(text, "hosts.csv").hosts, ("etcd",))
+    assert group.addresses == ("10.0.0.1", "10.0.0.2", "10.0.0.3")
+    assert group.fingerprints == {"10.0.0.1": (one, two), "10.0.0.3": (two,)}
+
+
 @pytest.mark.parametrize("name", ["hosts.csv", "hosts.tsv"])
 @pytest.mark.parametrize("between", [",", ";", "\t"])
 def test_a_table_may_have_any_usual_mark_between_cells(name: str, between: str) -> None:

@@ -111,11 +111,11 @@ def believe(engine: Engine, session: Session, found: Iterable[Scanned]) -> None:
 
 
 def pin(engine: Engine, session: Session, addresses: Collection[str]) -> None:
-    """Believe the keys that these machines showed, from now on."""
+    """Believe the keys that these machines showed, from now on; of those in the inventory, the keys that it has."""
     keys = engine.host_keys(session.written.name)
     for machine in session.machines:
         if machine.address in addresses and machine.keys:
-            keys.pin(machine.address, session.port(machine), *machine.keys)
+            keys.pin(machine.address, session.port(machine), *(machine.alike or machine.keys))
 
 
 def enter(

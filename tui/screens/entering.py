@@ -126,20 +126,19 @@ class EnteringPage(Page):
     # Keys and entering
 
     def action_keys(self) -> None:
-        """Show new keys; believe them, if so told."""
+        """Believe new keys that are as in the inventory; show the others, and believe them, if so told."""
         new = self.session.unpinned
         if not new:
-            self.notice.say(texts.KEYS_NONE)
+            unlike = any(machine.unlike for machine in self.session.machines)
+            self.notice.say(texts.KEYS_NONE_BUT if unlike else texts.KEYS_NONE)
+            return
+        if alike := [machine.address for machine in new if machine.alike]:
+            self._pin(alike)
             return
 
         def answered(choice: str | None) -> None:
             if choice == "believe":
-                addresses = [machine.address for machine in new]
-                self.work(
-                    "pin",
-                    lambda _: hosts.pin(self.engine, self.session, addresses),
-                    done=lambda _: self._pinned(addresses),
-                )
+                self._pin([machine.address for machine in new])
 
         self._ask_to_believe(texts.KEYS_TITLE, new, answered)
 
@@ -147,12 +146,19 @@ class EnteringPage(Page):
         self, title: str, shown: Sequence[Machine | Scanned], answered: Callable[[str | None], None]
     ) -> None:
         choices = (("compare", texts.KEYS_NO), ("believe", texts.KEYS_YES))
-        self.app.push_screen(Choose(title, wording.keys_text(shown), choices), answered)
+        alike = [machine for machine in self.session.machines if machine.pinned and machine.alike]
+        self.app.push_screen(Choose(title, wording.keys_text(shown, alike), choices), answered)
 
-    def _pinned(self, addresses: list[str]) -> None:
-        self.session = changes.with_pinned(self.session, addresses)
-        self.show()
-        self._enter_or_ask(addresses)
+    def _pin(self, addresses: list[str]) -> None:
+        def done(_: None) -> None:
+            self.session = changes.with_pinned(self.session, addresses)
+            self.show()
+            if self.session.unpinned:
+                self.action_keys()
+            else:
+                self._enter_or_ask([m.address for m in self.session.machines if m.pinned and m.entry is Entry.UNTRIED])
+
+        self.work("pin", lambda _: hosts.pin(self.engine, self.session, addresses), done=done)
 
     def _enter_or_ask(self, addresses: list[str]) -> None:
         """Enter these hosts; ask how, if nobody has said."""

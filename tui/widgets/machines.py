@@ -69,6 +69,7 @@ class Machines(Grid):
 
     def _row(self, machine: Machine, name: str) -> Row:
         key = texts.KEY_PINNED if machine.pinned else (texts.KEY_NEW if machine.keys else "")
+        key = texts.KEY_UNLIKE if machine.unlike else key
         facts = machine.facts
         return Row(
             machine.address,

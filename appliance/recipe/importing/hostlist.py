@@ -19,7 +19,10 @@ _SYNONYMS = {"master": "control-plane", "controlplane": "control-plane", "node":
 
 @dataclass(frozen=True, slots=True)
 class ListedHost:
-    """A host of a list: what it is called there, its address or a name for one, its groups, and how it is entered."""
+    """A host of a list: what it is called there, its address or a name for one, its groups, and how it is entered.
+
+    `fingerprints` are those of its keys, as far as the list carries them.
+    """
 
     name: str
     address: str
@@ -27,6 +30,7 @@ class ListedHost:
     groups: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     ssh: SshSettings = field(default_factory=SshSettings)
+    fingerprints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def by_role(hosts: Sequence[ListedHost], roles: Sequence[str]) -> tuple[tuple[Ho
         if mine:
             alike = (mine, tuple(sorted(host.labels.items())), host.ssh)
             group = groups.get(alike, HostGroup((), mine, host.labels, host.ssh))
-            groups[alike] = replace(group, addresses=(*group.addresses, host.address))
+            groups[alike] = group.joined(host.address, host.fingerprints)
     return tuple(groups.values()), tuple(host for host, mine in zip(hosts, given, strict=True) if not mine)
 
 

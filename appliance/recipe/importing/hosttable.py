@@ -10,7 +10,7 @@ from appliance.errors import RecipeError
 from appliance.recipe.addresses import expand
 from appliance.recipe.clusterfile import SshSettings
 from appliance.recipe.importing.hostlist import HostList, ListedHost
-from appliance.recipe.importing.notes import Notes, checked_port, checked_user
+from appliance.recipe.importing.notes import Notes, checked_fingerprints, checked_port, checked_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,10 +24,11 @@ _COLUMNS = {
     "key": ("key", "keyfile", "sshkey"),
     "password": ("password", "sshpassword", "passwd"),
     "become_password": ("becomepassword", "sudopassword"),
+    "fingerprints": ("fingerprint", "fingerprints", "hostkey", "hostkeys"),
 }
 _DELIMITERS = ",;\t"
 _LABEL = "label:"
-_HINT = "the first line names columns: address, role, user, port, key, password, label:NAME"
+_HINT = "the first line names columns: address, role, user, port, key, password, fingerprint, label:NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,15 @@ def _hosts(line: _Line, notes: Notes) -> Iterator[ListedHost]:
         password_secret=_secret(cells, "password", where, notes),
         become_password_secret=_secret(cells, "become_password", where, notes),
     )
+    prints = checked_fingerprints(cells.get("fingerprints", ""), where)
     written = address or name
     is_name = any(letter.isalpha() for letter in written) and ":" not in written
     found = (written,) if is_name else expand([written], where=where)
+    if prints and len(found) > 1:
+        raise RecipeError("a fingerprint is of one host", where=where, hint="give each host a line of its own")
     for each in found:
-        yield ListedHost(name if name and len(found) == 1 else each, each, where, groups, line.labels, ssh)
+        called = name if name and len(found) == 1 else each
+        yield ListedHost(called, each, where, groups, line.labels, ssh, prints)
 
 
 def _secret(cells: Mapping[str, str], column: str, where: str, notes: Notes) -> str:

@@ -11,6 +11,7 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """A cluster's name and a role's, as in ``schemas/clusterfile.schema.json``."""
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}\$?")
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _PORTS = range(1, 65536)
 
 
@@ -58,3 +59,12 @@ def checked_user(text: str, where: str) -> str:
     if text and not _USER.fullmatch(text):
         raise RecipeError(f"{text!r} is not a user's name", where=where, hint="expected a name such as ops")
     return text
+
+
+def checked_fingerprints(text: str, where: str) -> tuple[str, ...]:
+    """Fingerprints of host keys, with spaces between. Raises `RecipeError`."""
+    prints = tuple(text.split())
+    if wrong := next((each for each in prints if not _FINGERPRINT.fullmatch(each)), ""):
+        hint = "write it as ssh-keygen -lf prints it: SHA256:…"
+        raise RecipeError(f"{wrong!r} is not a host key's fingerprint", where=where, hint=hint)
+    return prints

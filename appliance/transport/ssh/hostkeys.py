@@ -173,11 +173,28 @@ class HostKeys:
                 self._write("".join(kept))
         return len(lines) - len(kept)
 
-    def check(self, address: str, port: int, key: HostKey) -> None:
+    def pin_carried(self, address: str, port: int, *keys: HostKey, carried: tuple[str, ...]) -> None:
+        """Believe those of a host's `keys` from now on whose fingerprints are in `carried`, as its inventory has them.
+
+        Raises `HostKeyChanged` when none is.
+        """
+        alike = [key for key in keys if key.fingerprint in carried]
+        if not alike:
+            shown, expected = " and ".join(map(str, keys)), " or ".join(carried)
+            raise HostKeyChanged(
+                f"the host shows {shown}, but its inventory has {expected}: another machine answers, or it was"
+                " installed anew",
+                where=_name(address, port),
+                hint="find out why; if it was installed anew, compare with its console and correct the inventory",
+            )
+        self.pin(address, port, *alike)
+
+    def check(self, address: str, port: int, key: HostKey, *, carried: tuple[str, ...] = ()) -> None:
         """Return if `key` is believed: by its pin, by an authority, or from now on.
 
-        Raises `HostKeyChanged` when another key is pinned or this one is revoked, `TransportError` for a new key that
-        is not believed, and for a certificate that does not hold.
+        Of a host with fingerprints that are `carried`, these decide about a new key, and nobody is asked. Raises
+        `HostKeyChanged` when another key is pinned or carried, or this one is revoked, `TransportError` for a new key
+        that is not believed, and for a certificate that does not hold.
         """
         with self._deciding:
             lines = self._lines(address, port)
@@ -189,6 +206,9 @@ class HostKeys:
                 return
             if pinned:
                 raise self._changed(address, port, pinned, key)
+            if carried:
+                self.pin_carried(address, port, key, carried=carried)
+                return
             if not self._decide(address, port, key):
                 raise _unknown(address, port, key)
             self.pin(address, port, key)

@@ -113,7 +113,7 @@ class Way:
         kinds = host_key_kinds(known.pinned(address, port), certified=bool(known.authorities(address, port)))
         legacy = endpoint.unsafe_legacy_algorithms
         with handshake(link, kinds, patience=self._patience, where=endpoint.place, unsafe_legacy=legacy) as transport:
-            known.check(address, port, shown_key(transport))
+            known.check(address, port, shown_key(transport), carried=endpoint.fingerprints)
             yield transport
 
     @contextlib.contextmanager

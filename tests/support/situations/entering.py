@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from support.keeper import clusterfile
 from support.lab import GUEST_PASSWORD
-from support.sshd import free_port, keygen
+from support.sshd import fingerprint, free_port, keygen
 
 if TYPE_CHECKING:
     from support.situations.place import Place, Words
@@ -40,6 +40,13 @@ def host_key_changed(place: Place) -> Words:
     pins.parent.mkdir(parents=True)
     pins.write_text(f"{place.lab.host('one').address} {other}")
     return place.plan(place.on("one"), "--accept-new-host-keys")
+
+
+def host_key_unlike_the_inventory(place: Place) -> Words:
+    other = fingerprint(keygen(place.folder / "other").with_name("other.pub"))
+    text = json.loads(place.on("one"))
+    text["spec"]["hosts"][0]["hostKeys"] = {place.lab.host("one").address: other}
+    return place.plan(json.dumps(text), "--accept-new-host-keys")
 
 
 def ssh_key_missing(place: Place) -> Words:
