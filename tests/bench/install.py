@@ -74,7 +74,7 @@ def _from_init_to_ready(site: BenchSite) -> float:
     """Seconds from the beginning of ``kubeadm init`` until the last node was seen ready, by the run's journal."""
     run = Home(site.home).cluster(CLUSTER).list_runs()[0]
     events = list(journal.read(run.journal))
-    began = [each.at for each in events if isinstance(each.event, StepStarted) and each.event.step.endswith("/kubeadm")]
+    began = [each.at for each in events if isinstance(each.event, StepStarted) and "/kubeadm:" in each.event.step]
     ready = [each.at for each in events if isinstance(each.event, StepFinished) and each.event.step.endswith("/ready")]
     return (max(ready) - min(began)).total_seconds()
 

@@ -63,11 +63,11 @@ def until(host: LabHost, script: str, *, seconds: float = 240.0) -> str:
 def test_a_run_that_is_killed_while_a_worker_joins_goes_on_with_the_same_command(ann: Operator) -> None:
     worker = ann.lab.host("four")
     ann.killed(
-        "apply", when=begun("worker-1/kubeadm"), then=lambda: until(worker, "test -e /etc/kubernetes/pki/ca.crt")
+        "apply", when=begun("worker-1/kubeadm:join"), then=lambda: until(worker, "test -e /etc/kubernetes/pki/ca.crt")
     )
     left = ann.plan()
-    assert "worker-1/kubeadm" in left
-    assert not any(step.startswith("control-plane-2/") and step.endswith("/kubeadm") for step in left)
+    assert "worker-1/kubeadm:join" in left
+    assert not any(step.startswith("control-plane-2/") and step.endswith("/kubeadm:join") for step in left)
     done = ann.appliance("apply")
     assert done.returncode == 0, done.stdout + done.stderr
     nodes = lines(ann.lab.host("one"), "get", "nodes", template="{.metadata.name} {.status.conditions[-1:].status}")

@@ -119,15 +119,15 @@ def test_workers_get_no_key_of_an_authority() -> None:
 
 def test_control_planes_join_one_at_a_time_and_before_all_workers() -> None:
     stages = RUNTIME.install(kube_site(3, 2))
-    joins = [stage for stage in stages if any(step.id.endswith("/kubeadm") for step in stage.steps)]
-    hosts_in = [[step.host for step in stage.steps if step.id.endswith("/kubeadm")] for stage in joins]
+    joins = [stage for stage in stages if any("/kubeadm:" in step.id for step in stage.steps)]
+    hosts_in = [[step.host for step in stage.steps if "/kubeadm:" in step.id] for stage in joins]
     assert hosts_in == [["control-plane-1"], ["control-plane-2", "control-plane-3"], ["worker-1", "worker-2"]]
     assert [stage.at_once for stage in joins] == [0, 1, 0]
 
 
 def test_every_member_of_etcd_is_up_before_the_first_api_server() -> None:
     ids = [step.id for stage in RUNTIME.install(kube_site(3, 1)) for step in stage.steps]
-    begin = ids.index("control-plane-1/kubeadm")
+    begin = ids.index("control-plane-1/kubeadm:init")
     assert all(ids.index(f"control-plane-{n}/active:etcd.service") < begin for n in (1, 2, 3))
 
 

@@ -55,7 +55,7 @@ def begin(site: Site, programs: str) -> tuple[Step, ...]:
     first = members(site).first
     config = PutText(_INIT, configuration.init_parts(site, first), mode=0o600)
     words = ("init", "--skip-token-print", f"--config={_INIT}")
-    return (write(first.name, config), _kubeadm(first, programs, f"Begin the cluster {site.cluster}", words))
+    return (write(first.name, config), _kubeadm(first, programs, f"Begin the cluster {site.cluster} by kubeadm", words))
 
 
 def admit(site: Site, programs: str) -> Step:
@@ -74,7 +74,7 @@ def join(site: Site, host: SiteHost, programs: str) -> tuple[Step, ...]:
     """Make `host` a node of the cluster, a control plane if that is its role."""
     config = PutText(_JOIN, configuration.join_parts(site, host), mode=0o600)
     words = ("join", f"--config={_JOIN}")
-    return (write(host.name, config), _kubeadm(host, programs, f"Join the cluster {site.cluster}", words))
+    return (write(host.name, config), _kubeadm(host, programs, f"Join the cluster {site.cluster} by kubeadm", words))
 
 
 def _kubeadm(host: SiteHost, programs: str, title: str, words: tuple[str, ...]) -> Step:
@@ -83,8 +83,8 @@ def _kubeadm(host: SiteHost, programs: str, title: str, words: tuple[str, ...]) 
     made = ("/etc/kubernetes/kubelet.conf", *((ADMIN, "/etc/kubernetes/manifests/kube-apiserver.yaml") * governs))
     arguments = (programs, configuration.SOCKET, host.name, _JOINED, certificates, *words)
     return Step(
-        id=f"{host.name}/kubeadm",
-        title=f"{title}, after undoing an attempt that broke off",
+        id=f"{host.name}/kubeadm:{words[0]}",
+        title=title,
         host=host.name,
         action=Run(Command.shell(_KUBEADM, *arguments, timeout=_SECONDS)),
         unless=Command.shell(_IS_JOINED, _JOINED, host.name, *made),

@@ -8,7 +8,7 @@ nodes=$(ask nodes --output go-template='{{range .items}}{{$node := .}}{{range .s
 node {{$node.metadata.name}} {{$node.status.nodeInfo.kubeletVersion}} {{.status}} {{or .message .reason "-"}}
 {{end}}{{end}}{{end}}' 2>&1) || { echo "problem $(printf '%s\n' "$nodes" | tail -n 1)"; exit 0; }
 printf '%s\n' "$nodes"
-ask pods --all-namespaces --output go-template='{{range .items}}{{$ready := eq .status.phase "Succeeded"}}{{$why := .status.phase}}
+ask pods --all-namespaces --output go-template='{{range .items}}{{$ready := eq .status.phase "Succeeded"}}{{$why := .status.phase}}{{if eq $why "Running"}}{{$why = "not ready"}}{{end}}
 {{- range .status.conditions}}{{if eq .type "Ready"}}{{if eq .status "True"}}{{$ready = true}}{{end}}{{end}}{{end}}
 {{- range .status.containerStatuses}}{{with .state.waiting}}{{if .reason}}{{$why = .reason}}{{end}}{{end}}{{end}}
 {{- if not $ready}}pod {{.metadata.namespace}}/{{.metadata.name}} {{$why}}
