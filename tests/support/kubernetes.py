@@ -138,11 +138,14 @@ def left_behind(host: LabHost, before: dict[str, frozenset[str]]) -> list[str]:
     """What a host has, or lacks, after a reset; without what is the lab's own doing.
 
     There, systemd does not hear that a scope is empty (control groups of version 1). A pod that mounts the folder of
-    kernel modules makes it, and whoever calls iptables leaves its lock.
+    kernel modules makes it, and whoever calls iptables leaves its lock. Folders of services are named
+    anew at each boot.
     """
     ours = (
         "files: +/usr/lib/modules ",
         "files: +/run/xtables.lock ",
+        "files: +/var/tmp/systemd-private-",
+        "files: -/var/tmp/systemd-private-",
         "units: +run-r",
         "units: +session-",
         "units: -session-",
