@@ -1,11 +1,11 @@
 """What runs on a host, once, during a step: receive blobs, pass them on, unpack layers, check what stands there.
 
-Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|unpack|check``. Imports nothing but the
+Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|swarm|unpack|check``. Imports nothing but the
 standard library, `appliance.{errors,digest,clock,files,image.layers,image.trees}` and what of this room needs no more:
 a host carries nothing else.
 
 Standard input. ``receive``: per blob a JSON line ``{"digest", "size"}`` and its bytes, then ``{"end": true}``;
-``peer``: the operator's lines of `words`, the first one a `Start`; ``unpack`` and ``check``: one JSON line
+``peer`` and ``swarm``: the operator's lines of `words`, the first one a `Start`; ``unpack`` and ``check``: one JSON line
 ``{"cluster", "image", "layers": [{"digest", "size", "diff_id"}], "paths"}``.
 
 Standard output, a JSON object a line: ``{"done", "detail"}`` underway (bytes), or a peer's words, then ``{"end":
@@ -88,12 +88,12 @@ def _carry_out(arguments: Sequence[str], source: BinaryIO, out: BinaryIO) -> Non
         case [command]:
             node = Node()
         case _:
-            raise ValueError("usage: hostside [--root DIR] receive|peer|unpack|check")
+            raise ValueError("usage: hostside [--root DIR] receive|peer|swarm|unpack|check")
     match command:
         case "receive":
             receive(source, node, say=say)
-        case "peer":
-            _be_peer(source, node, out)
+        case "peer" | "swarm":
+            _be_peer(command, source, node, out)
         case "unpack" | "check":
             _work(command, Request.from_json(source.readline(LONGEST_REQUEST)), node, say)
         case _:
@@ -110,8 +110,9 @@ def _work(command: str, request: Request, node: Node, say: Callable[[int, str], 
             say(0, finding)
 
 
-def _be_peer(source: BinaryIO, node: Node, out: BinaryIO) -> None:
+def _be_peer(command: str, source: BinaryIO, node: Node, out: BinaryIO) -> None:
     from appliance.distribute.peer import Peer  # noqa: PLC0415  (TLS is slow to import, and only this needs it)
+    from appliance.distribute.swarmpeer import SwarmPeer  # noqa: PLC0415
 
     lock = threading.Lock()
 
@@ -123,7 +124,8 @@ def _be_peer(source: BinaryIO, node: Node, out: BinaryIO) -> None:
     start = words.parse(source.readline(LONGEST_REQUEST))
     if not isinstance(start, words.Start):
         raise TypeError("the operator does not say what to have")
-    Peer(node, start, say=say).run(source)
+    kind = Peer if command == "peer" else SwarmPeer
+    kind(node, start, say=say).run(source)
 
 
 def _fail(out: BinaryIO, error: ApplianceError) -> int:

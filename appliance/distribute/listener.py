@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -73,3 +74,13 @@ def _bound(address: str, port: int) -> socket.socket:
         if error.errno != errno.EADDRNOTAVAIL and not isinstance(error, socket.gaierror):
             raise
         return socket.create_server(("", port), family=family, backlog=64)
+
+
+def free_place(address: str, port: int) -> tuple[str, str]:
+    """Where another library may listen, as ``ADDRESS:PORT``, and why nowhere, if so: one of both is empty."""
+    try:
+        with _bound(address, port) as bound:
+            name = bound.getsockname()[0]
+    except OSError as error:
+        return "", f"port {port}: {os.strerror(error.errno) if error.errno and error.errno > 0 else error}"
+    return (f"[{name}]:{port}" if ":" in name else f"{name}:{port}"), ""

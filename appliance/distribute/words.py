@@ -2,6 +2,8 @@
 
 The operator's lines are `Start`, `Identity`, `Hashes`, `Take`, `Leave`, `Data` (followed by its bytes), `Ping` and
 `End`; a peer's are `Ready`, `Want`, `Lost` and `Moved`. Between hosts there is one line, a `Request`, and then bytes.
+In a swarm there are no `Hashes`, `Take`, `Leave`, `Want` and `Moved`, but a `Torrent` (followed by its bytes), `Meet`
+and `Got`; between hosts it is BitTorrent.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ import json
 import typing
 from dataclasses import dataclass
 from typing import Any
+
+LARGE_BYTES = 1 << 20
+"""Blobs of this size and more are worth what a swarm costs; others come from the operator."""
 
 UNIT_BYTES = 128 << 10
 """What is checked and passed on at once, so a host is this far behind the one before it; the last may be shorter."""
@@ -22,13 +27,15 @@ LONGEST_LINE = 1 << 20
 class Start:
     """The blobs that the host shall have, as hexadecimal digest and size in bytes; where it listens; its bandwidth.
 
-    `address` is the one by which the operator knows the host, `bandwidth` in bits a second, 0 for no limit.
+    `address` is the one by which the operator knows the host, `bandwidth` in bits a second, 0 for no limit. `part` is
+    what a swarm needs on the host: its blob's digest and size, and the digest of its tar.
     """
 
     blobs: tuple[tuple[str, int], ...]
     address: str
     port: int
     bandwidth: int
+    part: tuple[str, int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,21 @@ class Data:
     blob: str
     offset: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Torrent:
+    """`size` bytes follow, which say what is right of all blobs in a swarm."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meet:
+    """Another peer of the swarm, and where it listens."""
+
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +148,22 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Got:
+    """How far a peer of a swarm is; the first one says what an earlier run left.
+
+    `done`: bytes of all its blobs that are checked; `pieces`: the first and last numbers of those that it got since;
+    `came` and `sent`: bytes that came from others and went to them; `twice`: bytes of no use; `ended`: it has all.
+    """
+
+    done: int
+    pieces: tuple[tuple[int, int], ...] = ()
+    came: int = 0
+    sent: int = 0
+    twice: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What one peer asks another: a blob from an offset on."""
 
@@ -133,8 +171,8 @@ class Request:
     offset: int
 
 
-Order = Start | Identity | Hashes | Take | Leave | Data | Ping | End
-Report = Ready | Want | Lost | Moved
+Order = Start | Identity | Hashes | Take | Leave | Data | Torrent | Meet | Ping | End
+Report = Ready | Want | Lost | Moved | Got
 
 _WORDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*typing.get_args(Order | Report), Request)}
 
@@ -155,7 +193,7 @@ def parse(text: bytes | str) -> Order | Report | Request:
 def report(document: dict[str, Any]) -> Report:
     """A peer's word, of a line that was read as JSON; `KeyError` or `TypeError` for anything else."""
     word = _restored(document)
-    if not isinstance(word, Ready | Want | Lost | Moved):
+    if not isinstance(word, Ready | Want | Lost | Moved | Got):
         raise TypeError(f"{type(word).__name__} is nothing that a peer says")
     return word
 
