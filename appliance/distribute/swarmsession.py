@@ -141,7 +141,9 @@ class Session:
                 **_SETTINGS,
                 "listen_interfaces": f"{listen}s" if listen else "",
                 "upload_rate_limit": bandwidth // 8,
-                "alert_mask": category.error_notification | category.status_notification | category.ip_block_notification,
+                "alert_mask": category.error_notification
+                | category.status_notification
+                | category.ip_block_notification,
             }
         )
         adding = libtorrent.load_torrent_buffer(encoded)

@@ -28,6 +28,7 @@ from appliance.plan.forecast import Forecast, forecast, timed
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe import overlays
 from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
+from appliance.recipe.clusterfile import SWARM
 from appliance.recipe.schema import suggestion
 from appliance.transport.base import Command
 from appliance.vault import Vault
@@ -206,6 +207,16 @@ def check_image(named: str, held: BundleManifest) -> None:
         )
 
 
+def check_method(method: str, held: BundleManifest) -> None:
+    """Raise `RecipeError` when hosts shall swarm and the bundle does not carry what they do that with."""
+    if method == SWARM and not all(held.has_runtime(arch, deliver.SWARM_PART) for arch in held.arch):
+        raise RecipeError(
+            "the bundle carries nothing that hosts can swarm with",
+            where="spec.distribution.method",
+            hint="write auto, unicast or chain, or have the bundle made with: appliance bundle --swarm",
+        )
+
+
 def propose(
     operation: str,
     site: Site,
@@ -238,6 +249,7 @@ def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
         hint = "put it there: appliance run BUNDLE --name CLUSTER"
         raise RecipeError(f"{config.spec.name} makes no cluster, it goes onto one that is there", hint=hint)
     check_image(target.cluster.image, bundle.manifest)
+    check_method(target.cluster.distribution.method, bundle.manifest)
     hosts = target.hosts()
     check_roles(config.spec.roles, hosts)
     parameters = settle(config.spec, target.cluster.parameters, target.vault())
@@ -252,7 +264,12 @@ def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey
         image=bundle.manifest.image,
         config=wanted.config,
         parts={
-            arch: deliver.image_part(bundle, arch, also=overlays.paths(target.cluster.documents))
+            arch: deliver.image_part(
+                bundle,
+                arch,
+                also=overlays.paths(target.cluster.documents),
+                swarm=target.cluster.distribution.method == SWARM,
+            )
             for arch in wanted.architectures
             if arch in there
         },

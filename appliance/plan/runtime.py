@@ -105,6 +105,14 @@ class HostRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class SwarmPart:
+    """What hosts of one architecture swarm with, besides their Python: a layer, and the room that it takes, in bytes."""
+
+    layer: LayerBlob
+    unpacked_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class CarriedImage:
     """A container image that travels: the reference that it answers to (whole, as ``docker.io/library/redis:7``).
 
@@ -123,7 +131,10 @@ class CarriedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """What hosts of one architecture take of an image; `programs` are the paths of what lies in its ``bin/``."""
+    """What hosts of one architecture take of an image; `programs` are the paths of what lies in its ``bin/``.
+
+    `swarm` is there when they shall swarm.
+    """
 
     architecture: str
     layers: tuple[LayerBlob, ...]
@@ -131,6 +142,7 @@ class ImagePart:
     runtime: HostRuntime
     carried: tuple[CarriedImage, ...] = ()
     programs: frozenset[str] = frozenset()
+    swarm: SwarmPart | None = None
 
 
 @dataclass(frozen=True, slots=True)

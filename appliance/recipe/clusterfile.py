@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from appliance.recipe.yamltext import Document, FieldPath
 
 API_VERSION = "appliance/v1"
-METHODS = ("auto", "unicast", "chain")
+SWARM = "swarm"
+METHODS = ("auto", "unicast", "chain", SWARM)
 """How bytes can reach the hosts."""
 
 

@@ -97,7 +97,7 @@ def test_only_what_is_missing_or_short_is_sent_again(
     room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
 ) -> None:
     folder = Node(room.root).blobs
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / BLOBS[1].digest.hex).write_bytes(b"small")
     (folder / BLOBS[2].digest.hex).write_bytes(CONTENTS[2][:1000])
     (folder / f".{BLOBS[2].digest.hex}.x.part").write_bytes(b"what a killed helper left")

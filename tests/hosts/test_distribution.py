@@ -26,7 +26,7 @@ pytestmark = pytest.mark.hosts
 NAMES = ("one", "two", "three")
 RATE = 200_000_000
 SLOWLY = 30_000_000
-METHODS = pytest.mark.parametrize("method", ["unicast", "chain"])
+METHODS = pytest.mark.parametrize("method", ["unicast", "chain", "swarm"])
 SMALL, LARGE = 300_001, 24 << 20
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.lock import ARCHITECTURES
 from appliance.bundle.pyruntime.runtime import Runtime, RuntimeInput
-from appliance.bundle.pyruntime.selection import RuntimeKind
+from appliance.bundle.pyruntime.selection import PYTHONS, RuntimeKind
 from appliance.digest import Digest
 from appliance.image import oci, packing
 from appliance.image.oci import Descriptor, ImageConfig, Index, LayerRecord, Manifest, Platform
@@ -84,7 +84,7 @@ def fake_pythons(folder: Path) -> Pythons:
 
     def pythons(architecture: str) -> tuple[Runtime, ...]:
         machine = {debian: machine for machine, debian in ARCHITECTURES.items()}[architecture]
-        return tuple(_runtime(folder, kind, machine) for kind in RuntimeKind)
+        return tuple(_runtime(folder, kind, machine) for kind in PYTHONS)
 
     return pythons
 

@@ -25,7 +25,7 @@ from appliance.events import RunFinished, StepProgress
 from appliance.execute import journal, worker
 from appliance.execute.order import RunSecrets, make_order, write_order
 from appliance.files import put_blob, write_bytes
-from appliance.image.blobs import Blob
+from appliance.image.blobs import Blob, LayerBlob
 from appliance.lab import host as hosts
 from appliance.plan.document import plan_to_json
 from appliance.plan.steps import Plan, Receive, Stage, Step
@@ -71,6 +71,7 @@ class Sending:
             for name in self.addresses:
                 self.install(name)
         self.runtime = runtime
+        self._swarm: LayerBlob | None = None
 
     def install(self, name: str) -> None:
         """Put the host runtime onto a host."""
@@ -80,6 +81,18 @@ class Sending:
             line.put(source, tar)
             done = line.run(Command.shell(install_script(), tar, digest, f"{NODE}/runtime/{digest}"))
         assert done.ok, done.stderr
+
+    def swarm_part(self) -> LayerBlob:
+        """What hosts swarm with; put onto all of them the first time."""
+        if self._swarm is None:
+            from support.travelling import real_swarm_part  # noqa: PLC0415  (only a swarm needs it)
+
+            part = real_swarm_part()
+            self._swarm = LayerBlob(Blob(part.digest, part.size), part.file_list)
+            for name in self.addresses:
+                with self.line(name) as line, part.path.open("rb") as source:
+                    line.put(source, f"{BLOBS}/{part.digest.hex}", mode=0o444)
+        return self._swarm
 
     def endpoint(self, name: str) -> Endpoint:
         """How a host is entered."""
@@ -102,10 +115,12 @@ class Sending:
         put_blob(self.home.blobs, io.BytesIO(content), digest, size=size)
         return Blob(digest, size)
 
-    def plan(self, wanted: Mapping[str, Iterable[Blob]]) -> Plan:
+    def plan(self, wanted: Mapping[str, Iterable[Blob]], method: str) -> Plan:
         """A stage that sends each host its blobs; no host is needed for the others to go on."""
+        swarm = self.swarm_part() if method == "swarm" else None
         steps = tuple(
-            Step(f"{name}/image", "Send", name, Receive(tuple(blobs), self.runtime)) for name, blobs in wanted.items()
+            Step(f"{name}/image", "Send", name, Receive(tuple(blobs), self.runtime, swarm))
+            for name, blobs in wanted.items()
         )
         return Plan("site", "sha256:0", (Stage("Send", steps, needs=()),))
 
@@ -127,7 +142,7 @@ class Sending:
             distribution=Distribution(method, bandwidth, PORT),
         )
         write_order(run.path / "run.json", order)
-        write_bytes(run.plan, plan_to_json(self.plan(wanted)))
+        write_bytes(run.plan, plan_to_json(self.plan(wanted, method)))
         worker.start(run, RunSecrets.of(endpoints))
         return run
 
