@@ -1,12 +1,12 @@
 """What runs on a host, once, during a step: receive blobs, pass them on, unpack layers, check what stands there.
 
-Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|swarm|unpack|check``. Imports nothing but the
-standard library, `appliance.{errors,digest,clock,files,image.layers,image.trees}` and what of this room needs no more:
-a host carries nothing else.
+Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|swarm|unpack|check``. Imports nothing but
+the standard library, `appliance.{errors,digest,clock,files,image.layers,image.trees}` and what of this room needs no
+more: a host carries nothing else; ``swarm`` also what it finds in the part that came for it.
 
 Standard input. ``receive``: per blob a JSON line ``{"digest", "size"}`` and its bytes, then ``{"end": true}``;
-``peer`` and ``swarm``: the operator's lines of `words`, the first one a `Start`; ``unpack`` and ``check``: one JSON line
-``{"cluster", "image", "layers": [{"digest", "size", "diff_id"}], "paths"}``.
+``peer`` and ``swarm``: the operator's lines of `words`, the first one a `Start`; ``unpack`` and ``check``: one JSON
+line ``{"cluster", "image", "layers": [{"digest", "size", "diff_id"}], "paths"}``.
 
 Standard output, a JSON object a line: ``{"done", "detail"}`` underway (bytes), or a peer's words, then ``{"end":
 true}``, or ``{"error": {"kind", "message", "hint"}}`` and status 1. It ends when its input breaks off or nobody reads

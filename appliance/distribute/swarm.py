@@ -196,7 +196,7 @@ class Swarm:
     def _orders(self, talk: _Talk, source: BlobSource) -> Iterator[bytes]:
         """All that goes to one host, until it is over: orders first, then bytes."""
         blobs = tuple((blob.digest.hex, blob.size) for blob in talk.blobs)
-        part = (talk.part.blob.digest.hex, talk.part.blob.size, talk.part.diff_id.hex)
+        part = (talk.part.blob.digest.hex, talk.part.diff_id.hex)
         address = self._way.addresses.get(talk.host, "")
         yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth, part))
         while (order := self._next(talk)) is not None:

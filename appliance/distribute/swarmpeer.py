@@ -39,7 +39,7 @@ WATCH_SECONDS = 0.1
 REPORT_SECONDS = 0.5
 SILENCE_SECONDS = 45.0
 """An operator that is not heard for so long is gone, though nobody closed its connection."""
-_FLUSH_SECONDS = 30.0
+_FLUSH_SECONDS = 10.0
 _MOST_RUNS = 1000
 _LONGEST_TORRENT = 64 << 20
 
@@ -117,7 +117,7 @@ class SwarmPeer:
     def _begin(self, encoded: bytes) -> None:
         if self._identity is None:
             raise ValueError("a torrent came before a certificate")
-        folder = self._file("").parent / FOLDER
+        folder = self._folder / NAME / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         mine = {name for name, size in self._sizes.items() if size >= LARGE_BYTES}
         for left in folder.iterdir():
@@ -227,7 +227,7 @@ class SwarmPeer:
         self._say(Got(done, (), state.came, state.sent, state.twice, ended=True))
 
 
-def _stand(node: Node, digest: str, size: int, diff_id: str) -> Path:
+def _stand(node: Node, digest: str, diff_id: str) -> Path:
     """The unpacked part of the bundle that a swarm needs; it is unpacked when it does not stand there as it should."""
     folder = node.layer(Digest(diff_id))
     try:

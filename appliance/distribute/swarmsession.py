@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from appliance.errors import ApplianceError
 
@@ -135,17 +135,14 @@ class Session:
         import libtorrent  # noqa: PLC0415  (it is there since `load`)
 
         self._lt = libtorrent
-        category = libtorrent.alert.category_t
-        self._session = libtorrent.session(
-            {
-                **_SETTINGS,
-                "listen_interfaces": f"{listen}s" if listen else "",
-                "upload_rate_limit": bandwidth // 8,
-                "alert_mask": category.error_notification
-                | category.status_notification
-                | category.ip_block_notification,
-            }
-        )
+        kinds = libtorrent.alert.category_t
+        settings = {
+            **_SETTINGS,
+            "listen_interfaces": f"{listen}s" if listen else "",
+            "upload_rate_limit": bandwidth // 8,
+            "alert_mask": kinds.error_notification | kinds.status_notification | kinds.peer_notification,
+        }
+        self._session = libtorrent.session(cast("Any", settings))
         adding = libtorrent.load_torrent_buffer(encoded)
         adding.save_path = str(files.folder)
         self.places = _places(adding.ti)

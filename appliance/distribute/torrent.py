@@ -1,4 +1,4 @@
-"""The description of a run's blobs that peers of a swarm share (BitTorrent v2, BEP 52), made with `hashlib` alone. Pure.
+"""What the peers of a swarm know of a run's blobs (BitTorrent v2, BEP 52), made with `hashlib` alone. Pure.
 
 It is made of bytes that were checked while they were read, and says for every piece what is right. Files are named by
 the hexadecimal digests of their blobs; each begins with a piece of its own, so no piece belongs to two.

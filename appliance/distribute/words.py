@@ -28,14 +28,14 @@ class Start:
     """The blobs that the host shall have, as hexadecimal digest and size in bytes; where it listens; its bandwidth.
 
     `address` is the one by which the operator knows the host, `bandwidth` in bits a second, 0 for no limit. `part` is
-    what a swarm needs on the host: its blob's digest and size, and the digest of its tar.
+    what a swarm needs on the host: the digests of its blob and of its tar.
     """
 
     blobs: tuple[tuple[str, int], ...]
     address: str
     port: int
     bandwidth: int
-    part: tuple[str, int, str] | None = None
+    part: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

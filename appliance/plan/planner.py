@@ -245,7 +245,7 @@ def send(site: Site, host: SiteHost) -> Step:
         id=f"{host.name}/image",
         title=f"Send the image's layers ({len(blobs)})",
         host=host.name,
-        action=Receive(blobs, part.runtime.digest, part.swarm and part.swarm.layer),
+        action=Receive(blobs, part.runtime.digest, part.swarm.layer if part.swarm else None),
     )
 
 

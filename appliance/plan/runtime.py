@@ -106,7 +106,7 @@ class HostRuntime:
 
 @dataclass(frozen=True, slots=True)
 class SwarmPart:
-    """What hosts of one architecture swarm with, besides their Python: a layer, and the room that it takes, in bytes."""
+    """What hosts of one architecture swarm with, besides their Python: a layer, and its bytes when unpacked."""
 
     layer: LayerBlob
     unpacked_bytes: int
