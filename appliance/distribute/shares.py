@@ -84,15 +84,18 @@ class Shares:
         host.heard = now
         if came > host.came:
             host.came, host.at = came, now
+        took = []
         for number in got:
             host.lacks.discard(number)
             host.has.add(number)
             self._fresh.pop(number, None)
             self._since.setdefault(number, now)
-            given = host.given.pop(number, None)
-            if given is not None:
-                soon = now - given <= 1.0
-                host.window = min(host.window + 1, self._most) if soon else max(host.window - 1, _WINDOW // 2)
+            if number in host.given:
+                took.append(now - host.given.pop(number))
+        if took:
+            longest = max(took)
+            window = host.window + len(took) if longest <= 1.0 else int(host.window / longest)
+            host.window = max(_WINDOW // 2, min(window, self._most))
 
     def review(self, *, now: float) -> None:
         """Give up on hosts that say nothing, until they do."""

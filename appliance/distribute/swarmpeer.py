@@ -39,6 +39,7 @@ WATCH_SECONDS = 0.1
 REPORT_SECONDS = 0.5
 SILENCE_SECONDS = 45.0
 """An operator that is not heard for so long is gone, though nobody closed its connection."""
+_NOTHING = State(frozenset(), 0, 0, 0)
 _FLUSH_SECONDS = 10.0
 _MOST_RUNS = 1000
 _LONGEST_TORRENT = 64 << 20
@@ -58,6 +59,7 @@ class SwarmPeer:
         self._has = tuple(name for name, size in start.blobs if has_blob(node.blobs, Digest(name), size))
         self._lacks = set(names) - set(self._has)
         self._small = 0
+        self._ended = False
         self._keys = KeyPair()
         self._identity: Identity | None = None
         self._session: Session | None = None
@@ -142,23 +144,23 @@ class SwarmPeer:
     # Saying how far it is
 
     def _watch(self) -> None:
-        known: frozenset[int] = frozenset()
-        said = time.monotonic()
-        begun = False
+        known: frozenset[int] | None = None
+        said, ended = time.monotonic(), False
         while True:
             time.sleep(WATCH_SECONDS)
             now = time.monotonic()
             if now - self._heard > SILENCE_SECONDS:
                 raise TransferFailed("the operator is not heard any more", hint="run the command again")
-            state = State(frozenset(), 0, 0, 0)
-            if self._session and (begun or self._session.checked):
-                self._look(self._session)
-                state = self._session.state()
-            new = state.pieces - known
-            if new or (self._session and not begun and self._session.checked) or now - said >= REPORT_SECONDS:
-                begun = begun or (self._session is not None and self._session.checked)
-                known, said = state.pieces, now
-                self._report(state, new, begun=begun)
+            session, state = self._session, _NOTHING
+            if session:
+                self._look(session)
+            if session and (known is not None or session.checked):
+                state = session.state()
+            if state.pieces != (known or frozenset()) or self._ended != ended or now - said >= REPORT_SECONDS:
+                said, ended = now, self._ended
+                self._report(state, state.pieces - (known or frozenset()))
+            if state is not _NOTHING:
+                known = state.pieces
 
     def _look(self, session: Session) -> None:
         for event in session.events():
@@ -171,8 +173,8 @@ class SwarmPeer:
                 case Broken(_, _, why):
                     raise TransferFailed(f"the swarm broke: {why}", hint="run the command again")
 
-    def _report(self, state: State, new: frozenset[int], *, begun: bool) -> None:
-        if self._session and begun:
+    def _report(self, state: State, new: frozenset[int]) -> None:
+        if self._session and state is not _NOTHING:
             places = self._session.places
             for name in [n for n in self._lacks if n in places and state.pieces.issuperset(places[n].numbers)]:
                 self._lacks.discard(name)
@@ -182,7 +184,7 @@ class SwarmPeer:
         while len(runs) > _MOST_RUNS:
             self._say(Got(done, tuple(runs[:_MOST_RUNS])))
             runs = runs[_MOST_RUNS:]
-        self._say(Got(done, tuple(runs), state.came, state.sent, state.twice))
+        self._say(Got(done, tuple(runs), state.came, state.sent, state.twice, self._ended))
 
     def _bytes(self, name: str, state: State) -> int:
         """The bytes of a large blob that are there and checked."""
@@ -201,7 +203,7 @@ class SwarmPeer:
             self._put(self._whole.get())
         while self._lacks:
             time.sleep(WATCH_SECONDS)
-        self._ended()
+        self._ended = True
 
     def _put(self, name: str) -> None:
         path, stored, end = self._file(name), self._node.blobs / name, time.monotonic() + _FLUSH_SECONDS
@@ -220,11 +222,6 @@ class SwarmPeer:
             stored.unlink(missing_ok=True)
             stored.hardlink_to(path)
             sync_folder(self._node.blobs)
-
-    def _ended(self) -> None:
-        state = self._session.state() if self._session else State(frozenset(), 0, 0, 0)
-        done = sum(size for name, size in self._start.blobs if name not in self._has)
-        self._say(Got(done, (), state.came, state.sent, state.twice, ended=True))
 
 
 def _stand(node: Node, digest: str, diff_id: str) -> Path:
