@@ -169,7 +169,7 @@ class Swarm:
         if not talk.ready or any(not 0 <= number < len(self._pieces) for number in numbers):
             raise TransferFailed("the helper on the host has what nobody has", hint="run the command again")
         talk.got = got
-        if talk.described and talk.host not in self._shares:
+        if got.begun and talk.host not in self._shares:
             wanted = {blob.digest.hex for blob in talk.missing}
             lacks = [piece.number for piece in self._pieces if piece.blob in wanted]
             self._shares.join(talk.host, lacks=lacks, has=(), now=now)

@@ -182,9 +182,10 @@ class SwarmPeer:
         runs = _runs(new)
         done = self._small + sum(self._bytes(name, state) for name, _ in self._start.blobs if name not in self._has)
         while len(runs) > _MOST_RUNS:
-            self._say(Got(done, tuple(runs[:_MOST_RUNS])))
+            self._say(Got(done, state is not _NOTHING, tuple(runs[:_MOST_RUNS])))
             runs = runs[_MOST_RUNS:]
-        self._say(Got(done, tuple(runs), state.came, state.sent, state.twice, self._ended))
+        begun = state is not _NOTHING
+        self._say(Got(done, begun, tuple(runs), state.came, state.sent, state.twice, self._ended))
 
     def _bytes(self, name: str, state: State) -> int:
         """The bytes of a large blob that are there and checked."""
@@ -208,9 +209,9 @@ class SwarmPeer:
     def _put(self, name: str) -> None:
         path, stored, end = self._file(name), self._node.blobs / name, time.monotonic() + _FLUSH_SECONDS
         with disk_errors(path):
-            while hash_file(path).hex != name:  # the last of it may be in libtorrent's buffers still
+            while not _right(path, name):
                 if time.monotonic() > end:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
                     raise TransferFailed(f"blob {Digest(name).short} arrived with other content")
                 if self._session:
                     self._session.flush()
@@ -240,6 +241,14 @@ def _stand(node: Node, digest: str, diff_id: str) -> Path:
             short = Digest(digest).short
             raise StateError(f"the blob {short} is not on the host", hint="run the command again") from error
     return folder / "tree"
+
+
+def _right(path: Path, name: str) -> bool:
+    """Whether all of a blob is there; some may be in libtorrent's buffers still, or all of it."""
+    try:
+        return hash_file(path).hex == name
+    except FileNotFoundError:
+        return False
 
 
 def _exactly(source: BinaryIO, size: int) -> bytes:

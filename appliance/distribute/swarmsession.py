@@ -145,8 +145,9 @@ class Session:
         self._session = libtorrent.session(cast("Any", settings))
         adding = libtorrent.load_torrent_buffer(encoded)
         adding.save_path = str(files.folder)
-        self.places = _places(adding.ti)
-        adding.file_priorities = [4 if name in files.names else 0 for name in self.places]
+        names = _names(adding.ti)
+        self.places = _places(adding.ti, names)
+        adding.file_priorities = [4 if name in files.names else 0 for name in names]
         adding.flags = libtorrent.torrent_flags.disable_dht | libtorrent.torrent_flags.disable_lsd
         adding.flags |= libtorrent.torrent_flags.disable_pex
         self._torrent = self._session.add_torrent(adding)
@@ -192,12 +193,20 @@ class Session:
                     pass
 
 
-def _places(info: Any) -> dict[str, Place]:
+def _names(info: Any) -> list[str]:
+    """The names of the torrent's files, in their order; empty for what libtorrent fills up the pieces of others with."""
+    layout = info.layout()
+    padding = layout.flag_pad_file
+    paths = [layout.file_path(index) for index in range(layout.num_files())]
+    return ["" if layout.file_flags(n) & padding else path.rpartition("/")[2] for n, path in enumerate(paths)]
+
+
+def _places(info: Any, names: list[str]) -> dict[str, Place]:
     """Where each file is, by its name, in their order; each begins with a piece of its own."""
     layout, piece_bytes, first = info.layout(), info.piece_length(), 0
     found: dict[str, Place] = {}
-    for index in range(layout.num_files()):
-        place = Place(first, -(-layout.file_size(index) // piece_bytes), piece_bytes)
-        found[layout.file_path(index).rpartition("/")[2]] = place
-        first += place.count
+    for index, name in enumerate(names):
+        if name:
+            found[name] = Place(first, -(-layout.file_size(index) // piece_bytes), piece_bytes)
+            first += found[name].count
     return found

@@ -149,13 +149,15 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """How far a peer of a swarm is; the first one says what an earlier run left.
+    """How far a peer of a swarm is.
 
-    `done`: bytes of all its blobs that are checked; `pieces`: the first and last numbers of those that it got since;
-    `came` and `sent`: bytes that came from others and went to them; `twice`: bytes of no use; `ended`: it has all.
+    `done`: bytes of all its blobs that are checked; `begun`: what an earlier run left is, too; `pieces`: the first and
+    last numbers of those that it got since it last said so; `came` and `sent`: bytes that came from others and went to
+    them; `twice`: bytes of no use; `ended`: it has all.
     """
 
     done: int
+    begun: bool = False
     pieces: tuple[tuple[int, int], ...] = ()
     came: int = 0
     sent: int = 0
