@@ -77,10 +77,11 @@ def _bound(address: str, port: int) -> socket.socket:
 
 
 def free_place(address: str, port: int) -> tuple[str, str]:
-    """Where another library may listen, as ``ADDRESS:PORT``, and why nowhere, if so: one of both is empty."""
+    """Where another library may listen, as ``ADDRESS:PORT``; and why it is another port than that, if so."""
     try:
         with _bound(address, port) as bound:
             name = bound.getsockname()[0]
     except OSError as error:
-        return "", f"port {port}: {os.strerror(error.errno) if error.errno and error.errno > 0 else error}"
+        anywhere = "[::]:0" if ":" in address else "0.0.0.0:0"
+        return anywhere, f"port {port}: {os.strerror(error.errno) if error.errno and error.errno > 0 else error}"
     return (f"[{name}]:{port}" if ":" in name else f"{name}:{port}"), ""

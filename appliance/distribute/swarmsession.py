@@ -131,14 +131,17 @@ class Session:
     """One peer in one torrent. Any thread may call."""
 
     def __init__(self, encoded: bytes, files: Files, certified: Certified, *, listen: str, bandwidth: int) -> None:
-        """`listen` is an ``address:port``, or empty; `bandwidth` in bits a second, 0 for no limit."""
+        """`listen` is an ``address:port``; `bandwidth` in bits a second, 0 for no limit.
+
+        One that others cannot reach listens, too, on any port (0): libtorrent connects from where it listens.
+        """
         import libtorrent  # noqa: PLC0415  (it is there since `load`)
 
         self._lt = libtorrent
         kinds = libtorrent.alert.category_t
         settings = {
             **_SETTINGS,
-            "listen_interfaces": f"{listen}s" if listen else "",
+            "listen_interfaces": f"{listen}s",
             "upload_rate_limit": bandwidth // 8,
             "alert_mask": kinds.error_notification | kinds.status_notification | kinds.peer_notification,
         }
@@ -194,7 +197,7 @@ class Session:
 
 
 def _names(info: Any) -> list[str]:
-    """The names of the torrent's files, in their order; empty for what libtorrent fills up the pieces of others with."""
+    """The names of the torrent's files, in their order; empty for what libtorrent fills up pieces with."""
     layout = info.layout()
     padding = layout.flag_pad_file
     paths = [layout.file_path(index) for index in range(layout.num_files())]

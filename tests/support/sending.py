@@ -54,8 +54,10 @@ PORT = 4647
 class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
-    def __init__(self, lab: Lab, folder: Path, *, runtime: Digest | None = None) -> None:
-        """`runtime` is that of a host runtime which the hosts have already.
+    def __init__(
+        self, lab: Lab, folder: Path, *, runtime: Digest | None = None, swarm: LayerBlob | None = None
+    ) -> None:
+        """`runtime` is that of a host runtime which the hosts have already, `swarm` what they swarm with.
 
         `jump`, when it is set, names the host through which runs enter all others.
         """
@@ -71,7 +73,7 @@ class Sending:
             for name in self.addresses:
                 self.install(name)
         self.runtime = runtime
-        self._swarm: LayerBlob | None = None
+        self._swarm = swarm
 
     def install(self, name: str) -> None:
         """Put the host runtime onto a host."""
