@@ -1,4 +1,4 @@
-"""One run that sends a blob to lab hosts: ``python -m bench.sending METHOD LAB FOLDER RUNTIME HEX SIZE PART PART_SIZE TAR``.
+"""One run that sends a blob to lab hosts: ``python -m bench.sending METHOD LAB FOLDER RUNTIME HEX SIZE PART-OF-SWARM``.
 
 What it takes is all of it: the worker's start, SSH, leases, keys, the bytes, their check, the journal.
 """
