@@ -156,9 +156,10 @@ class SwarmPeer:
                 self._look(session)
             if session and (known is not None or session.checked):
                 state = session.state()
-            if state.pieces != (known or frozenset()) or self._ended != ended or now - said >= REPORT_SECONDS:
+            new = state.pieces - (known or frozenset())
+            if new or self._ended != ended or now - said >= REPORT_SECONDS:
                 said, ended = now, self._ended
-                self._report(state, state.pieces - (known or frozenset()))
+                self._report(state, new)
             if state is not _NOTHING:
                 known = state.pieces
 
@@ -175,6 +176,8 @@ class SwarmPeer:
 
     def _report(self, state: State, new: frozenset[int]) -> None:
         if self._session and state is not _NOTHING:
+            if new:
+                self._session.flush()
             places = self._session.places
             for name in [n for n in self._lacks if n in places and state.pieces.issuperset(places[n].numbers)]:
                 self._lacks.discard(name)

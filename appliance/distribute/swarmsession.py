@@ -178,7 +178,7 @@ class Session:
         return State(pieces, status.total_payload_download, status.total_payload_upload, twice)
 
     def flush(self) -> None:
-        """Have all written that is in its buffers."""
+        """Have written what is in its buffers: libtorrent keeps much there, which a killed helper would lose."""
         self._torrent.flush_cache()
 
     def events(self) -> Iterator[Event]:
