@@ -19,6 +19,8 @@ SILENT_SECONDS = 5.0
 """A host that says nothing for so long gives nothing, either."""
 STUCK_SECONDS = 4.0
 """For so long a piece may be under way to one host, or stay with one, before another gets it from here, too."""
+LOOK_SECONDS = 0.5
+"""How often it is looked for what should go again: that takes a look at all pieces."""
 _WINDOW = 4
 _LARGEST_WINDOW_BYTES = 64 << 20
 
@@ -35,7 +37,8 @@ class Why(enum.Enum):
 class _Host:
     """A host in the swarm: pieces that it `lacks` and `has`, and those `given` that it has not confirmed, with when.
 
-    `window`: how many may be on their way to it; `came`: bytes from others, the last of them `at`.
+    `window`: how many may be on their way to it; `came`: bytes from others, the last of them `at`; `next_look`: when
+    it is looked again for what should go to it once more; it is `lost` while it says nothing.
     """
 
     lacks: set[int]
@@ -46,6 +49,8 @@ class _Host:
     window: int = _WINDOW
     came: int = 0
     liar: bool = False
+    next_look: float = 0.0
+    lost: bool = False
 
 
 class Shares:
@@ -81,7 +86,7 @@ class Shares:
     def heard(self, name: str, *, got: Iterable[int], came: int, now: float) -> None:
         """A host says which pieces it got since, and how many bytes came from others in all."""
         host = self._hosts[name]
-        host.heard = now
+        host.heard, host.lost = now, False
         if came > host.came:
             host.came, host.at = came, now
         took = []
@@ -100,7 +105,8 @@ class Shares:
     def review(self, *, now: float) -> None:
         """Give up on hosts that say nothing, until they do."""
         for host in self._hosts.values():
-            if self._silent(host, now) and (host.given or host.has):
+            if self._silent(host, now) and not host.lost:
+                host.lost = True
                 numbers = (*host.given, *host.has)
                 host.given.clear()
                 self._refresh(numbers, now=now)
@@ -110,7 +116,7 @@ class Shares:
         host = self._hosts.get(name)
         if host is None or len(host.given) >= host.window or not host.lacks:
             return None
-        found = self._first(host) or self._again(host, now) or self._alone(host, now)
+        found = self._first(host) or self._once_more(host, now)
         if found:
             host.given[found[0]] = now
             self._fresh.pop(found[0], None)
@@ -120,10 +126,18 @@ class Shares:
         number = next((each for each in self._fresh if each in host.lacks), None)
         return None if number is None else (number, Why.FIRST)
 
+    def _once_more(self, host: _Host, now: float) -> tuple[int, Why] | None:
+        if now < host.next_look:
+            return None
+        found = self._again(host, now) or self._alone(host, now)
+        if found is None:
+            host.next_look = now + LOOK_SECONDS
+        return found
+
     def _again(self, host: _Host, now: float) -> tuple[int, Why] | None:
         """A piece that one host is slow to take, or that stays with one."""
         for number in host.lacks:
-            if number in host.given:
+            if number in host.given or now - self._since.get(number, -STUCK_SECONDS) <= STUCK_SECONDS:
                 continue
             under_way = [other.given[number] for other in self._hosts.values() if number in other.given]
             since = max(under_way, default=self._since.get(number, now))

@@ -165,9 +165,9 @@ class Swarm:
             )
 
     def _count(self, talk: _Talk, got: Got, now: float) -> None:
-        numbers = [number for first, last in got.pieces for number in range(first, last + 1)]
-        if not talk.ready or any(not 0 <= number < len(self._pieces) for number in numbers):
+        if not talk.ready or any(not 0 <= first <= last < len(self._pieces) for first, last in got.pieces):
             raise TransferFailed("the helper on the host has what nobody has", hint="run the command again")
+        numbers = [number for first, last in got.pieces for number in range(first, last + 1)]
         talk.got = got
         if got.begun and talk.host not in self._shares:
             wanted = {blob.digest.hex for blob in talk.missing}
@@ -248,8 +248,6 @@ class Swarm:
         for other in self._talks.values():
             if other is not talk and other.described and not other.closed:
                 talk.orders.extend(self._met(other))
-                if talk.deaf or not self._way.addresses.get(talk.host):
-                    continue
                 if other.deaf:
                     other.orders.extend(self._met(talk))
         return True
