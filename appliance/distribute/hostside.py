@@ -111,9 +111,6 @@ def _work(command: str, request: Request, node: Node, say: Callable[[int, str], 
 
 
 def _be_peer(command: str, source: BinaryIO, node: Node, out: BinaryIO) -> None:
-    from appliance.distribute.peer import Peer  # noqa: PLC0415  (TLS is slow to import, and only this needs it)
-    from appliance.distribute.swarmpeer import SwarmPeer  # noqa: PLC0415
-
     lock = threading.Lock()
 
     def say(word: words.Report) -> None:
@@ -124,8 +121,14 @@ def _be_peer(command: str, source: BinaryIO, node: Node, out: BinaryIO) -> None:
     start = words.parse(source.readline(LONGEST_REQUEST))
     if not isinstance(start, words.Start):
         raise TypeError("the operator does not say what to have")
-    kind = Peer if command == "peer" else SwarmPeer
-    kind(node, start, say=say).run(source)
+    if command == "peer":
+        from appliance.distribute.peer import Peer  # noqa: PLC0415  (TLS is slow to import, and only this needs it)
+
+        Peer(node, start, say=say).run(source)
+    else:
+        from appliance.distribute.swarmpeer import SwarmPeer  # noqa: PLC0415
+
+        SwarmPeer(node, start, say=say).run(source)
 
 
 def _fail(out: BinaryIO, error: ApplianceError) -> int:

@@ -198,7 +198,7 @@ class Swarm:
         blobs = tuple((blob.digest.hex, blob.size) for blob in talk.blobs)
         part = (talk.part.blob.digest.hex, talk.part.diff_id.hex)
         address = self._way.addresses.get(talk.host, "")
-        yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth, part))
+        yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth, part=part))
         while (order := self._next(talk)) is not None:
             talk.spoke = self._clock.monotonic()
             match order:
