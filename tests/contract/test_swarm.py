@@ -197,6 +197,7 @@ class Wrong(SystemClock):
         return super().now() + self.by
 
 
+@pytest.mark.slow
 def test_hosts_whose_clocks_are_far_from_the_operators_are_fed_by_it_and_it_is_said(scene: Scene) -> None:
     scene.blob(2 * MIB)
     scene.begin(clock=Wrong(timedelta(days=-3)))
