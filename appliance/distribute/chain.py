@@ -19,6 +19,7 @@ from appliance.distribute import words
 from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.lineup import Lineup, Member
+from appliance.distribute.relay import Relay
 from appliance.distribute.unicast import TRANSFER_SECONDS, Unicast, hostside
 from appliance.distribute.units import HASH_BYTES, Units
 from appliance.distribute.words import UNIT_BYTES, Data, End, Hashes, Identity, Leave, Ping, Start, Take
@@ -58,6 +59,7 @@ class Chain:
         self._way = way
         self._unicast = unicast
         self._clock = clock or SystemClock()
+        self._relay = Relay(way.addresses, port=way.port, bandwidth=way.bandwidth, unicast=unicast, clock=clock)
         self._changed = threading.Condition()
         self._line = Lineup()
         self._numbers = itertools.count(1)
@@ -77,7 +79,7 @@ class Chain:
     ) -> None:
         """See `Distributor.send`. A host stays in the line until nobody there needs anything any more."""
         if runtime is None:
-            self._unicast.send(transport, blobs, host=host, source=source, runtime=None, hearing=hearing)
+            self._relay.send(transport, blobs, host=host, source=source, hearing=hearing)
             return
         argv = hostside(self._unicast.python(runtime), "peer", node=self._unicast.node)
         talk = self._begin(host, blobs, source, hearing)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+from support.smallruntime import NAMES, content, small_runtime
 
-from appliance.bundle.pyruntime.archive import Packed, pack
 from appliance.bundle.pyruntime.layout import STANDS, install_script
 from appliance.files import write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PROGRAM = b"a program".ljust(4096, b".")
-NAMES = ("lib/ld.so", "lib/libc.so", "site/a.py", "site/b/c.py")
+    from appliance.bundle.pyruntime.archive import Packed
 
 # Stands for a program of PATH. At the call of number $CUT the power goes; what was to be removed then is half removed.
 CUTTER = """#!/bin/sh
@@ -39,13 +37,7 @@ def tar(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def packed(tmp_path: Path, tar: Path) -> Packed:
-    """A small runtime, laid out as real ones are."""
-    files = {name: tmp_path / "files" / name for name in (*NAMES, "bin/python", "loader")}
-    for name, path in files.items():
-        write_bytes(path, name.encode() * 1000, mode=0o644)
-    write_bytes(files["bin/python"], PROGRAM + bytes(512), mode=0o755)
-    write_bytes(files["loader"], f"4096 {hashlib.sha256(PROGRAM).hexdigest()}\n".encode())
-    return pack(files, tar)
+    return small_runtime(tmp_path / "files", tar)
 
 
 @pytest.fixture
@@ -80,7 +72,7 @@ def test_whenever_it_is_cut_short_a_runtime_that_is_taken_for_whole_is_whole(
         assert not (root / ".ok").exists() or found >= {*NAMES, "bin/python", "loader", "files.sha256"}, number
         assert stands(packed, root) == (root / ".ok").exists(), number
         assert install(tar, packed, root) == 0
-        assert (root / "site/a.py").read_text() == "site/a.py" * 1000, number
+        assert (root / "site/a.py").read_bytes() == content("site/a.py"), number
         assert [path.name for path in place.iterdir()] == ["runtime"], number
         if ended == 0:
             break
