@@ -55,8 +55,17 @@ class Way:
 class Chain:
     """The `Distributor` for several hosts at a time; one object serves one run."""
 
-    def __init__(self, way: Way, *, unicast: Unicast, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        way: Way,
+        *,
+        unicast: Unicast,
+        layers: Mapping[str, Mapping[str, str]] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`layers`: for each host the blobs that it will unpack, with the digests of their tars, all hexadecimal."""
         self._way = way
+        self._layers = layers or {}
         self._unicast = unicast
         self._clock = clock or SystemClock()
         self._relay = Relay(way.addresses, port=way.port, bandwidth=way.bandwidth, unicast=unicast, clock=clock)
@@ -200,7 +209,8 @@ class Chain:
         """All that goes to one host, until it is over: orders first, then hashes, then bytes if it is fed."""
         blobs = tuple((blob.digest.hex, blob.size) for blob in talk.blobs)
         address = self._way.addresses.get(talk.member.host, "")
-        yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth))
+        layers = tuple(self._layers.get(talk.member.host, {}).items())
+        yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth, layers))
         while (word := self._next(talk)) is not None:
             talk.spoke = self._clock.monotonic()
             if not isinstance(word, Data):
