@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 TAKE_SECONDS = 60
 INSTALL_SECONDS = 600.0
-LONG_SECONDS = 2.0
-"""A host that the operator feeds for longer keeps no other from being fed."""
+WINDOW_SECONDS = 1.0
+"""For so long feeding is watched before more hosts are fed at once, or fewer."""
 
-_NO_SLOWER = 1.3
+_MORE, _LESS = 1.3, 0.7
 _LOOK_SECONDS = 0.25
 _NO_BASH = 69
 
@@ -49,27 +49,50 @@ within "$seconds" bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat >&3 && exec cat <&3' 
 
 
 class Feeds:
-    """How many hosts the operator feeds at once: more, as long as none gets its bytes more slowly for it. Pure."""
+    """How many hosts the operator feeds at once: one after the other, but more where that carries more. Pure.
+
+    The first of them can give sooner then. A host with a slow link leaves the operator's free for another.
+    """
 
     def __init__(self) -> None:
-        self._most = 1
-        self._best = float("inf")
-        self._since: dict[str, float] = {}
+        self._active = 0
+        self._most = self._good = 1
+        self._rate = 0.0
+        self._since = 0.0
+        self._sent = 0
 
     def free(self, *, now: float) -> bool:
         """Whether another may be fed."""
-        return sum(now - since < LONG_SECONDS for since in self._since.values()) < self._most
+        if self._active >= self._most and now - self._since >= WINDOW_SECONDS:
+            self._judge(self._sent / (now - self._since))
+            self._watch(now)
+        return self._active < self._most
 
-    def begin(self, host: str, *, now: float) -> None:
+    def _judge(self, rate: float) -> None:
+        if rate >= _MORE * self._rate:
+            self._good, self._rate = self._active, rate
+            self._most = 2 * self._active
+        elif rate < _LESS * self._rate:
+            self._most = self._active + 1
+        else:
+            self._most = self._good
+
+    def begin(self, *, now: float) -> None:
         """A host is fed."""
-        self._since[host] = now
+        self._active += 1
+        self._watch(now)
 
-    def end(self, host: str, *, now: float, well: bool) -> None:
-        """It is not fed any more; `well` when it got all."""
-        took = now - self._since.pop(host)
-        if well:
-            self._best = min(self._best, took)
-            self._most = self._most * 2 if took <= _NO_SLOWER * self._best else max(1, self._most // 2)
+    def end(self, *, now: float) -> None:
+        """One is not fed any more."""
+        self._active -= 1
+        self._watch(now)
+
+    def sent(self, size: int) -> None:
+        """Bytes have left for any of them."""
+        self._sent += size
+
+    def _watch(self, now: float) -> None:
+        self._since, self._sent = now, 0
 
 
 @dataclass(slots=True, eq=False)
@@ -128,7 +151,7 @@ class Relay:
         hearing.progress(held, total)
         for blob in missing:
             tree = self._tree(blob)
-            self._bring(tree, transport, blob, host=host, source=source, unpacks=unpacks, hearing=hearing)
+            self._bring(tree, transport, blob, source=source, unpacks=unpacks, hearing=hearing)
             held += blob.size
             hearing.progress(held, total)
             if giver := self._new_giver(tree, host):
@@ -144,28 +167,31 @@ class Relay:
         transport: Transport,
         blob: Blob,
         *,
-        host: str,
         source: BlobSource,
         unpacks: bool,
         hearing: Hearing,
     ) -> None:
-        giver = self._turn(tree, host, wary=False)
+        giver = self._turn(tree, wary=False)
         if giver and self._take(tree, giver, transport, blob, unpacks=unpacks, hearing=hearing):
             return
         if giver:
-            self._turn(tree, host, wary=True)
-        well = False
+            self._turn(tree, wary=True)
         try:
             pieces = self._packed(tree, blob, source) if unpacks else pieces_of(blob, source)
-            self._unicast.send_plainly(transport, blob, pieces, packed=unpacks)
-            well = True
+            self._unicast.send_plainly(transport, blob, self._counted(tree, pieces), packed=unpacks)
         finally:
             with self._changed:
-                tree.feeds.end(host, now=self._clock.monotonic(), well=well)
+                tree.feeds.end(now=self._clock.monotonic())
                 self._changed.notify_all()
 
-    def _turn(self, tree: _Tree, host: str, *, wary: bool) -> _Giver | None:
-        """Wait for a giver that is free, or for the operator to feed `host` (None); `wary` of givers, for that only."""
+    def _counted(self, tree: _Tree, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            yield piece
+            with self._changed:
+                tree.feeds.sent(len(piece))
+
+    def _turn(self, tree: _Tree, *, wary: bool) -> _Giver | None:
+        """Wait for a giver that is free, or for the operator to feed this host (None); `wary`: for the operator only."""
         with self._changed:
             tree.waiting += 1
             try:
@@ -176,7 +202,7 @@ class Relay:
                             return giver
                     now = self._clock.monotonic()
                     if tree.feeds.free(now=now):
-                        tree.feeds.begin(host, now=now)
+                        tree.feeds.begin(now=now)
                         return None
                     self._changed.wait(_LOOK_SECONDS)
             finally:

@@ -26,7 +26,7 @@ from appliance.distribute.chain import Chain, Way
 from appliance.distribute.giving import Offer
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
-from appliance.distribute.relay import LONG_SECONDS, Feeds
+from appliance.distribute.relay import WINDOW_SECONDS, Feeds
 from appliance.distribute.unicast import Unicast
 from appliance.files import hash_file, put_blob
 from appliance.image.blobs import Blob
@@ -42,7 +42,7 @@ ADDRESSES = {name: f"127.0.0.{number}" for number, name in enumerate(NAMES, 2)}
 
 
 class Timeless(SystemClock):
-    """Nothing takes any time: so the operator feeds one host first, and then two at once."""
+    """Nothing takes any time: so the operator feeds one host at a time."""
 
     def monotonic(self) -> float:
         return 0.0
@@ -126,10 +126,10 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def test_hosts_that_have_it_give_it_to_others_while_the_operators_link_is_busy(scene: Scene) -> None:
-    scene.send(open_after=2)
+    scene.send(open_after=3)
     scene.require_all_there()
-    assert len(scene.sentences("took the helper from")) == 2
-    assert scene.gate.sent == 3
+    assert len(scene.sentences("took the helper from")) == 3
+    assert scene.gate.sent == 2
     for address in ADDRESSES.values():
         socket.create_server((address, scene.port)).close()  # nobody listens any more
 
@@ -189,22 +189,39 @@ def test_only_who_says_the_token_gets_a_byte(scene: Scene) -> None:
         assert answer(offer, scene.folder, stranger) == b""
 
 
-def fed(*took: float) -> int:
-    """How many hosts the operator feeds at once when each of those before took so long."""
-    feeds = Feeds()
-    for number, seconds in enumerate(took):
-        feeds.begin(str(number), now=0)
-        feeds.end(str(number), now=seconds, well=True)
-    count = 0
-    while feeds.free(now=0):
-        feeds.begin(f"more-{count}", now=0)
-        count += 1
-    assert feeds.free(now=LONG_SECONDS)
-    return count
+def fed(*rates: float) -> list[int]:
+    """How many hosts the operator feeds at once when all of them together get so much in one window after another."""
+    feeds, counts, active = Feeds(), [], 0
+    for number, rate in enumerate(rates):
+        now = number * WINDOW_SECONDS
+        while feeds.free(now=now):
+            feeds.begin(now=now)
+            active += 1
+        feeds.sent(int(rate * WINDOW_SECONDS))
+        counts.append(active)
+    return counts
 
 
 @pytest.mark.parametrize(
-    ("took", "more"), [((), 1), ((1,), 2), ((1, 1, 1.2), 8), ((1, 2), 1), ((1, 2, 2, 1), 2), ((3, 1, 3), 2)]
+    ("rates", "counts"),
+    [
+        ((10, 10, 10, 10), [1, 2, 2, 2]),
+        ((10, 20, 40, 40, 40), [1, 2, 4, 8, 8]),
+        ((100, 100, 20, 50, 100), [1, 2, 2, 3, 4]),
+    ],
 )
-def test_the_operator_feeds_more_at_once_as_long_as_that_slows_none_down(took: tuple[float, ...], more: int) -> None:
-    assert fed(*took) == more
+def test_the_operator_feeds_more_at_once_where_that_carries_more(rates: tuple[float, ...], counts: list[int]) -> None:
+    assert fed(*rates) == counts
+
+
+def test_one_link_carries_one_copy_after_the_other() -> None:
+    feeds = Feeds()
+    for now in (0.0, 1.0, 2.0):
+        while feeds.free(now=now):
+            feeds.begin(now=now)
+        feeds.sent(1000)
+    assert not feeds.free(now=2.5)
+    feeds.end(now=2.5)
+    assert not feeds.free(now=2.5), "two were tried, and the one that is left keeps the link busy"
+    feeds.end(now=3.0)
+    assert feeds.free(now=3.0)
