@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TAKE_SECONDS = 60
 INSTALL_SECONDS = 600.0
-WINDOW_SECONDS = 1.0
+WINDOW_SECONDS = 2.0
 """For so long feeding is watched before more hosts are fed at once, or fewer."""
 
 _MORE, _LESS = 1.3, 0.7
@@ -69,10 +69,10 @@ class Feeds:
         return self._active < self._most
 
     def _judge(self, rate: float) -> None:
-        if rate >= _MORE * self._rate:
+        if rate > _MORE * self._rate:
             self._good, self._rate = self._active, rate
             self._most = 2 * self._active
-        elif rate < _LESS * self._rate:
+        elif rate <= _LESS * self._rate:
             self._most = self._active + 1
         else:
             self._most = self._good
@@ -171,18 +171,24 @@ class Relay:
         unpacks: bool,
         hearing: Hearing,
     ) -> None:
+        if unpacks:
+            self._pack(tree, blob, source)
         giver = self._turn(tree, wary=False)
         if giver and self._take(tree, giver, transport, blob, unpacks=unpacks, hearing=hearing):
             return
         if giver:
             self._turn(tree, wary=True)
         try:
-            pieces = self._packed(tree, blob, source) if unpacks else pieces_of(blob, source)
-            self._unicast.send_plainly(transport, blob, self._counted(tree, pieces), packed=unpacks)
+            pieces = self._counted(tree, _cut(tree.packed) if unpacks else pieces_of(blob, source))
+            self._unicast.send_plainly(transport, blob, pieces, packed=unpacks)
         finally:
             with self._changed:
                 tree.feeds.end(now=self._clock.monotonic())
                 self._changed.notify_all()
+
+    def _pack(self, tree: _Tree, blob: Blob, source: BlobSource) -> None:
+        with tree.packing:
+            tree.packed = tree.packed or b"".join(pack(pieces_of(blob, source)))
 
     def _counted(self, tree: _Tree, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
@@ -191,7 +197,7 @@ class Relay:
                 tree.feeds.sent(len(piece))
 
     def _turn(self, tree: _Tree, *, wary: bool) -> _Giver | None:
-        """Wait for a giver that is free, or for the operator to feed this host (None); `wary`: for the operator only."""
+        """Wait for a giver that is free, or for the operator to feed the host (None); `wary`: for the operator only."""
         with self._changed:
             tree.waiting += 1
             try:
@@ -208,11 +214,6 @@ class Relay:
             finally:
                 tree.waiting -= 1
                 self._changed.notify_all()
-
-    def _packed(self, tree: _Tree, blob: Blob, source: BlobSource) -> Iterator[bytes]:
-        with tree.packing:
-            tree.packed = tree.packed or b"".join(pack(pieces_of(blob, source)))
-        return _cut(tree.packed)
 
     # Taking from a host
 

@@ -215,13 +215,13 @@ def test_the_operator_feeds_more_at_once_where_that_carries_more(rates: tuple[fl
 
 
 def test_one_link_carries_one_copy_after_the_other() -> None:
-    feeds = Feeds()
-    for now in (0.0, 1.0, 2.0):
+    feeds, later = Feeds(), 2.5 * WINDOW_SECONDS
+    for now in (0.0, WINDOW_SECONDS, 2 * WINDOW_SECONDS):
         while feeds.free(now=now):
             feeds.begin(now=now)
         feeds.sent(1000)
-    assert not feeds.free(now=2.5)
-    feeds.end(now=2.5)
-    assert not feeds.free(now=2.5), "two were tried, and the one that is left keeps the link busy"
-    feeds.end(now=3.0)
-    assert feeds.free(now=3.0)
+    assert not feeds.free(now=later)
+    feeds.end(now=later)
+    assert not feeds.free(now=later), "two were tried, and the one that is left keeps the link busy"
+    feeds.end(now=later)
+    assert feeds.free(now=later)
