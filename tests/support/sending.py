@@ -54,15 +54,17 @@ PORT = 4647
 class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
-    def __init__(self, lab: Lab, folder: Path, *, runtime: Digest | None = None) -> None:
-        """`runtime` is that of a host runtime which the hosts have already.
+    def __init__(
+        self, lab: Lab, folder: Path, *, runtime: Digest | None = None, addresses: Mapping[str, str] | None = None
+    ) -> None:
+        """`runtime` is that of a host runtime which the hosts have already; `addresses` are others than the lab's own.
 
         `jump`, when it is set, names the host through which runs enter all others.
         """
         self.lab = lab
         self.jump = ""
         self.home = Home.of(folder / "home")
-        self.addresses = {host.name: host.address for host in lab.hosts}
+        self.addresses = dict(addresses or {host.name: host.address for host in lab.hosts})
         if runtime is None:
             from support.travelling import real_pythons  # noqa: PLC0415  (a measured run has its runtime)
 
