@@ -153,6 +153,12 @@ class Sending:
         assert isinstance(event, RunFinished), (run.path / "worker.log").read_text()
         return event
 
+    def report(self, run: RunDir) -> str:
+        """What people read of a run that ends, once the worker has written it; its words one space apart."""
+        while worker.alive(run):
+            SystemClock().sleep(0.02)
+        return " ".join((run.path / "report.txt").read_text().split())
+
     def said(self, run: RunDir, name: str) -> str:
         """What the host's log of the run has."""
         path = run.log(name)
