@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from appliance.clock import SystemClock
 from appliance.distribute import torrent, words
 from appliance.distribute.base import NOBODY, damaged
+from appliance.distribute.chain import checked_address
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.describing import Describing
 from appliance.distribute.shares import Shares, Why
@@ -148,6 +149,8 @@ class Swarm:
         if talk.ready:
             raise TransferFailed("the helper on the host begins twice", hint="run the command again")
         talk.ready = ready
+        known = self._way.addresses.get(talk.host, "")
+        talk.address = "" if ready.deaf or not known else checked_address(ready.address) or known
         talk.missing = tuple(blob for blob in talk.blobs if blob.digest.hex not in ready.has)
         talk.small.extend(blob for blob in talk.missing if blob.size < LARGE_BYTES)
         if ready.deaf:
@@ -177,8 +180,7 @@ class Swarm:
             self._shares.heard(talk.host, got=numbers, came=got.came, now=now)
 
     def _lose(self, address: str, why: str, sentences: list[str], *, by: str, lied: bool) -> None:
-        named = (name for name, known in self._way.addresses.items() if known == address)
-        giver = self._talks.get(next(named, ""))
+        giver = next((talk for talk in self._talks.values() if address and talk.address == address), None)
         if giver and lied:
             giver.lied_to = by
             self._shares.lied(giver.host)
@@ -248,13 +250,12 @@ class Swarm:
         for other in self._talks.values():
             if other is not talk and other.described and not other.closed:
                 talk.orders.extend(self._met(other))
-                if other.deaf:
+                if not other.address:
                     other.orders.extend(self._met(talk))
         return True
 
     def _met(self, talk: _Talk) -> Iterable[Meet]:
-        address = self._way.addresses.get(talk.host, "")
-        return () if talk.deaf or not address else (Meet(address, self._way.port),)
+        return (Meet(talk.address, self._way.port),) if talk.address else ()
 
     def _given(self, talk: _Talk) -> Piece | None:
         found = self._shares.give(talk.host, now=self._clock.monotonic())
@@ -281,8 +282,9 @@ class Swarm:
 class _Talk:
     """The operator's side of one host: what it is told, and what it said.
 
-    `missing` are those of its blobs that it had not when it was ready, `small` those of them that the operator sends
-    whole. It `swarms` if it needs others; then it is `described` once it has the torrent.
+    `address` is where others find it, empty if they cannot. `missing` are those of its blobs that it had not when it was
+    ready, `small` those of them that the operator sends whole. It `swarms` if it needs others; then it is `described`
+    once it has the torrent.
     """
 
     host: str
@@ -290,6 +292,7 @@ class _Talk:
     part: LayerBlob
     hearing: Hearing
     ready: Ready | None = None
+    address: str = ""
     missing: tuple[Blob, ...] = ()
     small: deque[Blob] = field(default_factory=deque)
     orders: deque[words.Order] = field(default_factory=deque)
@@ -303,11 +306,6 @@ class _Talk:
     lied_to: str = ""
     ending: bool = False
     closed: bool = False
-
-    @property
-    def deaf(self) -> bool:
-        """Whether others cannot connect to it."""
-        return bool(self.ready and self.ready.deaf)
 
     @property
     def total(self) -> int:

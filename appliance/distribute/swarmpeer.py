@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from appliance.digest import Digest
 from appliance.distribute import swarmsession, words
 from appliance.distribute.keypair import KeyPair
-from appliance.distribute.listener import free_place
+from appliance.distribute.listener import free_place, own_address
 from appliance.distribute.node import make_home
 from appliance.distribute.partial import SWARM, sweep
 from appliance.distribute.swarmsession import Banned, Broken, Certified, Files, Session, State
@@ -79,7 +79,7 @@ class SwarmPeer:
         """Be a peer until the operator says that it is over. Raises what kept it from having all blobs."""
         if self._start.part:
             swarmsession.load(_stand(self._node, *self._start.part))
-        self._say(Ready(self._keys.request, self._deaf, self._has))
+        self._say(Ready(self._keys.request, self._deaf, self._has, own_address(self._start.address)))
         for work in (lambda: self._hear(source), self._watch, self._store):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
         if error := self._over.get():

@@ -10,7 +10,7 @@ from appliance.distribute.swarm import Load, Swarm
 from appliance.distribute.unicast import Unicast
 from appliance.errors import PlanError
 from appliance.plan.forecast import WORTH_BYTES
-from appliance.plan.steps import Receive
+from appliance.plan.steps import Receive, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ def distributor(asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endp
             return unicast
         case "auto" | "chain" | "swarm":
             way = Way(addresses, asked.port, asked.bandwidth)
-            chain = Chain(way, unicast=unicast)
+            chain = Chain(way, unicast=unicast, layers=to_unpack(plan))
             load = _load(plan)
             return Swarm(way, load, unicast=unicast, otherwise=chain) if asked.method == "swarm" and load else chain
         case _:
@@ -53,6 +53,16 @@ def _load(plan: Plan) -> Load | None:
     blobs = [blob for action in received if action.runtime in parts for blob in action.blobs]
     carried = dict.fromkeys(blob for blob in blobs if all(blob != part.blob for part in parts.values()))
     return Load(tuple(carried), parts) if parts else None
+
+
+def to_unpack(plan: Plan) -> dict[str, dict[str, str]]:
+    """For each host the blobs of layers that it will unpack, with the digests of their tars, all hexadecimal."""
+    layers: dict[str, dict[str, str]] = {}
+    for step in (step for stage in plan.stages for step in stage.steps):
+        if isinstance(step.action, Unpack):
+            found = {layer.blob.digest.hex: layer.diff_id.hex for layer in step.action.layers}
+            layers.setdefault(step.host, {}).update(found)
+    return layers
 
 
 def _worth_it(stage: Stage, at_once: int) -> bool:
