@@ -282,9 +282,9 @@ class Swarm:
 class _Talk:
     """The operator's side of one host: what it is told, and what it said.
 
-    `address` is where others find it, empty if they cannot. `missing` are those of its blobs that it had not when it was
-    ready, `small` those of them that the operator sends whole. It `swarms` if it needs others; then it is `described`
-    once it has the torrent.
+    `address` is where others find it, empty if they cannot. `missing` are those of its blobs that it had not when it
+    was ready, `small` those of them that the operator sends whole. It `swarms` if it needs others; then it is
+    `described` once it has the torrent.
     """
 
     host: str
