@@ -57,7 +57,7 @@ class Sending:
     def __init__(self, lab: Lab, folder: Path, *, runtime: Digest | None = None) -> None:
         """`runtime` is that of a host runtime which the hosts have already.
 
-        `jump`, when it is set, names the host through which runs enter all others.
+        None installs it on all. `jump`, when it is set, names the host through which runs enter all others.
         """
         self.lab = lab
         self.jump = ""
@@ -112,6 +112,11 @@ class Sending:
     def start(self, method: str, blobs: Iterable[Blob] | Mapping[str, Iterable[Blob]], *, bandwidth: int = 0) -> RunDir:
         """Start a run that sends `blobs` to every host, or to each host its own."""
         wanted = blobs if isinstance(blobs, dict) else dict.fromkeys(self.addresses, tuple(blobs))
+        return self.begin(method, self.plan(wanted), bandwidth=bandwidth)
+
+    def begin(self, method: str, plan: Plan, *, bandwidth: int = 0) -> RunDir:
+        """Start a run of any plan."""
+        wanted = dict.fromkeys(step.host for stage in plan.stages for step in stage.steps)
         cluster = self.home.cluster("site")
         Vault.open(cluster.vault, cluster.vault_key)
         shutil.copyfile(self.lab.known_hosts, cluster.known_hosts)
@@ -127,7 +132,7 @@ class Sending:
             distribution=Distribution(method, bandwidth, PORT),
         )
         write_order(run.path / "run.json", order)
-        write_bytes(run.plan, plan_to_json(self.plan(wanted)))
+        write_bytes(run.plan, plan_to_json(plan))
         worker.start(run, RunSecrets.of(endpoints))
         return run
 
