@@ -12,6 +12,7 @@ import itertools
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from appliance.clock import SystemClock
@@ -152,9 +153,12 @@ class Chain:
         talk.has(ready.has)
         if self._units:
             self._units.add(talk.missing)
-        talk.member.address = "" if ready.deaf else self._way.addresses.get(talk.member.host, "")
+        known = self._way.addresses.get(talk.member.host, "")
+        talk.member.address = "" if ready.deaf or not known else _checked(ready.address) or known
         if ready.deaf:
             sentences.append(f"others cannot take from this host: {ready.deaf}")
+        elif talk.member.address != known:
+            sentences.append(f"others take from this host at {talk.member.address}: {known} is not its own")
         today = self._clock.now()
         self._authority = self._authority or issue.authority("one run's peers", now=today, days=VALID_DAYS)
         certificate = issue.answer(self._authority, ready.request, name=talk.name, now=today, days=VALID_DAYS)
@@ -267,6 +271,16 @@ class Chain:
         if hashlib.sha256(data).digest() != known:
             raise damaged(digest.short)
         return data
+
+
+def _checked(address: str) -> str:
+    """The address that a host gives as its own, if any. Raises `TransferFailed` when it is none."""
+    try:
+        return str(ip_address(address)) if address else ""
+    except ValueError as error:
+        raise TransferFailed(
+            "the helper on the host has an address that is none", hint="run the command again"
+        ) from error
 
 
 @dataclass(slots=True, eq=False)

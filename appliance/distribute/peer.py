@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from appliance.digest import Digest
 from appliance.distribute import words
 from appliance.distribute.keypair import KeyPair
-from appliance.distribute.listener import Listener
+from appliance.distribute.listener import Listener, own_address
 from appliance.distribute.node import make_home
 from appliance.distribute.pace import Pace
 from appliance.distribute.partial import Partial, sweep
@@ -86,7 +86,7 @@ class Peer:
     def run(self, source: BinaryIO) -> None:
         """Be a peer until the operator says that it is over. Raises what kept it from having all blobs."""
         has = tuple(name for name, partial in self._partials.items() if partial.complete)
-        self._say(Ready(self._keys.request, self._deaf, has))
+        self._say(Ready(self._keys.request, self._deaf, has, own_address(self._start.address)))
         for work in (lambda: self._hear(source), self._take_all, self._report):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
         if error := self._over.get():

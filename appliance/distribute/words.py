@@ -87,11 +87,15 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A peer's certificate request (PEM), why it cannot listen, if so, and which of its blobs are there already."""
+    """A peer's certificate request (PEM), why it cannot listen, if so, and which of its blobs are there already.
+
+    `address` is one of its own, where the one by which the operator knows it is none of them.
+    """
 
     request: str
     deaf: str = ""
     has: tuple[str, ...] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

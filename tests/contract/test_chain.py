@@ -27,6 +27,7 @@ from appliance.distribute import words
 from appliance.distribute.base import BlobFolder, Hearing
 from appliance.distribute.chain import Chain, Way
 from appliance.distribute.keypair import KeyPair
+from appliance.distribute.listener import own_address
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
 from appliance.distribute.unicast import Unicast
@@ -274,3 +275,8 @@ def test_only_who_has_a_certificate_of_the_runs_authority_gets_a_byte(scene: Sce
         assert len(ask(scene, bearer(authority, authority), name, blob)) == 1
         sent.result()
     assert scene.has("one", blob)
+
+
+@pytest.mark.parametrize("known", ["127.0.0.3", "::1", "", "no such name.invalid", "255.255.255.255"])
+def test_a_host_gives_no_other_address_where_it_has_the_known_one_or_none_that_would_do(known: str) -> None:
+    assert own_address(known) == ""
