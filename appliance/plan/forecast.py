@@ -134,7 +134,8 @@ def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float 
     """The seconds until all hosts have got all.
 
     From here alone it is what one line carries, or all together do; passed on, what the slowest line carries, and a
-    unit more for each host. Between each other, hosts are taken to be no slower than from here.
+    unit more for each host; the runtime before that comes to twice as many hosts, and one more, each time. Between each
+    other, hosts are taken to be no slower than from here.
     """
     slowest = _capped(min(rates.alone), distribution)
     ours = _capped(max(rates.together, *rates.alone), distribution)
@@ -142,7 +143,8 @@ def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float 
         case "unicast":
             return max(cost.sent / ours, cost.sent_each / slowest)
         case "chain" | "swarm":
-            first = max(cost.first_each * cost.hosts / ours, cost.first_each / slowest)
+            alone = cost.first_each / slowest
+            first = max(alone, min(cost.first_each * cost.hosts / ours, alone * cost.hosts.bit_length()))
             return first + (cost.sent_each - cost.first_each + _UNIT_BYTES * cost.hosts) / slowest
         case _:
             return None

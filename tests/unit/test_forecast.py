@@ -73,12 +73,14 @@ FAST_DISK = (2_000 * MB,)
         ("unicast", 0, Rates((10 * MB,), writing=FAST_DISK), 100.0),
         # One slow host takes longer than our line needs for all.
         ("unicast", 0, Rates((100 * MB, MB), together=100 * MB, writing=FAST_DISK), 100.0),
-        # What is passed on takes one copy's time by the slowest line, and a unit for each host.
-        ("chain", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 5 + 9 + 0.262144),
-        ("auto", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 5 + 9 + 0.262144),
+        # What is passed on takes one copy's time by the slowest line, and a unit for each host; the runtime, four times
+        # that of one copy (1, 3, 7, 15 hosts have it), or all copies from here when that is sooner.
+        ("chain", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 4 + 9 + 0.262144),
+        ("auto", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 4 + 9 + 0.262144),
+        ("chain", 0, Rates((10 * MB, 20 * MB), together=50 * MB, writing=FAST_DISK), 2 + 9 + 0.262144),
         # A bandwidth that is asked for bounds ours and each host's.
         ("unicast", 40 * MB, Rates((10 * MB,), writing=FAST_DISK), 200.0),
-        ("chain", 40 * MB, Rates((10 * MB,), writing=FAST_DISK), 20 + 18 + 10 * 262144 / (5 * MB)),
+        ("chain", 40 * MB, Rates((10 * MB,), writing=FAST_DISK), 8 + 18 + 10 * 262144 / (5 * MB)),
     ],
 )
 def test_time_is_what_the_lines_carry(method: str, bandwidth: int, rates: Rates, sending: float) -> None:
