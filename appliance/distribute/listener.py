@@ -27,7 +27,7 @@ class Listener:
     """Bound when it is made; `OSError` when it cannot be. `sent` counts bytes given away."""
 
     def __init__(self, address: str, port: int) -> None:
-        self._socket = _bound(address, port)
+        self._socket = bound(address, port)
         self._lock = threading.Lock()
         self.sent = 0
 
@@ -65,7 +65,7 @@ class Listener:
                 self.sent += len(unit)
 
 
-def _bound(address: str, port: int) -> socket.socket:
+def bound(address: str, port: int) -> socket.socket:
     """Listening on `address`, or on all that this machine has when `address` is none of them."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
