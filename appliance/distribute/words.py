@@ -10,7 +10,10 @@ import dataclasses
 import json
 import typing
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
+
+from appliance.errors import TransferFailed
 
 UNIT_BYTES = 128 << 10
 """What is checked and passed on at once, so a host is this far behind the one before it; the last may be shorter."""
@@ -156,6 +159,16 @@ def parse(text: bytes | str) -> Order | Report | Request:
         return _restored(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a word between peers: {error}") from error
+
+
+def address_said(text: str) -> str:
+    """The IP address that a host gives as its own, or none; `TransferFailed` for anything else."""
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError as error:
+        raise TransferFailed(
+            "the helper on the host has an address that is none", hint="run the command again"
+        ) from error
 
 
 def report(document: dict[str, Any]) -> Report:
