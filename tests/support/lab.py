@@ -20,7 +20,7 @@ import pytest
 
 from appliance.errors import ApplianceError
 from appliance.lab import host as machines
-from appliance.lab import identity, programs, root, storage
+from appliance.lab import identity, network, programs, root, storage
 from appliance.lab import lab as labs
 from appliance.lab.registry import Lab, LabHost
 from appliance.lab.root import RootSpec
@@ -65,8 +65,11 @@ def made_anew(lab: Lab, host: LabHost) -> None:
     Its machine id and its SSH key are new; the lab's ``known_hosts`` has that.
     """
     machines.power_off(host)
-    storage.discard(host.root, host.storage)
+    storage.discard(host.netns, host.root, host.storage)
+    host.netns.unlink()
     host.root.rmdir()
+    network.remove(host.link)
+    network.attach(lab.network, lab.hosts.index(host), netns=host.netns, bandwidth=None)
     spec = HostSpec(host.name, suite=host.suite, python=host.python, containers=host.containers)
     clean = root.prepare(RootSpec(host.suite, python=host.python), folder=labs.default_cache() / "roots")
     storage.mount(clean, host.storage, root=host.root, disk=None)
