@@ -112,7 +112,9 @@ def settle(
         "ansible_ssh_private_key_file": str(lab.key),
         "ansible_python_interpreter": "/usr/bin/python3",
     }
-    children = {name: {"hosts": dict.fromkeys(addresses, {})} for name, addresses in groups.items()}
+    children: dict[str, object] = {
+        name: {"hosts": {address: {} for address in addresses}} for name, addresses in groups.items()
+    }
     inventory = {"all": {"vars": login, "hosts": hosts, "children": children}}
     (folder / "hosts.json").write_text(json.dumps(inventory), encoding="utf-8")
     trusted = f"-F none -o UserKnownHostsFile={lab.known_hosts} -o GlobalKnownHostsFile=/dev/null"

@@ -1,4 +1,4 @@
-"""From hosts that have nothing to what a bundle brings: the etcd bundle and Kubernetes, beside ansible and the shell."""
+"""From empty hosts to what a bundle brings: the etcd bundle and Kubernetes, beside ansible and the shell."""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ systemctl daemon-reload
 """
 _ONE_AFTER_THE_OTHER = f"""
 folder=$1 key=$2 known_hosts=$3; shift 3
-on() {{ host=$1; shift; ssh -F none -i "$key" -o "UserKnownHostsFile=$known_hosts" -o LogLevel=ERROR "root@$host" "$@"; }}
+on() {{
+    host=$1; shift
+    ssh -F none -i "$key" -o "UserKnownHostsFile=$known_hosts" -o LogLevel=ERROR "root@$host" "$@"
+}}
 for host; do
     on "$host" 'tar -xzf - -C /' <"$folder/programs.tar.gz"
     on "$host" 'tar -xf - -C /' <"$folder/$host/files.tar"
@@ -99,8 +102,8 @@ def measure(material: Material, *, playbook: Path | None, rounds: int) -> Part:
 
 
 _NOTES = (
-    "etcd: all sides bring the same files; ours makes its secrets, verifies the bundle, asks the hosts whether they are",
-    "fit, and leaves a receipt, too; overhead is what a side takes beyond the bare commands, run on all hosts at once",
+    "etcd: all sides bring the same files; ours makes its secrets, verifies the bundle, asks whether hosts are fit,",
+    "and leaves a receipt, too; overhead is what a side takes beyond the bare commands, run on all hosts at once",
 )
 
 

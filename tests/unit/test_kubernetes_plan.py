@@ -103,7 +103,7 @@ def test_a_control_plane_that_stands_lets_new_machines_in(up: tuple[str, ...], l
     assert admit.host == lets_in
     assert isinstance(admit.action, Run)
     assert list(admit.action.command.argv[-len(new) :]) == new
-    assert "/etc/kubernetes/kubeadm-init.yaml" == admit.action.command.argv[-len(new) - 1]
+    assert admit.action.command.argv[-len(new) - 1] == "/etc/kubernetes/kubeadm-init.yaml"
 
 
 def test_a_cluster_that_is_down_as_a_whole_is_not_begun_elsewhere() -> None:

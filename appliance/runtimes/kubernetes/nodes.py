@@ -48,7 +48,7 @@ echo "$2 is not ready: ${said#* }" >&2
 exit 1
 """
 
-# kubectl knows one address for a cluster. So there is a cluster and a context for each API server; kubeadm's comes first.
+# kubectl knows one address for a cluster. So each API server is a cluster and a context; kubeadm's name is the first's.
 _WAY_IN = Path(__file__).with_name("nodes_kubeconfig.sh").read_text(encoding="utf-8")
 
 

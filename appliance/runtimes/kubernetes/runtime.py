@@ -120,7 +120,7 @@ def _grounds(site: Site) -> Iterator[Stage]:
 
 
 def _cluster(site: Site) -> Iterator[Stage]:
-    """What makes nodes of machines. Pods have their network before others join, but where the cluster stands already."""
+    """What makes nodes of machines. Pods have their network before others join, unless the cluster stands already."""
     programs = _programs(site)
     cluster = members(site)
     others = [host for host in cluster.control_planes if host is not cluster.eldest]
