@@ -57,8 +57,8 @@ class KubernetesRuntime:
         return (*secrets.requests(site), *registry.requests(site), *declaredsecrets.requests(site))
 
     def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
-        """See `appliance.plan.runtime.NeedsRoom`: the registry's images."""
-        return registry.room(site, host)
+        """See `appliance.plan.runtime.NeedsRoom`: images in the registry, and as containerd has them."""
+        return {**registry.room(site, host), **containerd.room(site, host)}
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """Machines, registry, etcd; then the first control plane, the others, the workers; at last what runs there."""
