@@ -3,7 +3,7 @@
 # Arguments: programs, kubeconfig, kubeadm's configuration, names of new machines.
 set -eu
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home
+export KUBECONFIG="$2" HOME=/var/lib/appliance/node/home
 kubeadm init phase bootstrap-token --skip-token-print --kubeconfig="$2" --config="$3"
 shift 3
 [ $# -gt 0 ] || exit 0

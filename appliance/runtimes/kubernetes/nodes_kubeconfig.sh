@@ -7,7 +7,7 @@ what=$1 from=$2 to=$3 cluster=$4
 shift 4
 value() { sed -n "s/^ *$1: *//p" "$from" | head -n 1; }
 authority=$(value certificate-authority-data) certificate=$(value client-certificate-data) key=$(value client-key-data)
-[ -n "$authority" ] && [ -n "$certificate" ] && [ -n "$key" ] || { echo "$from holds no keys" >&2; exit 1; }
+case "$authority:$certificate:$key" in :*|*::*|*:) echo "$from holds no keys" >&2; exit 1 ;; esac
 doors() { # what is said of each API server, the first under the names that kubeadm gives
     known=$cluster context=kubernetes-admin@$cluster
     while [ $# -gt 0 ]; do
