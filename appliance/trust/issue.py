@@ -119,7 +119,7 @@ def leaf(
     return Issued(certificates.certificate_pem(certificate), certificates.private_pem(key))
 
 
-def fits(  # noqa: PLR0913  (what `leaf` takes)
+def fits(
     certificate_pem: bytes,
     authority_pem: bytes,
     *,
