@@ -128,7 +128,7 @@ def anew(ann: Operator, before: Traces, host: str) -> subprocess.CompletedProces
     pinned, address = Home.of(ann.home).cluster(ann.cluster).known_hosts, ann.lab.host(host).address
     refused = ann.appliance("plan")
     assert refused.returncode == 7, refused.stdout + refused.stderr
-    assert f"ssh-keygen -R '{address}' -f {pinned}" in refused.stderr
+    assert f"ssh-keygen -R '{address}' -f {pinned}" in refused.stdout
     subprocess.run(("ssh-keygen", "-R", address, "-f", pinned), check=True, capture_output=True)
     return ann.appliance("apply")
 
@@ -193,7 +193,7 @@ def etcd_members(host: LabHost) -> list[str]:
 
 
 def test_what_was_launched_before_is_not_launched_again_by_the_new_machine(ann: Operator) -> None:
-    log = (ann.runs[0].path / "hosts/control-plane-1.log").read_text()
+    log = ann.runs[0].log("control-plane-1").read_text()
     assert "the cluster has it from a control plane that was lost" in log
     assert ann.plan() == []
 
