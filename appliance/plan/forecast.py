@@ -100,11 +100,11 @@ def expected(site: Site, runtime: Runtime) -> Forecast:
 
 
 def _expected_sent(site: Site, host: SiteHost, runtime: Runtime) -> int:
-    """Layers, the Python that receives, and what the runtime sends besides."""
+    """Layers, the Python that receives, and what the runtime sends besides, to where all that is received lies."""
     part = site.parts[host.facts.architecture]
-    more = runtime.room(site, host).values() if isinstance(runtime, NeedsRoom) else ()
+    more = runtime.room(site, host).get(footprint.NODE, 0) if isinstance(runtime, NeedsRoom) else 0
     swarm = part.swarm.layer.blob.size if part.swarm else 0
-    return part.runtime.size + swarm + sum(layer.blob.size for layer in part.layers) + sum(more)
+    return part.runtime.size + swarm + sum(layer.blob.size for layer in part.layers) + more
 
 
 def timed(cost: Forecast, rates: Rates, distribution: Distribution) -> Forecast:

@@ -31,12 +31,12 @@ def _script(*names: str) -> str:
 
 
 COPY = _script("copy")
-LAUNCH = _script("workloads", "lines", "launch")
+LAUNCH = _script("workloads", "lines", "memory", "launch")
 LAUNCHED = _script("workloads", "launched")
 SETTLE = _script("workloads", "settle")
 PLUGIN = _script("lines", "plugin")
 NODES = _script("nodes")
-UNDO = _script("lines", "undo")
+UNDO = _script("lines", "memory", "undo")
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ class KubernetesRuntime:
         return (*secrets.requests(site), *registry.requests(site), *declaredsecrets.requests(site))
 
     def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
-        """See `appliance.plan.runtime.NeedsRoom`: the registry's images."""
-        return registry.room(site, host)
+        """See `appliance.plan.runtime.NeedsRoom`: images in the registry, and as containerd has them."""
+        return {**registry.room(site, host), **containerd.room(site, host)}
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """Machines, registry, etcd; then the first control plane, the others, the workers; at last what runs there."""
@@ -120,15 +120,20 @@ def _grounds(site: Site) -> Iterator[Stage]:
 
 
 def _cluster(site: Site) -> Iterator[Stage]:
-    """What makes nodes of machines."""
+    """What makes nodes of machines. Pods have their network before others join, unless the cluster stands already."""
     programs = _programs(site)
     cluster = members(site)
-    first, *others = cluster.control_planes
-    yield _stage(site, f"Begin the cluster on {first.name}", [joining.begin(site, programs)])
-    yield _stage(site, "Apply the network of pods", [podnetwork.apply(site, programs)])
+    others = [host for host in cluster.control_planes if host is not cluster.eldest]
+    network = _stage(site, "Apply the network of pods", [podnetwork.apply(site, programs)])
+    begins = cluster.eldest is cluster.first
+    if begins:
+        yield _stage(site, f"Begin the cluster on {cluster.first.name}", [joining.begin(site, programs)])
+        yield network
     if others or cluster.workers:
         yield _stage(site, "Admit the other nodes", [(joining.admit(site, programs),)])
     yield _stage(site, "Join control planes", (joining.join(site, host, programs) for host in others), at_once=1)
+    if not begins:
+        yield network
     yield _stage(site, "Join workers", (joining.join(site, host, programs) for host in cluster.workers))
 
 
