@@ -7,7 +7,7 @@ entry point group ``appliance.runtimes`` under the name that ``bundle.yaml`` giv
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from appliance.recipe.networking import Network, Registry
 
@@ -223,6 +223,18 @@ class TakesApplications(Protocol):
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """The stages that take an application, as its own stamp describes it, from the cluster again."""
         ...
+
+    def is_well(self, stamp: NodeStamp, application: AppStamp) -> Command:
+        """What to run on the host with both stamps: status 0 says that all that the application launched is well."""
+        ...
+
+
+@runtime_checkable
+class MakesNetworks(Protocol):
+    """What a runtime has besides whose clusters have networks of their own, which ``spec.network`` of a site sets."""
+
+    networks: ClassVar[tuple[str, ...]]
+    """The names there that it heeds."""
 
 
 @dataclass(frozen=True, slots=True)

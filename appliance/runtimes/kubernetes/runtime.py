@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from appliance.digest import Digest
 from appliance.inventory.facts import Receipt
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 class KubernetesRuntime:
     """See `appliance.plan.runtime.Runtime`."""
 
+    networks: ClassVar[tuple[str, ...]] = ("podSubnet", "serviceSubnet", "controlPlaneEndpoint", "vip")
+    """See `appliance.plan.runtime.MakesNetworks`."""
+
     def requirements(self, config: ImageConfig) -> tuple[Requirement, ...]:
         """What Kubernetes asks of hosts, and the balancer's ports."""
         ports = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT))
@@ -85,6 +88,10 @@ class KubernetesRuntime:
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.take_away(site, application)
+
+    def is_well(self, stamp: NodeStamp, application: AppStamp) -> Command:
+        """See `appliance.plan.runtime.TakesApplications`."""
+        return addition.is_well(stamp, application)
 
     def question(self, stamp: NodeStamp) -> Command | None:
         """See `appliance.plan.runtime.TellsOfClusters`."""
