@@ -85,8 +85,7 @@ class Guide(App[int]):
     def go(self, step: Step) -> None:
         """Show the screen of a step."""
         self._step = step
-        run = self.session.run
-        page: Page = self._pages.RunPage(run) if step is Step.RUN and run else self._pages.STEPS[step]()
+        page: Page = self._pages.page_of(step, self.session)
         self.switch_screen(page)
 
     def go_back(self) -> None:
@@ -107,6 +106,11 @@ class Guide(App[int]):
         if self._is_other_operation():
             self.session = replace(self.session, proposed=None)  # it was looked at, or is a run by now
         self.switch_screen(self._pages.ClusterPage())
+
+    def ask_for_bundle(self, product: str) -> None:
+        """Show the first step, and say of what the bundle is wanted there."""
+        self._step = Step.OPEN
+        self.switch_screen(OpenPage(wanted=product))
 
     def show_run(self, run: RunDir) -> None:
         """Show a run, whether it goes on or is over."""
@@ -146,7 +150,7 @@ class Guide(App[int]):
 
     def _is_other_operation(self) -> bool:
         proposed = self.session.proposed
-        return proposed is not None and proposed.proposal.operation != calls.proposals.INSTALL
+        return proposed is not None and proposed.proposal.operation not in calls.proposals.OF_DELIVERY
 
     # The end
 

@@ -56,7 +56,7 @@ def checks_detail(results: Sequence[CheckResult]) -> Content:
         lines.append(Content.assemble((f"{texts.VERDICTS[result.verdict.value]:<4}", color), said))
         if result.hint and result.verdict is not Verdict.PASS:
             lines.append(Content(f"     {texts.NEXT} {clean(result.hint)}"))
-    return Content("\n").join(lines)
+    return Content("\n").join(dict.fromkeys(lines))
 
 
 # Plan
@@ -70,11 +70,17 @@ def _plan_counted(plan: Plan) -> str:
     )
 
 
+def _what(proposed: Proposed) -> str:
+    """What is proposed, in few words."""
+    form = texts.OPERATIONS.get(proposed.proposal.operation, texts.OPERATION)
+    product = f"{proposed.spec.name} {proposed.spec.version}".rstrip()
+    return form.format(operation=proposed.proposal.operation, cluster=proposed.cluster.name, product=product)
+
+
 def plan_lead(proposed: Proposed) -> str:
     """What the plan is, above it."""
-    plan, operation = proposed.proposal.plan, proposed.proposal.operation
-    said = texts.PLAN_ABOUT.format(operation=operation, cluster=proposed.cluster.name, counted=_plan_counted(plan))
-    lead, cost = said + texts.PLAN_LOST * plan.destructive, proposed.forecast
+    said = texts.PLAN_ABOUT.format(what=_what(proposed), counted=_plan_counted(proposed.proposal.plan))
+    lead, cost = said + texts.PLAN_LOST * proposed.proposal.plan.destructive, proposed.forecast
     if not cost.sent:
         return lead
     sent, written = size_text(cost.sent), size_text(cost.written_each)
@@ -102,8 +108,8 @@ def leased(holders: Sequence[tuple[str, Owner]], cluster: str) -> str:
 
 def confirm_plan(proposed: Proposed) -> str:
     """What is asked."""
-    plan, name, operation = proposed.proposal.plan, proposed.cluster.name, proposed.proposal.operation
-    lines = [texts.CONFIRM_ABOUT.format(operation=operation, cluster=name, counted=_plan_counted(plan))]
+    plan, name = proposed.proposal.plan, proposed.cluster.name
+    lines = [texts.CONFIRM_ABOUT.format(what=_what(proposed), counted=_plan_counted(plan))]
     if plan.destructive:
         lost = ", ".join(stage.title for stage in plan.stages if stage.destructive and stage.steps)
         lines.append(texts.CONFIRM_LOST.format(stages=clean(lost)))
@@ -127,11 +133,14 @@ def step_label(title: str, hosts: Sequence[str]) -> Text:
 
 
 def changes(proposal: Proposal) -> str:
-    """What changes, host by host."""
+    """What changes, host by host; those of which the same is said together."""
     by_host: dict[str, list[str]] = {}
     for change in proposal.changes:
         by_host.setdefault(change.host, []).append(f"  {_SIGNS.get(change.verb, '?')} {clean(change.what)}")
-    lines = [line for host, said in by_host.items() for line in (clean(host), *said)]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host, said in by_host.items():
+        alike.setdefault(tuple(said), []).append(clean(host))
+    lines = [line for said, hosts in alike.items() for line in (", ".join(hosts), *said)]
     return "\n".join([*lines, *(texts.PLAN_NOTE.format(text=clean(notice)) for notice in proposal.notices)])
 
 
@@ -196,8 +205,3 @@ def which_cluster(cluster: KnownCluster | None, at: int, count: int) -> str:
 def run_line(name: str, said: str, *, alive: bool) -> Content:
     """A run in the list."""
     return Content(clean(f"{name}  {said}{texts.RUN_GOES_ON * alive}"))
-
-
-def well(count: int, hosts: int) -> str:
-    """The cluster's health in one line."""
-    return texts.HOSTS_WELL.format(well=count, hosts=counted(hosts, texts.HOSTS))

@@ -44,9 +44,10 @@ KEY_RETRY = "retry"
 KEY_LOG = "log"
 KEY_REPORT = "report"
 KEY_HTML = "save"
-KEY_NEXT_CLUSTER = "next cluster"
+KEY_NEXT_CLUSTER = "next"
 KEY_LOOK = "look again"
 KEY_RESET = "reset"
+KEY_CHANGE = "change"
 
 # Words used in several places
 
@@ -74,12 +75,12 @@ QUIT_TITLE = "Leave the guide?"
 QUIT_TEXT = "Nothing is lost: what you described is kept, and a run goes on without this screen."
 QUIT_NO = "Stay"
 QUIT_YES = "Leave"
-RESUME_TITLE = "Go on where you stopped?"
-RESUME_TEXT = (
-    "Cluster {cluster} with {hosts} hosts was described here before and not yet installed.\nPasswords were not kept."
-)
-RESUME_YES = "Go on"
-RESUME_NO = "Begin anew"
+OFFER_TITLE = "Go on with what is here already?"
+OFFER_TEXT = "To change, repair or upgrade a cluster is to go the steps again. Passwords were not kept."
+OFFER_DRAFT = "Go on describing {cluster}: {hosts}, not installed yet"
+OFFER_INSTALLED = "Cluster {cluster}: {version}, {hosts}"
+OFFER_PARTLY = "not wholly installed"
+OFFER_ANEW = "None of these: begin anew"
 LIVING_TITLE = "A run goes on"
 LIVING_TEXT = "Run {run} of cluster {cluster} was started here before and is not over."
 LIVING_YES = "Watch it"
@@ -112,6 +113,7 @@ OPEN_BUNDLE_HINT = "path of the .run file"
 OPEN_TRUST = "Whom to believe"
 OPEN_TRUST_HINT = "root.pem or sha256:…; empty: this site's store"
 OPEN_NONE = "No bundle beside this program or on a mounted stick; type its path."
+OPEN_WANTED = "To change it, verify the bundle of {product} that it shall be made of; then choose it."
 OPEN_NOT_YET = "The delivery is not verified yet: only what is verified is installed."
 OPEN_ACCEPT = "Accept the licence first (space)."
 OPEN_LICENCE = "I accept the licence: {licence}"
@@ -195,17 +197,32 @@ KEYS_COMPARE = "Compare with what each host's console shows:\n  ssh-keygen -lf /
 ENTERED = "{hosts} entered, root is possible there."
 NOT_ENTERED = " {count} not: {address}: {problem}"
 
+# Onto which cluster
+
+ONTO_LEAD = "Onto which cluster does it go? Its hosts are entered to look. Nothing is changed."
+ONTO_FILE = "Or a Clusterfile"
+ONTO_FILE_HINT = "of a cluster that was installed from another machine"
+ONTO_CLUSTER = "{cluster}  {version}, {hosts}{apps}"
+ONTO_APPS = ", with {apps}"
+ONTO_NOBODY = "This machine has installed no cluster."
+ONTO_EMPTY = "Choose a cluster (arrows, Enter), or name its Clusterfile."
+ONTO_NONE = "no cluster is chosen"
+ONTO_NONE_HINT = "choose one with Enter, or type the path of its Clusterfile"
+ONTO_NOT_ENTERED = "none of its hosts was entered"
+ONTO_NOT_ENTERED_HINT = "k believes their keys, a says how they are entered, t tries again"
+
 # Settings
 
 SETTINGS_LEAD = "What can be chosen. Values are checked as you type. Nothing is changed yet."
 SETTINGS_NAME = "Name of the cluster"
 SETTINGS_NAME_HINT = "lower-case letters, digits, hyphens; hosts and this machine know it by that name"
 YES = "yes"
+SETTINGS_NAME_THERE = "the cluster that it goes onto"
 SETTINGS_NETWORK = {
-    "podSubnet": "Network of the pods",
-    "serviceSubnet": "Network of the services",
-    "controlPlaneEndpoint": "Control plane, as HOST:PORT",
-    "vip": "Address that moves between its hosts",
+    "podSubnet": ("Network of the pods", "a range that nothing else at this site uses"),
+    "serviceSubnet": ("Network of the services", "another such range"),
+    "controlPlaneEndpoint": ("Control plane, as HOST:PORT", "what clients call it by; empty: as the delivery chooses"),
+    "vip": ("Address that moves between its hosts", "a free one in the hosts' own network; empty: none"),
 }
 SETTINGS_NONE = "This delivery has nothing else to choose."
 SETTINGS_KEPT = "kept in the vault; empty leaves it"
@@ -232,7 +249,14 @@ PLAN_WAIT = "The plan is not made yet."
 PLAN_EMPTY = "Nothing to do: the hosts are as they should be."
 PLAN_STARTING = "The run is being started; wait a moment."
 PLAN_COUNTED = "{steps} in {stages} on {hosts}"
-PLAN_ABOUT = "{operation} of {cluster}: {counted}"
+OPERATION = "{operation} of {cluster}"
+OPERATIONS = {
+    "apply": "apply {product} to {cluster}",
+    "add": "add {product} to {cluster}",
+    "remove": "take {product} away from {cluster}",
+    "reset": "reset of {cluster}",
+}
+PLAN_ABOUT = "{what}: {counted}"
 PLAN_LOST = "; something is LOST by it"
 PLAN_STAGE = "{number}. {title}  ({steps}, {hosts})"
 PLAN_STAGE_LOST = "LOST by it: "
@@ -243,7 +267,7 @@ CONFIRM_NO = "No"
 CONFIRM_YES = "Yes, do it"
 CONFIRM_LOSS = "Something is lost by this and cannot be brought back"
 PLAN_COST = "At most {sent} sent to {hosts}; one writes {written}."
-PLAN_TIME = "That takes {span}."
+PLAN_TIME = "That alone takes {span}."
 PLAN_NO_TIME = "Time: not measured."
 LEASED_TITLE = "Another run has leased hosts"
 LEASED = "{operator} has leased {hosts} for run {run} of cluster {cluster} since {since}: {names}."
@@ -251,7 +275,7 @@ LEASED_TYPE = (
     "Ask whether that run is dead. To take the hosts over ends what it does there, in the middle of a step.\n"
     "Type the cluster's name, {cluster}, to do it; Escape does nothing."
 )
-CONFIRM_ABOUT = "{operation} of cluster {cluster}: {counted}."
+CONFIRM_ABOUT = "{what}: {counted}."
 CONFIRM_LOST = "LOST by it: {stages}."
 CONFIRM_TYPE = "Type the cluster's name, {cluster}, to do it; Escape does nothing."
 CONFIRM_STOPPABLE = "It can be paused and stopped; what was done until then stays, and the same again goes on with it."
@@ -264,7 +288,7 @@ RUN_LEAD = "It runs by itself: you may leave, close the terminal, and come back.
 RUN_HEADS = ("host", "", "steps", "doing")
 RUN_ABOUT = "{stage}  ({operation} of {cluster})"
 RUN_STAGE = "stage {number} of {count}: {title}"
-RUN_BEGINNING = "beginning"
+RUN_BEGINNING = "beginning: hosts are entered"
 RUN_DONE = "{bar} {done} of {steps}, {time}"
 RUN_FAILED = "   FAILED on {hosts}"
 LANE_FAILED = "FAILED: {step}"
@@ -299,7 +323,20 @@ CLUSTER_TITLE = "Cluster"
 CLUSTER_LEAD = "What is installed where, how it is, and what was done."
 CLUSTER_RUNS = "Runs, newest first (Enter shows one)"
 CLUSTER_NOTHING = "Nothing was applied to this cluster from here."
-STATUS_HEADS = ("", "host", "address", "version", "services")
+STATUS_HEADS = ("", "", "name", "address", "version", "how it is")
+HOST = "host"
+NODE = "node"
+POD = "pod"
+APPLICATION = "app"
+APPLICATIONS = ("{count:,} application", "{count:,} applications")
+APPLICATIONS_WELL = "; {well} of {apps} well"
+APPLICATION_STATES = {True: "all that it launched is ready", False: "not all that it launched is ready"}
+NODE_READY = "node ready"
+NODE_NOT_READY = "node NOT ready: {why}"
+UNIT = "{unit} {state}"
+STATUS_LEASED = "a run works there"
+CLUSTER_SILENT = "; the cluster does not answer: {why}"
+CLUSTER_NO_APP = "Put the cursor on an application (app) to take it away."
 WELL = "ok"
 NOT_WELL = "NOT WELL"
 HOSTS_WELL = "{well} of {hosts} well"

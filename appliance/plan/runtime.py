@@ -7,7 +7,7 @@ entry point group ``appliance.runtimes`` under the name that ``bundle.yaml`` giv
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from appliance.recipe.networking import Network, Registry
 
@@ -233,8 +233,9 @@ class TakesApplications(Protocol):
 class MakesNetworks(Protocol):
     """What a runtime has besides whose clusters have networks of their own, which ``spec.network`` of a site sets."""
 
-    networks: ClassVar[tuple[str, ...]]
-    """The names there that it heeds."""
+    def networks(self) -> tuple[str, ...]:
+        """The names there that it heeds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

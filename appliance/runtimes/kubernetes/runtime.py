@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from appliance.digest import Digest
 from appliance.inventory.facts import Receipt
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 class KubernetesRuntime:
     """See `appliance.plan.runtime.Runtime`."""
 
-    networks: ClassVar[tuple[str, ...]] = ("podSubnet", "serviceSubnet", "controlPlaneEndpoint", "vip")
-    """See `appliance.plan.runtime.MakesNetworks`."""
-
     def requirements(self, config: ImageConfig) -> tuple[Requirement, ...]:
         """What Kubernetes asks of hosts, and the balancer's ports."""
         ports = (str(loadbalancer.PORT), str(loadbalancer.REGISTRY_PORT))
@@ -80,6 +77,10 @@ class KubernetesRuntime:
             kubelet.UNIT,
         )
         return Receipt(units=units, trees=(*leaving.TREES, *((etcd.DATA,) * governs)))
+
+    def networks(self) -> tuple[str, ...]:
+        """See `appliance.plan.runtime.MakesNetworks`."""
+        return ("podSubnet", "serviceSubnet", "controlPlaneEndpoint", "vip")
 
     def add(self, site: Site) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
