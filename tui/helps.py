@@ -70,7 +70,8 @@ start the guide again and it offers to watch it; `attach` does so on the command
   p  pause, go on                  l  the log of the host with the cursor
   x  stop: asks how, and says      e  the report, once it is over
      what that means               h  save the report as a page
-  r  retry the failed host         Escape, c  leave; the run goes on"""
+  r  retry the failed host         g  once it failed: propose the rest
+  Escape, c  leave; the run goes on"""
 
 CLUSTER = """\
 Hosts, applications that were added (app), and pods that are not well, as they say themselves. Below are all runs of the

@@ -147,13 +147,13 @@ def changes(proposal: Proposal) -> str:
 # Run
 
 
-def whole(view: RunView, drawn: str) -> str:
-    """The whole run in two lines."""
+def whole(view: RunView, drawn: str, *, since: float = 0.0) -> str:
+    """The whole run in two lines, `since` seconds after the last thing that was heard of it."""
     at, count = view.stage, len(view.stages)
     stage = texts.RUN_BEGINNING
     if at:
         stage = texts.RUN_STAGE.format(number=at.number + 1, count=count, title=clean(at.title))
-    steps, time = counted(view.total, texts.STEPS_COUNTED), duration(view.seconds)
+    steps, time = counted(view.total, texts.STEPS_COUNTED), duration(view.seconds + since)
     failed = sum(host.failure is not None for host in view.hosts)
     first = texts.RUN_ABOUT.format(operation=view.operation, cluster=clean(view.cluster), stage=stage)
     second = texts.RUN_DONE.format(bar=drawn, done=view.done, steps=steps, time=time)

@@ -199,10 +199,10 @@ NOT_ENTERED = " {count} not: {address}: {problem}"
 
 # Onto which cluster
 
-ONTO_LEAD = "Onto which cluster does it go? Its hosts are entered to look. Nothing is changed."
+ONTO_LEAD = "Onto which cluster does it go? Its hosts are only looked at."
 ONTO_FILE = "Or a Clusterfile"
 ONTO_FILE_HINT = "of a cluster that was installed from another machine"
-ONTO_CLUSTER = "{cluster}  {version}, {hosts}{apps}"
+ONTO_CLUSTER = "{cluster}: {version}, {hosts}{apps}"
 ONTO_APPS = ", with {apps}"
 ONTO_NOBODY = "This machine has installed no cluster."
 ONTO_EMPTY = "Choose a cluster (arrows, Enter), or name its Clusterfile."
@@ -330,7 +330,7 @@ POD = "pod"
 APPLICATION = "app"
 APPLICATIONS = ("{count:,} application", "{count:,} applications")
 APPLICATIONS_WELL = "; {well} of {apps} well"
-APPLICATION_STATES = {True: "all that it launched is ready", False: "not all that it launched is ready"}
+APPLICATION_STATES = {True: "ready", False: "not all of it is ready"}
 NODE_READY = "node ready"
 NODE_NOT_READY = "node NOT ready: {why}"
 UNIT = "{unit} {state}"

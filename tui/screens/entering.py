@@ -168,6 +168,12 @@ class EnteringPage(Page):
 
         self.work("pin", lambda _: hosts.pin(self.engine, self.session, addresses), done=done)
 
+    def enter_untried(self) -> None:
+        """Enter hosts that were described before: all are believed, and none was tried."""
+        machines = self.session.machines
+        if machines and all(machine.pinned and machine.entry is Entry.UNTRIED for machine in machines):
+            self._enter_or_ask([machine.address for machine in machines])
+
     def _enter_or_ask(self, addresses: list[str]) -> None:
         """Enter these hosts; ask how, if nobody has said."""
         everyones = self.session.access.user or self.session.written.ssh.user

@@ -31,6 +31,10 @@ class OntoPage(EnteringPage):
     LEAD = texts.ONTO_LEAD
     HELP_TEXT = helps.ONTO
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._known = False
+
     def body(self) -> ComposeResult:
         """The clusters that are known, a field for another one's Clusterfile, and the hosts of the chosen one."""
         yield OptionList(id="clusters")
@@ -57,7 +61,7 @@ class OntoPage(EnteringPage):
 
     def action_back(self) -> None:
         """To the clusters from the field, else a step back."""
-        if self.query_one("#find").has_focus and self.query_one(OptionList).option_count:
+        if self.query_one("#find").has_focus and (self.session.machines or self._known):
             self.query_one("#hosts" if self.session.machines else "#clusters").focus()
         else:
             super().action_back()
@@ -78,12 +82,14 @@ class OntoPage(EnteringPage):
         self._detail()
 
     def _installed(self, clusters: tuple[Installed, ...]) -> None:
+        self._known = bool(clusters)
         listed = self.query_one(OptionList)
         listed.add_options([Option(wording.cluster_known(each), id=each.name) for each in clusters])
         if not clusters:
             listed.add_option(Option(texts.ONTO_NOBODY, disabled=True))
         if self.session.machines:
             self.query_one("#hosts").focus()
+            self.enter_untried()
             return
         (listed if clusters else self.query_one("#find")).focus()
         if len(clusters) == 1:

@@ -68,9 +68,7 @@ class OpenPage(Page):
             self.query_one("#trust", Input).value = " ".join(known.anchors)
             self._show(known)
         self.work("find", lambda _: calls.delivery.find_bundles(self.engine), done=self._found)
-        if self._wanted:
-            self.notice.say(texts.OPEN_WANTED.format(product=wording.clean(self._wanted)))
-        elif known is None:
+        if known is None and not self._wanted:
             self.work("living", lambda _: calls.runs.living_run(self.engine), done=self._living)
 
     def action_verify(self) -> None:
@@ -137,7 +135,9 @@ class OpenPage(Page):
         bundles.highlighted = 0
         bundles.focus()
         path = self.query_one("#path", Input)
-        if self.session.delivery is None and not path.value and (len(found) == 1 or self._is_meant(found[0])):
+        if self._wanted:
+            self.notice.say(texts.OPEN_WANTED.format(product=wording.clean(self._wanted)))
+        elif self.session.delivery is None and not path.value and (len(found) == 1 or self._is_meant(found[0])):
             path.value = str(found[0].path)
             self.action_verify()
 

@@ -65,7 +65,8 @@ class SettingsPage(Page):
 
     def begin(self) -> None:
         """Focus the first field; say which secrets are kept already."""
-        self.focus_next() if self.session.added else self.query_one(f"#{_NAME}").focus()
+        first = next((field.id for field in self._fields), _NAME) if self.session.added else _NAME
+        self.query_one(f"#{first}").focus()
         if any(field.secret for field in self._fields):
             session = self.session
             self.work("kept", lambda _: description.kept_parameters(self.engine, session), done=self._kept)
