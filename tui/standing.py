@@ -50,16 +50,18 @@ def _host(host: HostStatus, node: NodeView | None) -> Row:
     said = [host.problem] if host.problem else []
     if node:
         said.append(_node(node))
-    off = [texts.UNIT.format(unit=unit.removesuffix(".service"), state=state) for unit, state in _worst_first(host)]
-    said += off if not host.problem else []
+    said += _units(host) if not host.problem else []
     if host.lease:
         said.append(texts.STATUS_LEASED)
     well = host.well and (node is None or node.ready)
     return _row(host.name, (texts.HOST, host.name, host.address, host.version, ", ".join(said)), well=well)
 
 
-def _worst_first(host: HostStatus) -> list[tuple[str, str]]:
-    return sorted(host.units, key=lambda unit: unit[1] == "active")
+def _units(host: HostStatus) -> list[str]:
+    """The services that are not well each, then how many are."""
+    off = [(unit.removesuffix(".service"), state) for unit, state in host.units if state != "active"]
+    active = wording.counted(len(host.units) - len(off), texts.ACTIVE)
+    return [*(texts.UNIT.format(unit=unit, state=state) for unit, state in off), active]
 
 
 def _node(node: NodeView) -> str:

@@ -16,6 +16,7 @@ from tui.wording import clean, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from appliance.execute.lease import Owner
     from appliance.inventory.preflight import CheckResult
@@ -202,6 +203,6 @@ def which_cluster(cluster: KnownCluster | None, at: int, count: int) -> str:
     return texts.CLUSTER_SHOWN.format(name=cluster.name) + more + texts.CLUSTER_DESCRIBED * (not cluster.applied)
 
 
-def run_line(name: str, said: str, *, alive: bool) -> Content:
-    """A run in the list."""
-    return Content(clean(f"{name}  {said}{texts.RUN_GOES_ON * alive}"))
+def run_line(began: datetime, said: str, *, alive: bool) -> Content:
+    """A run in the list, with when it began."""
+    return Content(clean(texts.RUN_LINE.format(began=began, said=said) + texts.RUN_GOES_ON * alive))

@@ -294,6 +294,7 @@ RUN_FAILED = "   FAILED on {hosts}"
 LANE_FAILED = "FAILED: {step}"
 LANE_STOPPED = "stopped: {step}"
 LANE_DONE = "done"
+LANE_NOTHING = "nothing to do"
 LANE_WAITS = "waits"
 LANE_ENDED = "stopped before its end"
 LANE_BYTES = "{done:.0f}/{total:.0f} MiB, {rate:.0f} MiB/s"
@@ -334,6 +335,7 @@ APPLICATION_STATES = {True: "ready", False: "not all of it is ready"}
 NODE_READY = "node ready"
 NODE_NOT_READY = "node NOT ready: {why}"
 UNIT = "{unit} {state}"
+ACTIVE = ("{count} service active", "{count} services active")
 STATUS_LEASED = "a run works there"
 CLUSTER_SILENT = "; the cluster does not answer: {why}"
 CLUSTER_NO_APP = "Put the cursor on an application (app) to take it away."
@@ -344,6 +346,7 @@ CLUSTER_NONE = "This machine has installed nothing yet."
 CLUSTER_SHOWN = "Cluster {name}"
 CLUSTER_OF = "  ({number} of {count})"
 CLUSTER_DESCRIBED = ": described, nothing applied yet"
+RUN_LINE = "{began:%Y-%m-%d %H:%M} UTC: {said}"
 RUN_GOES_ON = " (goes on)"
 
 # Help

@@ -41,7 +41,9 @@ class Terminal:
 
     def tmux(self, *words: str) -> str:
         argv = ("tmux", "-f", "/dev/null", "-S", str(self.socket), *words)
-        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"tmux {words[0]}: {done.stderr}"  # a key that was not sent is no key
+        return done.stdout
 
     def start(self, *argv: str) -> None:
         self.tmux("new-session", "-d", "-x", "80", "-y", "24", "-s", "a", shlex.join(argv))
@@ -49,7 +51,8 @@ class Terminal:
 
     def stop(self) -> None:
         """End it; the next one has a socket of its own, as this server may take a moment to be gone."""
-        self.tmux("kill-server")
+        if self.socket.exists():
+            self.tmux("kill-server")
         self.socket = self.socket.with_name(f"{self.socket.name}-next")
 
     def until(self, pattern: str, seconds: float = 120.0) -> None:

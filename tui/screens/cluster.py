@@ -198,7 +198,7 @@ class ClusterPage(Page):
         if cluster is None:
             return
         for each in cluster.runs:
-            text = telling.run_line(each.run.name, headline(each.report), alive=each.alive)
+            text = telling.run_line(each.run.started, headline(each.report), alive=each.alive)
             listed.add_option(Option(text, id=each.run.name))
         (self.query_one(Grid) if cluster.applied else listed).focus()
         if cluster.applied:
