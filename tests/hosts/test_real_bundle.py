@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from support.bareplaces import bare, in_own_mounts
 from support.travelling import Delivery, real_delivery
 
 from appliance.bundle.layout import MANIFEST_OFFSET, STUB_BYTES
@@ -48,12 +49,6 @@ def start(
 ) -> subprocess.CompletedProcess[str]:
     env = {"PATH": PATH, "APPLIANCE_TMPDIR": str(place), **environment}
     return subprocess.run([*shell, bundle, *arguments], env=env, capture_output=True, text=True, check=False)
-
-
-def in_own_mounts(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a shell script whose mounts nobody else sees, and which end with it."""
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": PATH})
 
 
 @every_shell
@@ -170,17 +165,7 @@ def test_a_disk_that_fills_up_while_the_python_is_unpacked_is_left_for_another(
 @pytest.fixture
 def bare_root(tmp_path: Path) -> Path:
     """A machine with busybox and nothing else: no libc, no Python, no /proc."""
-    root = tmp_path / "root"
-    for name in ("bin", "dev", "tmp", "var/tmp", "stick"):
-        (root / name).mkdir(parents=True)
-    (root / "tmp").chmod(0o1777)
-    os.mknod(root / "dev/null", 0o20666, os.makedev(1, 3))
-    busybox = root / "bin/busybox"
-    shutil.copy(shutil.which("busybox") or "", busybox)
-    for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
-        if applet != "busybox":
-            (root / "bin" / applet).symlink_to("busybox")
-    return root
+    return bare(tmp_path / "root")
 
 
 def carried_in(delivery: Delivery, root: Path) -> list[str | Path]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from support.bareplaces import bare, in_own_mounts
 from support.travelling import false_python, real_pythons, write_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.hosts
-
-
-def in_own_mounts(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a shell script whose mounts nobody else sees, and which end with it."""
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={"PATH": os.defpath + ":/sbin:/usr/sbin"}
-    )
 
 
 def test_a_stick_that_is_read_only_and_noexec_serves(tmp_path: Path) -> None:
@@ -58,17 +49,7 @@ def test_a_place_that_will_not_do_says_why(tmp_path: Path, options: str, reason:
 @pytest.fixture
 def bare_root(tmp_path: Path) -> Path:
     """A machine with busybox and nothing else: no libc, no Python, no /proc."""
-    root = tmp_path / "root"
-    for name in ("bin", "dev", "tmp", "var/tmp", "stick"):
-        (root / name).mkdir(parents=True)
-    (root / "tmp").chmod(0o1777)
-    os.mknod(root / "dev/null", 0o20666, os.makedev(1, 3))
-    busybox = root / "bin/busybox"
-    shutil.copy(shutil.which("busybox") or "", busybox)
-    for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
-        if applet != "busybox":
-            (root / "bin" / applet).symlink_to("busybox")
-    return root
+    return bare(tmp_path / "root")
 
 
 def test_the_real_installer_starts_on_a_machine_with_busybox_alone(bare_root: Path) -> None:

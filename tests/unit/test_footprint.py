@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.sites import host, stamped
+from support.stepping import StandIn
 
 from appliance.errors import PlanError
 from appliance.inventory.facts import NodeStamp, Receipt, stamp_from_text
@@ -16,7 +17,7 @@ from appliance.plan.steps import Run, Step
 from appliance.transport.base import Command
 
 
-class Machine:
+class Machine(StandIn):
     """A folder in which the steps' paths are looked for."""
 
     def __init__(self, root: Path, paths: tuple[str, ...]) -> None:
@@ -30,24 +31,8 @@ class Machine:
         assert found.stamp
         return found.stamp
 
-    def _run(self, command: Command) -> bool:
-        moved = [
-            word.replace(footprint.NODE, str(self.node)) if word.startswith(footprint.NODE) else word
-            for word in command.argv
-        ]
-        ended = subprocess.run(moved, capture_output=True, text=True, check=False)
-        assert not ended.stderr
-        return ended.returncode == 0
-
-    def holds(self, step: Step) -> bool:
-        assert step.unless
-        return self._run(step.unless)
-
-    def carry_out(self, step: Step) -> None:
-        assert not self.holds(step)
-        assert isinstance(step.action, Run)
-        assert self._run(step.action.command)
-        assert self.holds(step)
+    def moved(self, word: str) -> str:
+        return word.replace(footprint.NODE, str(self.node)) if word.startswith(footprint.NODE) else word
 
     def tree(self) -> dict[str, tuple[int, str]]:
         """Every path outside our own folder, with its mode and content."""

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support.sites import hosts, site
+from support.stepping import StandIn
 
-from appliance.plan.steps import Run
 from appliance.runtimes.parts import hostnames
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from appliance.plan.steps import Step
-    from appliance.transport.base import Command
 
 THEIRS = "127.0.0.1 localhost\n10.0.0.12 worker-9  # kept\n# of cluster\n"
 
 
-class EtcHosts:
+class EtcHosts(StandIn):
     """A file in the place of /etc/hosts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def _run(self, command: Command) -> bool:
-        argv = [str(self.path) if word == hostnames.PATH else word for word in command.argv]
-        ended = subprocess.run(argv, capture_output=True, text=True, check=False)
-        assert not ended.stderr
-        return ended.returncode == 0
-
-    def holds(self, step: Step) -> bool:
-        assert step.unless
-        return self._run(step.unless)
-
-    def carry_out(self, step: Step) -> None:
-        assert not self.holds(step)
-        assert isinstance(step.action, Run)
-        assert self._run(step.action.command)
-        assert self.holds(step)
+    def moved(self, word: str) -> str:
+        return str(self.path) if word == hostnames.PATH else word
 
 
 @pytest.fixture
