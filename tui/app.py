@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Key
+from textual.theme import Theme
 
 from appliance.inventory.hosts import Access
 from appliance.transport.sshconfig import SshConfig
@@ -33,6 +34,35 @@ if TYPE_CHECKING:
     from appliance.state import RunDir
     from tui.engine import Engine
     from tui.screens.page import Page
+
+
+_COLOURED = {True: "textual-dark", False: "textual-light"}
+_PLAIN = {True: "plain-dark", False: "plain-light"}
+
+
+def _plain(*, dark: bool) -> Theme:
+    """A theme for who sees no colours: what has one elsewhere is as bright as all the rest."""
+    ink, paper = ("#e0e0e0", "#121212") if dark else ("#1f1f1f", "#e0e0e0")
+    said = {f"text-{kind}": ink for kind in ("success", "warning", "error", "primary", "secondary", "accent")}
+    return Theme(
+        _PLAIN[dark],
+        primary=ink,
+        success=ink,
+        warning=ink,
+        error=ink,
+        foreground=ink,
+        background=paper,
+        dark=dark,
+        variables={
+            **said,
+            "block-cursor-text-style": "bold reverse",
+            "block-cursor-blurred-text-style": "reverse",
+            "block-cursor-background": paper,
+            "block-cursor-foreground": ink,
+            "block-cursor-blurred-background": paper,
+            "block-cursor-blurred-foreground": ink,
+        },
+    )
 
 
 class Guide(App[int]):
@@ -54,6 +84,10 @@ class Guide(App[int]):
         super().__init__()
         self._terminal = terminal
         self.animation_level = "none"  # a serial line has no time for it
+        if self.no_color:
+            self.register_theme(_plain(dark=True))
+            self.register_theme(_plain(dark=False))
+            self.theme = _PLAIN[True]
         self.engine = engine
         self.session = session or Session(access=Access(config=SshConfig.of_user()))
         self.crash: Exception | None = None
@@ -160,7 +194,8 @@ class Guide(App[int]):
         yield SystemCommand(texts.PALETTE_QUIT, texts.QUIT_TEXT, self.action_leave)
 
     def _other_theme(self) -> None:
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+        names = _PLAIN if self.no_color else _COLOURED
+        self.theme = names[not self.current_theme.dark]
 
     def _is_other_operation(self) -> bool:
         proposed = self.session.proposed

@@ -51,7 +51,7 @@ def checks_detail(results: Sequence[CheckResult]) -> Content:
     several = len({result.host for result in results}) > 1
     lines: list[Content] = []
     for result in results:
-        color = {Verdict.FAIL: "bold $error", Verdict.WARN: "bold $warning", Verdict.PASS: ""}[result.verdict]
+        color = {Verdict.FAIL: "bold $text-error", Verdict.WARN: "bold $text-warning", Verdict.PASS: ""}[result.verdict]
         host = f"{clean(result.host)}, " if several and result.host else ""
         said = f" {host}{clean(result.check)}: {clean(result.detail)}"
         lines.append(Content.assemble((f"{texts.VERDICTS[result.verdict.value]:<4}", color), said))

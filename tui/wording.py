@@ -94,9 +94,9 @@ def verdict(delivery: Delivery) -> Content:
 def _verified(delivery: Delivery) -> list[Content]:
     spec = delivery.spec
     if spec is None:
-        return [Content.assemble((texts.VERIFIED, "bold $success"))]
+        return [Content.assemble((texts.VERIFIED, "bold $text-success"))]
     what = clean(f"{spec.title or spec.name} {spec.version}, {spec.vendor}".rstrip(", "))
-    first = Content.assemble((texts.VERIFIED, "bold $success"), f"  {what}")
+    first = Content.assemble((texts.VERIFIED, "bold $text-success"), f"  {what}")
     return [first, Content(f"  {clean(spec.description)}")] if spec.description else [first]
 
 
@@ -104,7 +104,7 @@ def _not_verified(delivery: Delivery) -> list[Content]:
     report = delivery.report
     if report is None:
         return []
-    lines = [Content.assemble((texts.NOT_VERIFIED, "bold $error"), f"  {clean(report.name)}")]
+    lines = [Content.assemble((texts.NOT_VERIFIED, "bold $text-error"), f"  {clean(report.name)}")]
     lines += [Content(f"  {clean(finding)}") for finding in report.findings]
     return [*lines, Content(f"  {texts.NEXT} {clean(report.hint)}")] if report.hint else lines
 

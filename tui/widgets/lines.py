@@ -75,7 +75,7 @@ class Notice(Static):
         """Say what failed, where, and what to do next."""
         hint = f"\n{texts.NEXT} {plain(error.hint)}" if error.hint else ""
         said = f"{plain(str(error))}{hint}"
-        self._show(Content.assemble((f"{texts.ERROR} ", "bold $error"), Content(said)), "error")
+        self._show(Content.assemble((f"{texts.ERROR} ", "bold $text-error"), Content(said)), "error")
 
     def _show(self, content: Content, kind: str) -> None:
         self.set_class(kind == "error", "error")
