@@ -63,6 +63,10 @@ class ClusterPage(Page):
             yield Static(texts.CLUSTER_RUNS, classes="caption")
             yield OptionList(id="runs")
 
+    def about(self) -> str:
+        """Nothing: the cluster that is shown may be another one than that of the steps."""
+        return ""
+
     def begin(self) -> None:
         """See what there is."""
         self.work("clusters", lambda _: runs.clusters(self.engine), done=self._known)
