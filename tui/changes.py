@@ -30,13 +30,13 @@ def with_delivery(session: Session, delivery: Delivery) -> Session:
 
     What was described for another product is none of this one's.
     """
-    known = session.delivery.spec if session.delivery else None
-    if known and delivery.spec and known.name != delivery.spec.name:
+    product = delivery.spec.name if delivery.spec else session.product
+    if session.product not in ("", product):
         session = Session(access=replace(session.access, own={}))
     written = session.written
     if delivery.spec and not delivery.added and not written.name:
-        written = replace(written, name=delivery.spec.name)
-    return replace(session, delivery=delivery, written=written, checks=(), proposed=None)
+        written = replace(written, name=product)
+    return replace(session, delivery=delivery, product=product, written=written, checks=(), proposed=None)
 
 
 def with_cluster(session: Session, cluster: Cluster) -> Session:

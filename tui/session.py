@@ -120,7 +120,7 @@ def _alike(one: HostGroup, other: HostGroup) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """All of it. `written` is the Clusterfile without its hosts, which are `machines`."""
+    """All of it. `written` is the Clusterfile without its hosts, which are `machines`; `product`: whose that is."""
 
     delivery: Delivery | None = None
     written: Cluster = field(default_factory=lambda: Cluster(""))
@@ -129,6 +129,7 @@ class Session:
     checks: tuple[CheckResult, ...] = ()
     proposed: Proposed | None = None
     run: RunDir | None = None
+    product: str = ""
 
     @property
     def verified(self) -> Delivery:
