@@ -14,7 +14,7 @@ from appliance.lab.spec import HostSpec, LabSpec, LabUser, Sudo
 from appliance.transport.base import quote
 
 if TYPE_CHECKING:
-    from appliance.lab.registry import Lab
+    from appliance.lab.registry import Lab, LabHost
 
 OPERATOR = "operator"
 _USER = "ops"
@@ -51,12 +51,21 @@ def _bits(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
 @click.option("--suite", metavar="SUITE", default="bookworm", show_default=True, help="the hosts' Debian release")
 @click.option("--bandwidth", callback=_bits, metavar="RATE", help="limit each host's link, such as 200Mbit")
 @click.option("--containers", is_flag=True, help="hosts that run containers, kubelet's too")
+@click.option("--ipv6", is_flag=True, help="hosts have an IPv6 address, too")
 @click.option("--no-egress", is_flag=True, expose_value=False, help="no way out of the lab, which is always so")
 @click.option("--operator", is_flag=True, help="also a host 'operator' without Python that can enter the others")
 @pass_session
 @common
 def up(
-    session: Session, *, count: int, name: str, suite: str, bandwidth: int | None, containers: bool, operator: bool
+    session: Session,
+    *,
+    count: int,
+    name: str,
+    suite: str,
+    bandwidth: int | None,
+    containers: bool,
+    ipv6: bool,
+    operator: bool,
 ) -> None:
     """Make and boot hosts. Root and the user 'ops' (sudo without a password) are entered with the lab's key.
 
@@ -69,7 +78,7 @@ def up(
     ]
     if operator:
         hosts.append(HostSpec(OPERATOR, suite=suite, python=False, users=users, bandwidth=bandwidth))
-    made = labs.up(LabSpec(name, tuple(hosts)), sink=session.output.sink())
+    made = labs.up(LabSpec(name, tuple(hosts), ipv6=ipv6), sink=session.output.sink())
     session.output.result(_document(made), "\n".join(_lines(made)))
 
 
@@ -127,6 +136,7 @@ def _document(found: Lab) -> dict[str, object]:
         "gateway": found.gateway,
         "hosts": [
             {"name": h.name, "address": h.address, "fingerprint": h.fingerprint, "python": h.python}
+            | ({"address6": h.address6} if h.address6 else {})
             for h in found.hosts
         ],
     }
@@ -135,5 +145,10 @@ def _document(found: Lab) -> dict[str, object]:
 def _lines(found: Lab) -> list[str]:
     return [
         f"lab {found.name}: key {found.key}",
-        *(f"  {h.name:12} {h.address:15} {h.suite}{'' if h.python else ', no Python'}" for h in found.hosts),
+        *map(_line, found.hosts),
     ]
+
+
+def _line(host: LabHost) -> str:
+    second = f"{host.address6} " if host.address6 else ""
+    return f"  {host.name:12} {host.address:15} {second}{host.suite}{'' if host.python else ', no Python'}"

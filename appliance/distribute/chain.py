@@ -12,6 +12,7 @@ import itertools
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from appliance.clock import SystemClock
@@ -19,6 +20,7 @@ from appliance.distribute import words
 from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.lineup import Lineup, Member
+from appliance.distribute.relay import Relay
 from appliance.distribute.unicast import TRANSFER_SECONDS, Unicast, hostside
 from appliance.distribute.units import HASH_BYTES, Units
 from appliance.distribute.words import UNIT_BYTES, Data, End, Hashes, Identity, Leave, Ping, Start, Take
@@ -54,10 +56,20 @@ class Way:
 class Chain:
     """The `Distributor` for several hosts at a time; one object serves one run."""
 
-    def __init__(self, way: Way, *, unicast: Unicast, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        way: Way,
+        *,
+        unicast: Unicast,
+        layers: Mapping[str, Mapping[str, str]] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`layers`: for each host the blobs that it will unpack, with the digests of their tars, all hexadecimal."""
         self._way = way
+        self._layers = layers or {}
         self._unicast = unicast
         self._clock = clock or SystemClock()
+        self._relay = Relay(way.addresses, port=way.port, bandwidth=way.bandwidth, unicast=unicast, clock=clock)
         self._changed = threading.Condition()
         self._line = Lineup()
         self._numbers = itertools.count(1)
@@ -77,7 +89,7 @@ class Chain:
     ) -> None:
         """See `Distributor.send`. A host stays in the line until nobody there needs anything any more."""
         if runtime is None:
-            self._unicast.send(transport, blobs, host=host, source=source, runtime=None, hearing=hearing)
+            self._relay.send(transport, blobs, host=host, source=source, hearing=hearing)
             return
         argv = hostside(self._unicast.python(runtime), "peer", node=self._unicast.node)
         talk = self._begin(host, blobs, source, hearing)
@@ -141,9 +153,12 @@ class Chain:
         talk.has(ready.has)
         if self._units:
             self._units.add(talk.missing)
-        talk.member.address = "" if ready.deaf else self._way.addresses.get(talk.member.host, "")
+        known = self._way.addresses.get(talk.member.host, "")
+        talk.member.address = "" if ready.deaf or not known else _checked(ready.address) or known
         if ready.deaf:
             sentences.append(f"others cannot take from this host: {ready.deaf}")
+        elif talk.member.address != known:
+            sentences.append(f"others take from this host at {talk.member.address}: {known} is not its own")
         today = self._clock.now()
         self._authority = self._authority or issue.authority("one run's peers", now=today, days=VALID_DAYS)
         certificate = issue.answer(self._authority, ready.request, name=talk.name, now=today, days=VALID_DAYS)
@@ -198,7 +213,8 @@ class Chain:
         """All that goes to one host, until it is over: orders first, then hashes, then bytes if it is fed."""
         blobs = tuple((blob.digest.hex, blob.size) for blob in talk.blobs)
         address = self._way.addresses.get(talk.member.host, "")
-        yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth))
+        layers = tuple(self._layers.get(talk.member.host, {}).items())
+        yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth, layers))
         while (word := self._next(talk)) is not None:
             talk.spoke = self._clock.monotonic()
             if not isinstance(word, Data):
@@ -255,6 +271,16 @@ class Chain:
         if hashlib.sha256(data).digest() != known:
             raise damaged(digest.short)
         return data
+
+
+def _checked(address: str) -> str:
+    """The address that a host gives as its own, if any. Raises `TransferFailed` when it is none."""
+    try:
+        return str(ip_address(address)) if address else ""
+    except ValueError as error:
+        raise TransferFailed(
+            "the helper on the host has an address that is none", hint="run the command again"
+        ) from error
 
 
 @dataclass(slots=True, eq=False)

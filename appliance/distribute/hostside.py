@@ -1,12 +1,13 @@
 """What runs on a host, once, during a step: receive blobs, pass them on, unpack layers, check what stands there.
 
-Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|unpack|check``. Imports nothing but the
-standard library, `appliance.{errors,digest,clock,files,image.layers,image.trees}` and what of this room needs no more:
-a host carries nothing else.
+Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|give|stand|unpack|check``. Imports
+nothing but the standard library, `appliance.{errors,digest,clock,files,image.layers,image.trees}` and what of this room
+needs no more: a host carries nothing else.
 
 Standard input. ``receive``: per blob a JSON line ``{"digest", "size"}`` and its bytes, then ``{"end": true}``;
-``peer``: the operator's lines of `words`, the first one a `Start`; ``unpack`` and ``check``: one JSON line
-``{"cluster", "image", "layers": [{"digest", "size", "diff_id"}], "paths"}``.
+``peer``: the operator's lines of `words`, the first one a `Start`; ``give``: the line of an `Offer`, and no end as long
+as it stands; ``stand``: per layer a JSON line ``{"diff_id", "size"}`` and its blob; ``unpack`` and ``check``: one JSON
+line ``{"cluster", "image", "layers": [{"digest", "size", "diff_id"}], "paths"}``.
 
 Standard output, a JSON object a line: ``{"done", "detail"}`` underway (bytes), or a peer's words, then ``{"end":
 true}``, or ``{"error": {"kind", "message", "hint"}}`` and status 1. It ends when its input breaks off or nobody reads
@@ -26,6 +27,7 @@ from appliance.digest import Digest
 from appliance.distribute import words
 from appliance.distribute.node import Node, Request, make_home
 from appliance.distribute.partial import sweep
+from appliance.distribute.standing import stand
 from appliance.errors import ApplianceError, TransferFailed
 from appliance.files import put_blob
 
@@ -88,12 +90,16 @@ def _carry_out(arguments: Sequence[str], source: BinaryIO, out: BinaryIO) -> Non
         case [command]:
             node = Node()
         case _:
-            raise ValueError("usage: hostside [--root DIR] receive|peer|unpack|check")
+            raise ValueError("usage: hostside [--root DIR] receive|peer|give|stand|unpack|check")
     match command:
         case "receive":
             receive(source, node, say=say)
         case "peer":
             _be_peer(source, node, out)
+        case "stand":
+            stand(source, node)
+        case "give":
+            _give(source, node, say)
         case "unpack" | "check":
             _work(command, Request.from_json(source.readline(LONGEST_REQUEST)), node, say)
         case _:
@@ -124,6 +130,12 @@ def _be_peer(source: BinaryIO, node: Node, out: BinaryIO) -> None:
     if not isinstance(start, words.Start):
         raise TypeError("the operator does not say what to have")
     Peer(node, start, say=say).run(source)
+
+
+def _give(source: BinaryIO, node: Node, say: Callable[[int, str], None]) -> None:
+    from appliance.distribute.giving import Offer, give  # noqa: PLC0415  (sockets and zlib: only this needs them)
+
+    give(Offer.from_json(source.readline(LONGEST_REQUEST)), node, source, say=say)
 
 
 def _fail(out: BinaryIO, error: ApplianceError) -> int:

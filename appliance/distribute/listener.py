@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 import threading
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from appliance.distribute import words
@@ -26,7 +27,7 @@ class Listener:
     """Bound when it is made; `OSError` when it cannot be. `sent` counts bytes given away."""
 
     def __init__(self, address: str, port: int) -> None:
-        self._socket = _bound(address, port)
+        self._socket = bound(address, port)
         self._lock = threading.Lock()
         self.sent = 0
 
@@ -64,7 +65,7 @@ class Listener:
                 self.sent += len(unit)
 
 
-def _bound(address: str, port: int) -> socket.socket:
+def bound(address: str, port: int) -> socket.socket:
     """Listening on `address`, or on all that this machine has when `address` is none of them."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -73,3 +74,24 @@ def _bound(address: str, port: int) -> socket.socket:
         if error.errno != errno.EADDRNOTAVAIL and not isinstance(error, socket.gaierror):
             raise
         return socket.create_server(("", port), family=family, backlog=64)
+
+
+def own_address(known: str) -> str:
+    """An address of this machine's for others near it, where the one by which it is `known` is none of its own.
+
+    That is so behind a translator of addresses. Empty where `known` will do, and where there is no other.
+    """
+    family = socket.AF_INET6 if ":" in known else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((known, 0))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                return ""
+        else:
+            return ""
+        with contextlib.suppress(OSError):  # nothing is sent: the kernel says from which address it would be
+            probe.connect((known, 9))
+            own = str(probe.getsockname()[0])
+            return "" if ip_address(own).is_loopback else own
+    return ""

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from appliance.digest import Digest
 from appliance.distribute import words
 from appliance.distribute.keypair import KeyPair
-from appliance.distribute.listener import Listener
+from appliance.distribute.listener import Listener, own_address
 from appliance.distribute.node import make_home
 from appliance.distribute.pace import Pace
 from appliance.distribute.partial import Partial, sweep
+from appliance.distribute.standing import Standing
 from appliance.distribute.words import (
     Data,
     End,
@@ -67,6 +68,7 @@ class Peer:
         self._say = say
         self._partials = {name: Partial(node.blobs, Digest(name), size) for name, size in start.blobs}
         self._wanted = [partial for partial in self._partials.values() if not partial.complete]
+        self._standing = Standing(node, dict(start.layers))
         self._start = start
         self._keys = KeyPair()
         self._client: ssl.SSLContext | None = None
@@ -84,11 +86,12 @@ class Peer:
     def run(self, source: BinaryIO) -> None:
         """Be a peer until the operator says that it is over. Raises what kept it from having all blobs."""
         has = tuple(name for name, partial in self._partials.items() if partial.complete)
-        self._say(Ready(self._keys.request, self._deaf, has))
+        self._say(Ready(self._keys.request, self._deaf, has, own_address(self._start.address)))
         for work in (lambda: self._hear(source), self._take_all, self._report):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
         if error := self._over.get():
             raise error
+        self._standing.finish()
         self._say(self._moved())
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -153,6 +156,7 @@ class Peer:
         for partial in self._wanted:
             self._at = partial
             partial.recheck()
+            self._standing.follow(partial)
             while partial.verified < partial.size:
                 self._say(Want(partial.digest.hex, partial.verified))
                 self._take(partial)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import host_python
 from appliance.distribute.base import NOBODY
 from appliance.distribute.conversation import Ack, PieceStream, converse
+from appliance.distribute.giving import pack
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
 from appliance.errors import TransferFailed
@@ -81,14 +81,15 @@ class Unicast:
         """See `Distributor.send`. The host says first what it has, and only its own words count as progress."""
         progress = hearing.progress
         total = sum(blob.size for blob in blobs)
-        missing, unpacks = self._asked(transport, blobs)
+        missing, unpacks = self.asked(transport, blobs)
         held = total - sum(blob.size for blob in missing)
         progress(held, total)
         if not missing:
             return
         if runtime is None:
             for blob in missing:
-                self._send_plainly(transport, blob, source, packed=unpacks)
+                pieces = pieces_of(blob, source)
+                self.send_plainly(transport, blob, pack(pieces) if unpacks else pieces, packed=unpacks)
                 held += blob.size
                 progress(held, total)
             return
@@ -102,9 +103,9 @@ class Unicast:
 
     def missing(self, transport: Transport, blobs: Sequence[Blob]) -> tuple[Blob, ...]:
         """Those of `blobs` that are not on the host in full size, in order."""
-        return self._asked(transport, blobs)[0]
+        return self.asked(transport, blobs)[0]
 
-    def _asked(self, transport: Transport, blobs: Sequence[Blob]) -> tuple[tuple[Blob, ...], bool]:
+    def asked(self, transport: Transport, blobs: Sequence[Blob]) -> tuple[tuple[Blob, ...], bool]:
         """What is missing, and whether the host can unpack gzip."""
         asked = "".join(f"{blob.digest.hex} {blob.size}\n" for blob in blobs)
         result = transport.run(Command.shell(MISSING, str(self.node.blobs)), stdin=asked.encode())
@@ -113,11 +114,14 @@ class Unicast:
         absent = {line.split(" ")[0] for line in result.stdout.splitlines()}
         return tuple(blob for blob in blobs if blob.digest.hex in absent), "gzip" in absent
 
-    def _send_plainly(self, transport: Transport, blob: Blob, source: BlobSource, *, packed: bool) -> None:
+    def send_plainly(self, transport: Transport, blob: Blob, pieces: Iterable[bytes], *, packed: bool) -> None:
+        """Send a blob, of which `pieces` are the bytes, or gzip of them when it is `packed`, to a shell.
+
+        Raises `TransferFailed` when the host has not what was named then.
+        """
         asked = (str(self.node.blobs), blob.digest.hex, str(blob.size), "packed" if packed else "")
         command = Command.shell(RECEIVE, *asked, timeout=TRANSFER_SECONDS)
-        pieces = _pieces(blob, source)
-        stream = PieceStream(self._paced(_packed(pieces) if packed else pieces))
+        stream = PieceStream(self._paced(pieces))
         result = transport.run(command, stdin=stream)  # type: ignore[arg-type]
         if not result.ok:
             raise TransferFailed(
@@ -128,7 +132,7 @@ class Unicast:
     def _frames(self, blobs: Sequence[Blob], source: BlobSource) -> Iterator[bytes]:
         for blob in blobs:
             yield json.dumps({"digest": str(blob.digest), "size": blob.size}).encode() + b"\n"
-            yield from self._paced(_pieces(blob, source))
+            yield from self._paced(pieces_of(blob, source))
         yield b'{"end":true}\n'
 
     def _paced(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -137,19 +141,11 @@ class Unicast:
             yield piece
 
 
-def _pieces(blob: Blob, source: BlobSource) -> Iterator[bytes]:
+def pieces_of(blob: Blob, source: BlobSource) -> Iterator[bytes]:
+    """The bytes of a blob, checked while they are read. Raises what `source` raises."""
     with source.open(blob.digest) as opened:
         while piece := opened.read(COPY_BYTES):
             yield piece
-
-
-def _packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """As gzip (RFC 1952), quickly: a host runtime is less than half as long then. The host hashes what comes out."""
-    packer = zlib.compressobj(level=1, wbits=31)
-    for piece in pieces:
-        if packed := packer.compress(piece):
-            yield packed
-    yield packer.flush()
 
 
 def hostside(python: tuple[str, ...], command: str, *, node: Node) -> tuple[str, ...]:

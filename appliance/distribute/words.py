@@ -22,13 +22,15 @@ LONGEST_LINE = 1 << 20
 class Start:
     """The blobs that the host shall have, as hexadecimal digest and size in bytes; where it listens; its bandwidth.
 
-    `address` is the one by which the operator knows the host, `bandwidth` in bits a second, 0 for no limit.
+    `address` is the one by which the operator knows the host, `bandwidth` in bits a second, 0 for no limit. `layers`
+    are those blobs that will be unpacked here, each with the digest of its tar.
     """
 
     blobs: tuple[tuple[str, int], ...]
     address: str
     port: int
     bandwidth: int
+    layers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,15 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A peer's certificate request (PEM), why it cannot listen, if so, and which of its blobs are there already."""
+    """A peer's certificate request (PEM), why it cannot listen, if so, and which of its blobs are there already.
+
+    `address` is one of its own, where the one by which the operator knows it is none of them.
+    """
 
     request: str
     deaf: str = ""
     has: tuple[str, ...] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

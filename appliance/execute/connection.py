@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from appliance.errors import ApplianceError, Unreachable
 from appliance.execute import lease
 from appliance.execute.lease import Leased, Owner, never
+from appliance.transport.base import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each further attempt to reach a host that was reached before: a reboot fits in."""
+
+_GOING_DOWN = """
+command -v systemctl >/dev/null 2>&1 || exit 1
+case $(systemctl is-system-running 2>/dev/null) in stopping | unknown | '') ;; *) exit 1 ;; esac
+"""
+_LEAVING_SECONDS = 120.0
+"""How long a host may take to go down: systemd gives each of its services 90 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,23 @@ class Connection:
         """End the command that runs on the host, if the host can be reached."""
         with contextlib.suppress(ApplianceError):
             lease.settle(self.transport(), patience=0)
+
+    def left(self) -> bool:
+        """Whether the host is going down, so that what failed there says nothing; then it has gone on return.
+
+        A connection may outlive the file systems: programs and data are missing then that will be back.
+        """
+        until = self._clock.monotonic() + _LEAVING_SECONDS
+        try:
+            while self._transport is not None and self._transport.run(Command.shell(_GOING_DOWN)).ok:
+                if self._stopped() or self._clock.monotonic() > until:
+                    return False
+                self._nap(1.0)
+        except Unreachable:
+            return True
+        except ApplianceError:
+            return False
+        return False
 
     def drop(self) -> None:
         """Let go of a line that broke."""

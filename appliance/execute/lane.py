@@ -189,7 +189,11 @@ class Lane:
             except TimedOut:
                 self._connection.end_command()
                 raise
-            except Unreachable:
+            except Cancelled:
+                raise
+            except ApplianceError as error:
+                if not isinstance(error, Unreachable) and not self._connection.left():
+                    raise
                 self._connection.drop()
                 if attempt == ATTEMPTS or self._control.stopped:
                     raise

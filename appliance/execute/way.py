@@ -9,7 +9,7 @@ from appliance.distribute.pace import Pace
 from appliance.distribute.unicast import Unicast
 from appliance.errors import PlanError
 from appliance.plan.forecast import WORTH_BYTES
-from appliance.plan.steps import Receive
+from appliance.plan.steps import Receive, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,11 +33,21 @@ def distributor(asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endp
         case "auto" if not any(_worth_it(stage, at_once) for stage in plan.stages):
             return unicast
         case "auto" | "chain":
-            return Chain(Way(addresses, asked.port, asked.bandwidth), unicast=unicast)
+            return Chain(Way(addresses, asked.port, asked.bandwidth), unicast=unicast, layers=to_unpack(plan))
         case _:
             raise PlanError(
                 f"the method {asked.method} is not there", hint="write auto, unicast or chain for the distribution"
             )
+
+
+def to_unpack(plan: Plan) -> dict[str, dict[str, str]]:
+    """For each host the blobs of layers that it will unpack, with the digests of their tars, all hexadecimal."""
+    layers: dict[str, dict[str, str]] = {}
+    for step in (step for stage in plan.stages for step in stage.steps):
+        if isinstance(step.action, Unpack):
+            found = {layer.blob.digest.hex: layer.diff_id.hex for layer in step.action.layers}
+            layers.setdefault(step.host, {}).update(found)
+    return layers
 
 
 def _worth_it(stage: Stage, at_once: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from dataclasses import dataclass
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -191,6 +192,22 @@ def _everywhere(each: Examined, machines: Counter[str]) -> Iterator[CheckResult]
     yield _judged("systemd", each, _systemd(facts))
     yield _judged("commands", each, _commands(facts))
     yield _judged("machine-id", each, likeness.machine_id(facts, machines))
+    if strange := _strange(each):
+        yield strange
+
+
+def _strange(each: Examined) -> CheckResult | None:
+    """A warning where the host is known by an address that it has not itself, as behind a translator of addresses."""
+    known, own = each.host.address, each.facts.addresses
+    try:
+        address = ip_address(known)
+    except ValueError:  # a name, or this machine
+        return None
+    if not own or address in map(ip_address, own) or address.is_loopback or address.is_link_local:
+        return None
+    detail = f"{known} is none of its own addresses ({', '.join(own)}), and services are told it"
+    hint = "write the host down by one of its own, with HostName for the way to it in ~/.ssh/config (docs/operator.md)"
+    return CheckResult("address", each.host.name, Verdict.WARN, detail, hint)
 
 
 def _root(facts: Facts) -> Judgement:

@@ -151,6 +151,7 @@ def _register(spec: LabSpec, cache: Path) -> Lab:
                 python=each.python,
                 users=tuple(user.name for user in each.users),
                 containers=each.containers,
+                address6=str(network.sixth(net.address(number))) if spec.ipv6 else "",
             )
             for number, each in enumerate(spec.hosts)
         )
@@ -164,10 +165,9 @@ def _build(lab: Lab, spec: LabSpec, roots: Mapping[RootSpec, Path], sink: Sink) 
     sink(TaskStarted(task, f"Boot lab {lab.name}", total=len(lab.hosts), unit="hosts"))
     try:
         key = identity.make_key(lab.key, f"appliance lab {lab.name}")
-        network.make_bridge(lab.network)
+        network.make_bridge(lab.network, ipv6=spec.ipv6)
         hosts = _build_hosts(lab, spec, roots, key, lambda done, name: sink(TaskProgress(task, done, name)))
-        lines = (f"{each.address} {identity.host_key(each.root).read_text()}" for each in hosts)
-        files.write_text(lab.known_hosts, "".join(lines))
+        files.write_text(lab.known_hosts, "".join(map(_known_host, hosts)))
         lab = dataclasses.replace(lab, hosts=hosts, complete=True)
         registry.write(lab)
     except BaseException as error:
@@ -176,6 +176,11 @@ def _build(lab: Lab, spec: LabSpec, roots: Mapping[RootSpec, Path], sink: Sink) 
         raise
     sink(TaskFinished(task, Outcome.OK))
     return lab
+
+
+def _known_host(host: LabHost) -> str:
+    addresses = ",".join(filter(None, (host.address, host.address6)))
+    return f"{addresses} {identity.host_key(host.root).read_text()}"
 
 
 def _build_hosts(
@@ -199,7 +204,7 @@ def _build_hosts(
 def _build_host(lab: Lab, number: int, spec: HostSpec, root: Path, key: str) -> LabHost:
     made = lab.hosts[number]
     made.netns.parent.mkdir()
-    network.attach(lab.network, number, netns=made.netns, bandwidth=spec.bandwidth)
+    network.attach(lab.network, number, netns=made.netns, bandwidth=spec.bandwidth, ipv6=bool(made.address6))
     storage.mount(root, made.storage, root=made.root, disk=spec.data_disk)
     identity.give(made.root, spec, address=made.address, key=key)
     host.power_on(made)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Private ranges that Kubernetes distributions, container engines and home routers do not take by default.
 _POOLS = (IPv4Network("10.210.0.0/16"), IPv4Network("172.29.0.0/16"), IPv4Network("192.168.128.0/17"))
 _FIRST_HOST = 11
+_PREFIX6 = IPv6Address("fd61:706c:6162::")  # unique local (RFC 4193); a /64 of it goes with each /24
 _BRIDGES = tuple(f"aplab{number}" for number in range(1000))
 _SMALLEST_BURST_BYTES = 256 << 10
 _BURSTS_PER_SECOND = 100
@@ -48,6 +49,12 @@ class Network:
         return f"{self.bridge}h{number}"
 
 
+def sixth(address: IPv4Address) -> IPv6Address:
+    """The IPv6 address that goes with one of a lab's, in the /64 that goes with its /24."""
+    _, second, third, last = address.packed
+    return _PREFIX6 + ((second << 8 | third) << 64) + last
+
+
 def choose(taken: Iterable[Network]) -> Network:
     """A bridge name and a subnet that no lab in `taken` has and that meet nothing this machine knows."""
     labs = tuple(taken)
@@ -72,18 +79,24 @@ def _known_subnets() -> Iterator[IPv4Network]:
             yield IPv4Network(route["dst"], strict=False)
 
 
-def make_bridge(network: Network) -> None:
-    """Make the bridge and take the gateway's address on it."""
+def make_bridge(network: Network, *, ipv6: bool = False) -> None:
+    """Make the bridge and take the gateway's address on it, with `ipv6` that of either kind."""
     bridge = network.bridge
     _ip(
         f"link add {bridge} type bridge",
-        f"addr add {network.gateway}/{network.subnet.prefixlen} dev {bridge}",
+        *_take(network, network.gateway, bridge, ipv6=ipv6),
         f"link set {bridge} up",
     )
     for family in ("ipv4", "ipv6"):
         forwarding = Path(f"/proc/sys/net/{family}/conf/{bridge}/forwarding")
         if forwarding.exists():
             _switch_off(forwarding)
+
+
+def _take(network: Network, address: IPv4Address, link: str, *, ipv6: bool) -> Iterator[str]:
+    yield f"addr add {address}/{network.subnet.prefixlen} dev {link}"
+    if ipv6:
+        yield f"addr add {sixth(address)}/64 dev {link} nodad"  # nobody else can have it, and looking takes seconds
 
 
 def _switch_off(setting: Path) -> None:
@@ -96,7 +109,7 @@ def _switch_off(setting: Path) -> None:
         ) from error
 
 
-def attach(network: Network, number: int, *, netns: Path, bandwidth: int | None) -> None:
+def attach(network: Network, number: int, *, netns: Path, bandwidth: int | None, ipv6: bool = False) -> None:
     """Make the namespace `netns` with an ``eth0`` on the bridge, limited to `bandwidth` bits per second each way."""
     link = network.link(number)
     netns.touch()
@@ -107,7 +120,7 @@ def attach(network: Network, number: int, *, netns: Path, bandwidth: int | None)
     )
     _ip(
         "link set lo up",
-        f"addr add {network.address(number)}/{network.subnet.prefixlen} dev eth0",
+        *_take(network, network.address(number), "eth0", ipv6=ipv6),
         "link set eth0 up",
         f"route add default via {network.gateway}",
         netns=netns,

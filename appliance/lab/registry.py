@@ -59,7 +59,7 @@ class LabHost:
     """A host that stands.
 
     `link` is its cable's end on this machine, `storage` the folder of its disks and its console's log, `fingerprint`
-    its SSH host key's (``SHA256:…``).
+    its SSH host key's (``SHA256:…``), `address6` its IPv6 address if it has one.
     """
 
     lab: str
@@ -72,6 +72,7 @@ class LabHost:
     users: tuple[str, ...]
     fingerprint: str = ""
     containers: bool = False
+    address6: str = ""
 
     @property
     def netns(self) -> Path:
@@ -223,6 +224,7 @@ def _to_document(lab: Lab) -> dict[str, Any]:
                 "users": list(host.users),
                 "fingerprint": host.fingerprint,
                 "containers": host.containers,
+                "address6": host.address6,
             }
             for host in lab.hosts
         ],
@@ -247,6 +249,7 @@ def _from_document(document: dict[str, Any]) -> Lab:
                 users=tuple(host["users"]),
                 fingerprint=host["fingerprint"],
                 containers=host.get("containers", False),
+                address6=host.get("address6", ""),
             )
             for host in document["hosts"]
         ),

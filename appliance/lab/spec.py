@@ -66,14 +66,15 @@ class HostSpec:
 class LabSpec:
     """A lab: hosts on a network of their own, without a way out.
 
-    A `tied` lab goes when its maker does: `sweep` takes it down once the process that made it is gone. `cache` is the
-    folder for root file systems and the hosts' disks, on a file system that an overlay can lie on; by default the
-    user's cache folder.
+    With `ipv6` each host has an IPv6 address, too. A `tied` lab goes when its maker does: `sweep` takes it down once
+    the process that made it is gone. `cache` is the folder for root file systems and the hosts' disks, on a file
+    system that an overlay can lie on; by default the user's cache folder.
     """
 
     name: str
     hosts: tuple[HostSpec, ...]
     tied: bool = False
+    ipv6: bool = False
     cache: Path | None = None
 
 

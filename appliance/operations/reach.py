@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from appliance.inventory.preflight import CheckResult, Verdict, own_stamp
@@ -48,13 +49,24 @@ def reach(found: Survey, distribution: Distribution, *, image: str) -> tuple[Che
     wanting = [host for host in hosts if not ((stamp := stamps[host.name]) and stamp.image == image)]
     if distribution.method == "unicast" or len(wanting) < 2:  # noqa: PLR2004  (one has nobody to pass on to)
         return ()
-    names = {host.host.endpoint.address: host.name for host in wanting}
+    names = {_near(host): host.name for host in wanting}
     answers = found.ask(lambda host, line: _ask(host, line, tuple(names), port=distribution.port))
     return tuple(_judge(host.name, answers[host.name], names, port=distribution.port) for host in wanting)
 
 
+def _near(host: SiteHost) -> str:
+    """The address at which others reach the host: its only one, where the one it is known by is none of its own."""
+    known = host.host.endpoint.address
+    try:
+        version = ip_address(known).version
+    except ValueError:
+        return known
+    own = [each for each in host.facts.addresses if ip_address(each).version == version]
+    return own[0] if len(own) == 1 and known not in own else known
+
+
 def _ask(host: SiteHost, line: Transport, addresses: tuple[str, ...], *, port: int) -> tuple[str, ...]:
-    own = host.host.endpoint.address
+    own = _near(host)
     if own not in addresses:
         return ()
     place = addresses.index(own)
@@ -73,7 +85,8 @@ def _judge(host: str, answers: Sequence[str], names: dict[str, str], *, port: in
             host,
             Verdict.WARN,
             f"does not reach {', '.join(shut)} on port {port}",
-            f"open TCP port {port} between the hosts, or name another as distribution.port; else all is sent from here",
+            f"open TCP port {port} between the hosts, or name another as distribution.port; where addresses are"
+            " translated, write hosts down by their own (docs/operator.md); else all is sent from here",
         )
     if taken := found.get("taken"):
         return CheckResult(

@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime.layout import install_script
+from appliance.bundle.pyruntime.layout import STANDS, install_script
 from appliance.errors import PlanError
 from appliance.image.blobs import Blob
 from appliance.inventory.facts import NodeStamp, Receipt
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 PROGRAM_FOLDERS = ("application", "bin", "etc", "lib", "lib64", "libexec", "sbin", "scripts", "share")
 """The top folders of a rootfs that are copied to where services run them; those that an image lacks don't count."""
-
-_RUNTIME_STANDS = '[ "$(cat "$1/.ok" 2>/dev/null)" = "$2" ]'
 
 
 def candidate(site: Site, runtime: Runtime) -> tuple[Stage, ...]:
@@ -217,7 +215,7 @@ def helper(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
             title="Unpack the helper",
             host=host.name,
             action=Run(Command.shell(install_script(), tar, runtime.digest.hex, folder)),
-            unless=Command.shell(_RUNTIME_STANDS, folder, runtime.digest.hex),
+            unless=Command.shell(STANDS, folder, runtime.digest.hex),
         ),
     )
 

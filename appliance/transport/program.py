@@ -128,7 +128,7 @@ def converse(
     if begun:
         feeder.start()
     try:
-        while (heard := program.read(_left(deadline, timeout=timeout, where=where))) is not None:
+        while (heard := program.read(_left(deadline, timeout=timeout, where=where, begun=begun))) is not None:
             out, err = heard
             if talk and not begun:
                 turn = talk.hear(err)
@@ -155,10 +155,13 @@ def converse(
     return CommandResult(status, stdout.text(), stderr.text())
 
 
-def _left(deadline: float, *, timeout: float, where: str) -> float:
+def _left(deadline: float, *, timeout: float, where: str, begun: bool = True) -> float:
     left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimedOut(
-            f"a command did not end within {timeout:g} seconds", where=where, hint="see what the host is busy with"
-        )
-    return left
+    if left > 0:
+        return left
+    if begun:
+        what, hint = f"a command did not end within {timeout:g} seconds", "see what the host is busy with"
+    else:
+        what = f"a command did not begin within {timeout:g} seconds: becoming root takes longer"
+        hint = "see what the host is busy with; sudo and su may wait for systemd-logind, or for names to be resolved"
+    raise TimedOut(what, where=where, hint=hint)

@@ -27,12 +27,15 @@ from appliance.distribute import words
 from appliance.distribute.base import BlobFolder, Hearing
 from appliance.distribute.chain import Chain, Way
 from appliance.distribute.keypair import KeyPair
+from appliance.distribute.listener import own_address
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
 from appliance.distribute.unicast import Unicast
 from appliance.errors import StateError
-from appliance.files import put_blob
+from appliance.files import put_blob, write_bytes
 from appliance.image.blobs import Blob
+from appliance.image.packing import Source, write_layer
+from appliance.image.trees import Entry, Kind, check_mtree
 from appliance.trust import certificates, issue
 
 if TYPE_CHECKING:
@@ -112,6 +115,37 @@ def test_what_a_killed_helper_left_is_checked_and_only_the_rest_is_sent(scene: S
     scene.send("one", blob)
     assert scene.has("one", blob)
     assert any(f"({4 * UNIT} bytes of them from the operator)" in said for said in scene.said["one"])
+
+
+def layer(scene: Scene) -> tuple[Blob, Digest]:
+    """A layer of the operator's, of several units and many files, and the digest of its tar."""
+    files = scene.folder / "files"
+    write_bytes(files / "large", os.urandom(5 * UNIT))
+    sources = [Source(Entry("large", Kind.FILE, size=5 * UNIT), files / "large")]
+    for number in range(300):
+        write_bytes(files / f"small-{number}", b"a" * number)
+        sources.append(Source(Entry(f"small-{number}", Kind.FILE, size=number), files / f"small-{number}"))
+    out = io.BytesIO()
+    written = write_layer(sources, out)
+    put_blob(scene.source.folder, io.BytesIO(out.getvalue()), written.digest, size=written.size)
+    return Blob(written.digest, written.size), written.diff_id
+
+
+def test_layers_stand_when_their_blobs_have_come_and_only_what_was_named(scene: Scene) -> None:
+    """One of three is named wrongly; whoever is to unpack it will say so."""
+    first, second, other = scene.blob(3 * UNIT), *layer(scene)
+    layers = {
+        "one": {second.digest.hex: other.hex},
+        "two": {first.digest.hex: Digest.of(b"not a layer").hex, second.digest.hex: other.hex},
+        "three": {second.digest.hex: Digest.of(b"another").hex},
+    }
+    unicast = Unicast(python=lambda _: PYTHON)
+    scene.chain = Chain(Way(ADDRESSES, scene.port), unicast=unicast, layers=layers)
+    scene.send_all(first, second)
+    assert all(scene.has(name, first, second) for name in ADDRESSES)
+    found = {name: sorted(Node(scene.folder / name).layer(other).parent.glob("*")) for name in ADDRESSES}
+    assert found == {"one": [Node(scene.folder / "one").layer(other)], "two": [], "three": []}
+    assert check_mtree(found["one"][0]) == ()
 
 
 def test_hosts_that_cannot_listen_are_fed_by_the_operator_and_it_is_said(scene: Scene) -> None:
@@ -241,3 +275,8 @@ def test_only_who_has_a_certificate_of_the_runs_authority_gets_a_byte(scene: Sce
         assert len(ask(scene, bearer(authority, authority), name, blob)) == 1
         sent.result()
     assert scene.has("one", blob)
+
+
+@pytest.mark.parametrize("known", ["127.0.0.3", "::1", "", "no such name.invalid", "255.255.255.255"])
+def test_a_host_gives_no_other_address_where_it_has_the_known_one_or_none_that_would_do(known: str) -> None:
+    assert own_address(known) == ""

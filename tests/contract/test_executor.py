@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,12 +34,15 @@ from appliance.execute.control import Control
 from appliance.execute.executor import Executor, RunResult, Site
 from appliance.execute.lane import Saying
 from appliance.execute.lease import Owner
+from appliance.files import write_bytes
 from appliance.plan.steps import Fetch, Plan, PutText, Run, SecretRef, Stage, Step, WaitFor
 from appliance.transport.base import Command, Connect
 from appliance.vault import Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from appliance.transport.base import Endpoint, Transport
 
 OWNER = Owner("run-1", "ann@desk", "site", "2026-11-23T06:00:00.000Z", "home-a")
 OTHER = Owner("run-9", "bob@laptop", "site", "2026-11-23T06:30:00.000Z", "home-b")
@@ -305,6 +311,41 @@ def test_a_host_that_stays_away_fails_its_step_after_a_bounded_time(scene: Scene
     assert scene.did("a") == ["1"]
     assert 0 < scene.clock.waited < 1.3 * sum(connection.BACK_OFF)
     assert scene.leased("a")
+
+
+SYSTEMCTL = "#!/bin/sh\ncat /run/state 2>/dev/null || echo running\n"
+
+
+def going_down(scene: Scene, *, rounds: int) -> RunResult:
+    """A step that fails while its host goes down, which it has when it was asked so often; then the step succeeds."""
+    programs = scene.folder / "programs"
+    write_bytes(programs / "systemctl", SYSTEMCTL.encode(), mode=0o755)
+    room = Room(scene.folder / "a", f"{programs}:{os.environ['PATH']}")
+    asked = itertools.count(1)
+
+    def before(command: Command) -> None:
+        if "is-system-running" in " ".join(command.argv) and next(asked) == rounds:
+            room.at("/run/state").rename(room.at("/run/back"))
+            raise Unreachable("the connection broke")
+
+    @contextlib.contextmanager
+    def connect(_: Endpoint) -> Iterator[Transport]:
+        yield room.transport(before=before)
+
+    mounted = "[ -e /run/back ] || { echo stopping >/run/state; echo no such program >&2; exit 127; }"
+    return scene.run(stage("one", do("a", "1", mounted)), connect=connect)
+
+
+def test_what_fails_on_a_host_that_goes_down_is_done_when_it_is_back(scene: Scene) -> None:
+    assert going_down(scene, rounds=3).outcome is Outcome.OK
+    assert scene.did("a") == ["1", "1"]
+    assert scene.clock.waited > 1
+
+
+def test_a_host_that_never_gets_down_fails_its_step_after_a_bounded_time(scene: Scene) -> None:
+    result = going_down(scene, rounds=1000)
+    assert result.failed == (("a", "the command ended with status 127: no such program"),)
+    assert 90 < scene.clock.waited < 200
 
 
 def test_cancel_finishes_the_steps_underway_and_begins_no_other(scene: Scene) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,17 @@ def test_a_host_that_another_cannot_reach_is_named_with_what_to_do(tmp_path: Pat
     ] * 2
     assert f"open TCP port {port}" in found["one"].hint
     assert found["three"].verdict is Verdict.PASS
+
+
+def test_a_host_that_the_operator_knows_by_another_address_is_knocked_at_by_its_own(tmp_path: Path) -> None:
+    one, two, three = site_hosts(**{**ADDRESSES, "three": NOWHERE})
+    port = free_port(*ADDRESSES.values())
+    known = replace(three, facts=replace(three.facts, addresses=(ADDRESSES["three"], "fd00::3")))
+    found = results(tmp_path / "one", (one, two, known), port)
+    assert [each.detail for each in found.values()] == [f"reaches 2 others on port {port}"] * 3
+    several = replace(three, facts=replace(three.facts, addresses=(ADDRESSES["three"], "127.0.0.5")))
+    found = results(tmp_path / "several", (one, two, several), port)
+    assert found["one"].detail == f"does not reach three on port {port}"
 
 
 def test_where_nobody_passes_on_nobody_is_asked(tmp_path: Path) -> None:

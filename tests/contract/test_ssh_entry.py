@@ -349,11 +349,24 @@ def test_legal_notices_before_the_version_and_a_door_that_shuts_once_are_borne(s
         porter.join()
 
 
-def _porter(door: socket.socket, port: int) -> None:
-    """Turn the first guest away; read the rules to the second, and lead him to the server."""
+@pytest.mark.slow
+def test_a_host_that_thinks_before_it_says_its_version_is_waited_for(server: Sshd, known: HostKeys) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        porter = threading.Thread(target=_porter, args=(door, server.port), kwargs={"seconds": 4.0}, daemon=True)
+        porter.start()
+        endpoint = replace(server.endpoint, address="localhost", port=door.getsockname()[1])
+        known.pin("localhost", endpoint.port, *known.pinned("127.0.0.1", server.port))
+        with connector(known)(endpoint) as connection:
+            assert connection.run(Command(("echo", "in"))).stdout == "in\n"
+        porter.join()
+
+
+def _porter(door: socket.socket, port: int, *, seconds: float = 0.0) -> None:
+    """Turn the first guest away; think, read the rules to the second, and lead him to the server."""
     door.accept()[0].close()
     guest, _ = door.accept()
     with guest, socket.create_connection(("127.0.0.1", port)) as host:
+        threading.Event().wait(seconds)
         guest.sendall(b"".join(b"This is rule %d of this house.\r\n" % number for number in range(60)))
         back = threading.Thread(target=_carry, args=(host, guest))
         back.start()

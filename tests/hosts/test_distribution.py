@@ -116,6 +116,7 @@ def test_a_host_that_loses_its_power_is_named_and_the_others_get_their_blobs(fre
     hosts.power_off(fresh.lab.host("two"))
     try:
         ended = fresh.ending(run)
+        assert "two FAILED" in fresh.report(run)
     finally:
         hosts.power_on(fresh.lab.host("two"))
         hosts.wait(fresh.lab.host("two"))
@@ -142,8 +143,9 @@ def test_a_full_disk_is_named_and_the_others_get_their_blobs(make_lab: MakeLab, 
     hosts.run_inside(lab.host("two"), ["sh", "-c", f"dd if=/dev/zero of={BLOBS}/../fill bs=1M || :"])
     hosts.run_inside(lab.host("two"), ["truncate", "-s", "-8M", f"{BLOBS}/../fill"])
     blob = sending.blob(LARGE)
-    ended = sending.ending(sending.start(method, (blob,)))
-    assert [(name, "no room left" in why) for name, why in ended.failed] == [("two", True)]
+    run = sending.start(method, (blob,))
+    assert [(name, "no room left" in why) for name, why in sending.ending(run).failed] == [("two", True)]
+    assert "no room left" in sending.report(run)
     assert all(hexes(blob) <= sending.stored(name) for name in ("one", "three"))
 
 
@@ -190,6 +192,7 @@ def test_from_a_host_that_passes_on_other_bytes_nobody_takes_and_it_is_named(cro
     run = crooked.start("chain", (blob,), bandwidth=SLOWLY)
     ended = crooked.ending(run)
     assert [(name, "passed on other bytes" in why) for name, why in ended.failed] == [("one", True)]
+    assert "passed on other bytes" in crooked.report(run)
     assert all(hexes(blob) <= crooked.stored(name) for name in NAMES)
     assert "takes no more from one: it sent other bytes than it should" in (
         crooked.said(run, "two") + crooked.said(run, "three")

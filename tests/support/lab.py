@@ -47,9 +47,9 @@ def obstacle() -> str:
 
 
 @contextmanager
-def lab_of(*hosts: HostSpec) -> Iterator[Lab]:
+def lab_of(*hosts: HostSpec, ipv6: bool = False) -> Iterator[Lab]:
     """A lab of these hosts, under a name that no other process has, while the block runs."""
-    spec = LabSpec(f"{PREFIX}{os.getpid()}-{next(_numbers)}", hosts, tied=True)
+    spec = LabSpec(f"{PREFIX}{os.getpid()}-{next(_numbers)}", hosts, tied=True, ipv6=ipv6)
     standing = labs.up(spec)
     try:
         yield standing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from appliance.bundle.pyruntime.layout import install_script
+from appliance.bundle.pyruntime.layout import STANDS, install_script
 from appliance.plan import footprint
 from appliance.plan.steps import Fetch, PutText, Receive, Run, Unpack, WaitFor
 from appliance.runtimes.kubernetes import (
@@ -52,7 +52,7 @@ _SCRIPTS = (
     | {
         asking.program(): "‹asking›",
         install_script(): "‹pyruntime install›",
-        '[ "$(cat "$1/.ok" 2>/dev/null)" = "$2" ]': "‹runtime stands›",
+        STANDS: "‹runtime stands›",
     }
 )
 

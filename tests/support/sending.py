@@ -54,15 +54,17 @@ PORT = 4647
 class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
-    def __init__(self, lab: Lab, folder: Path, *, runtime: Digest | None = None) -> None:
-        """`runtime` is that of a host runtime which the hosts have already.
+    def __init__(
+        self, lab: Lab, folder: Path, *, runtime: Digest | None = None, addresses: Mapping[str, str] | None = None
+    ) -> None:
+        """`runtime` is that of a host runtime which the hosts have already; `addresses` are others than the lab's own.
 
         `jump`, when it is set, names the host through which runs enter all others.
         """
         self.lab = lab
         self.jump = ""
         self.home = Home.of(folder / "home")
-        self.addresses = {host.name: host.address for host in lab.hosts}
+        self.addresses = dict(addresses or {host.name: host.address for host in lab.hosts})
         if runtime is None:
             from support.travelling import real_pythons  # noqa: PLC0415  (a measured run has its runtime)
 
@@ -150,6 +152,12 @@ class Sending:
         event = list(self.events(run))[-1].event
         assert isinstance(event, RunFinished), (run.path / "worker.log").read_text()
         return event
+
+    def report(self, run: RunDir) -> str:
+        """What people read of a run that ends, once the worker has written it; its words one space apart."""
+        while worker.alive(run):
+            SystemClock().sleep(0.02)
+        return " ".join((run.path / "report.txt").read_text().split())
 
     def said(self, run: RunDir, name: str) -> str:
         """What the host's log of the run has."""

@@ -43,7 +43,7 @@ all:
   hosts:
     node1: {ansible_host: 10.0.0.1, access_ip: 10.0.0.1}
     node[2:3]: {ansible_host: 10.0.0.2}
-  vars: {ansible_user: root, ansible_become: yes, ansible_become_method: su}
+  vars: {ansible_user: root, ansible_become: yes, ansible_become_method: doas}
   children:
     stores:
       vars: {ansible_user: ops, ansible_password: hunter2}
@@ -94,6 +94,13 @@ def test_an_inventory_as_yaml_gives_the_same() -> None:
     assert [text.split()[2 if text.startswith("the") else 0] for text in about(read)] == [
         "access_ip", "ansible_become_method", "ansible_password",
     ]  # fmt: skip
+
+
+def test_root_is_become_as_the_inventory_says() -> None:
+    text = "a ansible_become=yes ansible_become_method=su\nb ansible_become=yes\nc ansible_become_method=su\n"
+    read = load(text)
+    assert [host.ssh.become for host in read.hosts] == ["su", "sudo", ""]
+    assert read.warnings == ()
 
 
 def test_a_table_gives_hosts_by_its_headings() -> None:

@@ -183,6 +183,29 @@ def test_what_every_host_must_be(name: str, changes: dict[str, object], verdict:
     assert bool(result.hint) is (verdict != "pass")
 
 
+@pytest.mark.parametrize(
+    ("known", "own", "warned"),
+    [
+        ("10.0.0.1", ("192.168.0.1", "10.0.0.1"), False),
+        ("192.0.2.7", ("10.0.0.1", "fd00::1"), True),
+        ("FD00:0::1", ("10.0.0.1", "fd00::1"), False),
+        ("fd00::2", ("fd00::1",), True),
+        ("fe80::2%eth0", ("fd00::1",), False),
+        ("127.0.0.2", ("10.0.0.1",), False),
+        ("db1.example", ("10.0.0.1",), False),
+        ("", ("10.0.0.1",), False),
+        ("192.0.2.7", (), False),
+    ],
+)
+def test_a_host_that_has_not_the_address_it_is_known_by_is_warned_of(
+    known: str, own: tuple[str, ...], warned: bool
+) -> None:
+    examined = Found(replace(host(), endpoint=Endpoint(known, 22, "root")), replace(GOOD, addresses=own))
+    found = [each for each in check_hosts([examined], (), cluster="site-a") if each.check == "address"]
+    assert [each.verdict for each in found] == [Verdict.WARN] * warned
+    assert all(f"{known} is none of its own addresses ({', '.join(own)})" in each.detail for each in found)
+
+
 def test_our_own_lease_is_nobody_elses() -> None:
     leased = replace(GOOD, lease='{"run":"r1","operator":"eva","cluster":"site-a","started":"x"}')
     assert check(leased, run="r1")["lease"].verdict is Verdict.PASS

@@ -61,5 +61,12 @@ def install_script() -> str:
     return shell_functions() + _shell("install.sh")
 
 
+STANDS = """
+cd "$1" 2>/dev/null && [ "$(cat .ok 2>/dev/null)" = "$2" ] && [ -x bin/python ] || exit 1
+while read -r _ name; do [ -f "$name" ] || exit 1; done <files.sha256
+"""
+"""A POSIX shell script that asks whether a runtime stands, with the arguments ``ROOT SHA256``: no file is missing."""
+
+
 def _shell(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")

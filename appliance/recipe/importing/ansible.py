@@ -156,10 +156,11 @@ def _secret(values: Mapping[str, Variable], names: tuple[str, ...], kind: str, n
 
 
 def _become(values: Mapping[str, Variable], notes: Notes) -> str:
-    method = _value(values, _METHOD)
-    if method not in ("", "sudo"):
+    method = _value(values, _METHOD) or "sudo"
+    if method not in ("sudo", "su"):
         notes.warn(_where(values, _METHOD), f"ansible_become_method {method} is not used: root is become by sudo")
-    return "sudo" if _value(values, _BECOME).lower() in _YES else ""
+        method = "sudo"
+    return method if _value(values, _BECOME).lower() in _YES else ""
 
 
 def _where(values: Mapping[str, Variable], names: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from appliance.transport.become import becoming
 from appliance.transport.hostfiles import get_file, put_file
 from appliance.transport.program import converse
 from appliance.transport.shellline import Begun, line
+from appliance.transport.ssh.channels import PACKET_BYTES, begin, open_session, translated
 from appliance.transport.ssh.handshake import Patience
 from appliance.transport.ssh.way import Way
 from appliance.transport.talk import last_words
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from appliance.transport.ssh.hostkeys import HostKeys
     from appliance.transport.talk import Becoming, Talk
 
-_WINDOW_BYTES = 2 << 20
-_PACKET_BYTES = 1 << 15
-_OPEN_SECONDS = 30.0
 _READ_BYTES = 1 << 20
 _STATUS_UNKNOWN = 255
 
@@ -71,10 +69,9 @@ class SshTransport:
     ) -> CommandResult:
         where = self.endpoint.place
         argv = talk.argv(command.argv) if talk else command.argv
-        with _translated(where):
-            channel = self.connection.open_session(_WINDOW_BYTES, _PACKET_BYTES, timeout=_OPEN_SECONDS)
-            program = _SshProgram(channel, mark=(mark := f"mark-{secrets.token_hex(16)}:"), where=where)
-            channel.exec_command(line(argv, mark=mark))
+        channel = open_session(self.connection, where=where)
+        program = _SshProgram(channel, mark=(mark := f"mark-{secrets.token_hex(16)}:"), where=where)
+        begin(channel, line(argv, mark=mark), where=where)
         return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, talk=talk)
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
@@ -84,16 +81,6 @@ class SshTransport:
     def get(self, path: str, *, limit: int) -> bytes:
         """See `Transport.get`."""
         return get_file(self, path, limit=limit, where=self.endpoint.place)
-
-
-@contextlib.contextmanager
-def _translated(where: str) -> Iterator[None]:
-    try:
-        yield
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        hint = "check the host and the network, then run the same command again"
-        why = str(error) or "it was closed"
-        raise Unreachable(f"the connection broke: {why}", where=where, hint=hint) from error
 
 
 class _SshProgram:
@@ -112,7 +99,7 @@ class _SshProgram:
         view = memoryview(data)
         while view:
             try:
-                sent = self._channel.send(view[:_PACKET_BYTES])  # type: ignore[arg-type]  # any buffer will do
+                sent = self._channel.send(view[:PACKET_BYTES])  # type: ignore[arg-type]  # any buffer will do
             except (paramiko.SSHException, EOFError) as error:
                 raise BrokenPipeError(str(error)) from error
             if not sent:
@@ -130,7 +117,7 @@ class _SshProgram:
         """See `Program.read`."""
         while True:
             ended = bool(self._channel.eof_received) or self._channel.closed  # before looking, or the last is lost
-            with _translated(self._where):
+            with translated(self._where):
                 out = self._channel.recv(_READ_BYTES) if self._channel.recv_ready() else b""
                 err = self._channel.recv_stderr(_READ_BYTES) if self._channel.recv_stderr_ready() else b""
             if out or err:

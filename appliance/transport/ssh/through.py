@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import paramiko
 
 from appliance.errors import Unreachable
+from appliance.transport.ssh.channels import PACKET_BYTES, WINDOW_BYTES, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from appliance.transport.base import Endpoint
     from appliance.transport.ssh.handshake import Patience
 
-_WINDOW_BYTES = 2 << 20
-_PACKET_BYTES = 1 << 15
 _PROHIBITED = 1
-_QUESTION = "keepalive@appliance"
 
 
 class Through:
@@ -40,7 +38,7 @@ class Through:
         to = (endpoint.reach or endpoint.address, endpoint.port)
         try:
             channel = jump.open_channel(
-                "direct-tcpip", to, ("127.0.0.1", 0), _WINDOW_BYTES, _PACKET_BYTES, timeout=patience.connect
+                "direct-tcpip", to, ("127.0.0.1", 0), WINDOW_BYTES, PACKET_BYTES, timeout=patience.connect
             )
         except paramiko.ChannelException as error:
             if error.code == _PROHIBITED:
@@ -54,6 +52,8 @@ class Through:
         except (paramiko.SSHException, EOFError, OSError) as error:
             hint = "check the link to the jump host, and that it can reach this address"
             why = str(error) or "the connection broke"
+            if jump.is_active():
+                why = f"it did not reach the host within {patience.connect:g} seconds"
             raise Unreachable(f"no way through the jump host: {why}", where=endpoint.place, hint=hint) from error
         return cls(channel)
 
@@ -101,9 +101,8 @@ def watched(connection: paramiko.Transport, link: Through, *, patience: Patience
 
 
 def _answers(connection: paramiko.Transport, link: Through, *, seconds: float) -> bool:
-    """Ask for a channel of a kind that there is not: a host that is there says no (RFC 4254, 5.1)."""
     try:
-        connection.open_channel(_QUESTION, timeout=seconds).close()
+        ask(connection, seconds=seconds)
     except paramiko.ChannelException:
         return True
     except (paramiko.SSHException, EOFError, OSError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from appliance.clock import SystemClock
 from appliance.errors import TransportError, Unreachable
 from appliance.transport.ssh.auth import log_in
+from appliance.transport.ssh.channels import settle
 from appliance.transport.ssh.handshake import (
     HungUp,
     Patience,
@@ -76,10 +77,12 @@ class Way:
                 jump = stack.enter_context(self._shared(endpoint))
                 link = Through.dial(jump, endpoint, patience=self._patience)
                 transport = stack.enter_context(self._shaken(link, endpoint))
+                log_in(transport, endpoint)
+                settle(transport, where=endpoint.place)  # until then silence is no sign
                 stack.enter_context(watched(transport, link, patience=self._patience))
             else:
                 transport = self._patiently(endpoint, stack)
-            log_in(transport, endpoint)
+                log_in(transport, endpoint)
             yield transport
 
     def shown_keys(self, endpoint: Endpoint) -> tuple[HostKey, ...]:
@@ -146,6 +149,7 @@ class Way:
         try:
             with contextlib.ExitStack() as stack:
                 connection = stack.enter_context(self.entered(jump))
+                settle(connection, where=jump.place)
                 return _Held(connection, stack.pop_all())
         except TransportError as error:
             if isinstance(error, Unreachable):
