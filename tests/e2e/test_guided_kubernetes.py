@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,10 +26,25 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 LONG = 900.0
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The operator's machine, a host, and what was carried there."""
+
+    lab: Lab
+    folder: Path
+    delivery: kubernetes.Delivery
+
+    def guide(self, bundle: Path) -> tuple[str, ...]:
+        """The guide as the operator starts it."""
+        return (sys.executable, "-m", "appliance", "--home", str(self.folder / "operator"), "tui", str(bundle))
+
+
 @pytest.fixture(scope="module")
-def lab(swept: None) -> Iterator[Lab]:
-    with lab_of(HostSpec("one", containers=True)) as made:
-        yield made
+def desk(swept: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("guided")
+    delivery = kubernetes.deliver(folder)
+    with lab_of(HostSpec("one", containers=True)) as lab:
+        yield Desk(lab, folder, delivery)
 
 
 @pytest.fixture
@@ -38,7 +54,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     made.stop()
 
 
-def open_bundle(terminal: Terminal, bundle: Path, root: Path) -> None:
+def open_bundle(terminal: Terminal, root: Path) -> None:
     terminal.focused("NOT VERIFIED")
     terminal.type(str(root))
     terminal.press("Enter")
@@ -84,19 +100,21 @@ def pods(lab: Lab) -> int:
     return int(said or 0)
 
 
-def test_a_cluster_and_an_application_on_it_by_keys_alone(lab: Lab, terminal: Terminal, tmp_path: Path) -> None:
-    delivery = kubernetes.deliver(tmp_path)
-    described = tmp_path / "site.yaml"
-    described.write_text(kubernetes.clusterfile(lab, control_planes=("one",), workers=()))
-    guide = (sys.executable, "-m", "appliance", "--home", str(tmp_path / "operator"), "tui")
-    terminal.start(*guide, str(delivery.cluster))
-    open_bundle(terminal, delivery.cluster, delivery.root)
-    install(terminal, described, lab.key)
-    terminal.press("C-q")
-    terminal.stop()
+def test_a_cluster_by_keys_alone(desk: Desk, terminal: Terminal) -> None:
+    described = desk.folder / "site.yaml"
+    described.write_text(kubernetes.clusterfile(desk.lab, control_planes=("one",), workers=()))
+    terminal.start(*desk.guide(desk.delivery.cluster))
+    open_bundle(terminal, desk.delivery.root)
+    install(terminal, described, desk.lab.key)
+    terminal.press("Escape")
+    terminal.focused("1 of 1 host well")
+    assert kubectl(desk.lab.host("one"), "get", "nodes", "-o", "name") == "node/control-plane-1\n"
 
-    terminal.start(*guide, str(delivery.application))
-    open_bundle(terminal, delivery.application, delivery.root)
+
+def test_an_application_comes_is_changed_and_goes_and_so_does_the_cluster(desk: Desk, terminal: Terminal) -> None:
+    lab = desk.lab
+    terminal.start(*desk.guide(desk.delivery.application))
+    open_bundle(terminal, desk.delivery.root)
     for replicas in ("2", "3"):  # added, then changed
         terminal.press("C-n")
         terminal.focused("believed +ok ")
