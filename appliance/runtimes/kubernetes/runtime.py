@@ -78,6 +78,10 @@ class KubernetesRuntime:
         )
         return Receipt(units=units, trees=(*leaving.TREES, *((etcd.DATA,) * governs)))
 
+    def networks(self) -> tuple[str, ...]:
+        """See `appliance.plan.runtime.MakesNetworks`."""
+        return ("podSubnet", "serviceSubnet", "controlPlaneEndpoint", "vip")
+
     def add(self, site: Site) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.add(site)
@@ -85,6 +89,10 @@ class KubernetesRuntime:
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.take_away(site, application)
+
+    def is_well(self, stamp: NodeStamp, application: AppStamp) -> Command:
+        """See `appliance.plan.runtime.TakesApplications`."""
+        return addition.is_well(stamp, application)
 
     def question(self, stamp: NodeStamp) -> Command | None:
         """See `appliance.plan.runtime.TellsOfClusters`."""
