@@ -1,7 +1,7 @@
 """How fast bytes reach a host from here: random bytes over the connection that is there, kept nowhere.
 
 The host counts what it reads, and says so piece by piece; each piece waits for that. What counts is how long the
-largest took, less what one byte takes.
+largest took, less what one byte takes; but no less than half of it: on a busy machine one byte may take as long.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def rate(pieces: Sequence[Piece]) -> float:
         return 0.0
     first, *rest = pieces
     large = [piece for piece in rest if _GROWTH * piece.size >= max(one.size for one in rest)]
-    return max(piece.size / max(_LEAST_SECONDS, piece.seconds - first.seconds) for piece in large)
+    return max(piece.size / _without(first.seconds, piece.seconds) for piece in large)
 
 
 def joint_rate(sent: Sequence[Sequence[Piece]]) -> float:
@@ -109,7 +109,11 @@ def joint_rate(sent: Sequence[Sequence[Piece]]) -> float:
         return 0.0
     last = [pieces[-1] for pieces in sent]
     seconds = max(piece.ended for piece in last) - min(piece.began for piece in last)
-    return sum(piece.size for piece in last) / max(_LEAST_SECONDS, seconds - min(each[0].seconds for each in sent))
+    return sum(piece.size for piece in last) / _without(min(each[0].seconds for each in sent), seconds)
+
+
+def _without(waiting: float, seconds: float) -> float:
+    return max(_LEAST_SECONDS, seconds / 2, seconds - waiting)
 
 
 def _send(

@@ -53,11 +53,16 @@ VENDOR, CUSTOMER = Vendor.create(), Vendor.create("Customer")
 
 @cache
 def oldest_python() -> str:
-    """The oldest Python from 3.6 on that this machine has."""
+    """The oldest Python from 3.6 on that this machine has, and that starts."""
     kept = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"), key=lambda p: int(p.parts[-3].split(".")[1]))
     named = (shutil.which(f"python3.{minor}") for minor in range(6, 30))
     found = [str(path) for path in kept if int(path.parts[-3].split(".")[1]) >= 6]
-    return next(iter([*found, *filter(None, named)]), sys.executable)
+    starting = (
+        it
+        for it in [*found, *filter(None, named)]
+        if not subprocess.run([it, "-V"], capture_output=True, check=False).returncode
+    )
+    return next(starting, sys.executable)
 
 
 @cache

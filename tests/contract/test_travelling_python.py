@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support.travelling import Pythons, real_pythons, user_cache
 
-from appliance.bundle.pyruntime import assemble, thirdparty
+from appliance.bundle.pyruntime import thirdparty
 from appliance.bundle.pyruntime.layout import FLAGS, LONGEST_ROOT, host_python, install_script
 from appliance.bundle.pyruntime.lock import Kind, Lock, Pin, parse
-from appliance.bundle.pyruntime.selection import SELECTIONS, RuntimeKind
+from appliance.bundle.pyruntime.selection import RuntimeKind
 from appliance.bundle.pyruntime.thirdparty import LOCK_FILE, Workshop
 from appliance.errors import ApplianceError
 from appliance.events import silent
@@ -169,16 +171,22 @@ def test_an_architecture_without_a_python_is_refused() -> None:
         workshop(carried(), latest=True).tree(RuntimeKind.HOST, "riscv64")
 
 
-def test_assembling_again_elsewhere_gives_the_same_bytes(pythons: Pythons, tmp_path: Path) -> None:
-    arch = platform.machine()
+def test_two_who_assemble_elsewhere_at_once_get_one_tree_of_the_same_bytes(pythons: Pythons, tmp_path: Path) -> None:
     shared = workshop(carried(), latest=True)
-    tree = shared.tree(RuntimeKind.HOST, arch)
-    again = tmp_path / "somewhere else"
-    again.mkdir()
-    assemble.assemble(SELECTIONS[RuntimeKind.HOST], tree.pins, shared.packages, tree=again, compiler=None)
+    elsewhere = replace(shared, cache=tmp_path / "somewhere else")
+    elsewhere.cache.mkdir()
+    elsewhere.packages.folder.symlink_to(shared.packages.folder)
+    for resolved in shared.cache.glob("resolved-*.json"):
+        shutil.copy(resolved, elsewhere.cache)
+
+    def assembled(_: int) -> Path:
+        return elsewhere.tree(RuntimeKind.HOST, platform.machine()).folder
 
     def contents(root: Path) -> dict[str, tuple[str, int]]:
         files = (path for path in root.rglob("*") if path.is_file())
         return {str(path.relative_to(root)): (hash_file(path).hex, path.stat().st_mode) for path in files}
 
-    assert contents(again) == contents(tree.folder)
+    with ThreadPoolExecutor() as pool:
+        one, other = pool.map(assembled, range(2))
+    assert one == other
+    assert contents(one) == contents(shared.tree(RuntimeKind.HOST, platform.machine()).folder)

@@ -36,8 +36,14 @@ def test_what_a_host_cannot_tell_is_not_measured(text: str) -> None:
 def test_a_rate_is_that_of_the_best_large_piece_without_what_one_byte_takes() -> None:
     one_byte, small = Piece(1, 0.0, 0.2), Piece(100, 1.0, 1.2)
     assert rate([one_byte, small, Piece(1000, 2.0, 2.7)]) == pytest.approx(2000)
-    assert rate([one_byte, small, Piece(400, 2.0, 2.3), Piece(1000, 3.0, 4.2)]) == pytest.approx(4000)
+    assert rate([one_byte, small, Piece(400, 2.0, 2.3), Piece(1000, 3.0, 4.2)]) == pytest.approx(400 / 0.15)
     assert rate([one_byte]) == rate([]) == 0
+
+
+def test_a_byte_that_took_as_long_as_a_piece_says_nothing_of_the_line() -> None:
+    slow_byte = Piece(1, 0.0, 0.5)
+    assert rate([slow_byte, Piece(1000, 1.0, 1.5)]) == pytest.approx(4000)
+    assert joint_rate([(slow_byte, Piece(1000, 1.0, 1.4))]) == pytest.approx(5000)
 
 
 def test_lines_carry_together_what_arrived_between_the_first_and_the_last() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance import files
 from appliance.bundle.pyruntime import debian, shelf, swarmpart, wheels
 from appliance.bundle.pyruntime import lock as locks
 from appliance.bundle.pyruntime.assemble import Compiler, assemble
@@ -67,9 +68,11 @@ class Workshop:
                 shelf.used(tree.folder)
                 return tree
         tree = self._place(kind, self._obtain(kind, arch), arch)
-        self._say(f"assembling Python for {arch} ({kind})")
-        self._assemble(kind, arch, tree)
-        shelf.used(tree.folder)
+        with files.lock(tree.folder.parent / f".{kind}-{arch}.lock"):
+            if not tree.folder.is_dir():
+                self._say(f"assembling Python for {arch} ({kind})")
+                self._assemble(kind, arch, tree)
+            shelf.used(tree.folder)
         return tree
 
     def compiler(self, kind: RuntimeKind) -> Compiler:
