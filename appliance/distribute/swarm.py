@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from appliance.clock import SystemClock
 from appliance.distribute import torrent, words
 from appliance.distribute.base import NOBODY, damaged
-from appliance.distribute.chain import checked_address
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.describing import Describing
 from appliance.distribute.shares import Shares, Why
@@ -150,7 +149,7 @@ class Swarm:
             raise TransferFailed("the helper on the host begins twice", hint="run the command again")
         talk.ready = ready
         known = self._way.addresses.get(talk.host, "")
-        talk.address = "" if ready.deaf or not known else checked_address(ready.address) or known
+        talk.address = "" if ready.deaf or not known else words.address_said(ready.address) or known
         talk.missing = tuple(blob for blob in talk.blobs if blob.digest.hex not in ready.has)
         talk.small.extend(blob for blob in talk.missing if blob.size < LARGE_BYTES)
         if ready.deaf:

@@ -12,7 +12,10 @@ import dataclasses
 import json
 import typing
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
+
+from appliance.errors import TransferFailed
 
 LARGE_BYTES = 1 << 20
 """Blobs of this size and more are worth what a swarm costs; others come from the operator."""
@@ -196,6 +199,16 @@ def parse(text: bytes | str) -> Order | Report | Request:
         return _restored(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a word between peers: {error}") from error
+
+
+def address_said(text: str) -> str:
+    """The IP address that a host gives as its own, or none; `TransferFailed` for anything else."""
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError as error:
+        raise TransferFailed(
+            "the helper on the host has an address that is none", hint="run the command again"
+        ) from error
 
 
 def report(document: dict[str, Any]) -> Report:

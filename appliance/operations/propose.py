@@ -21,6 +21,7 @@ from appliance.inventory.providers import HostRequest
 from appliance.operations import checking, deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
+from appliance.operations.remarks import applications_lacking, left_out
 from appliance.operations.sites import applied_apps
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
@@ -136,9 +137,11 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
+        apps = target.cluster.apps or applied_apps(target.folder)
+        notices = (*left_out(target.folder, wanted.hosts), *applications_lacking(found, site.cluster, apps))
         proposal = propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
-    cluster = without_secrets(wanted.config.spec, target.cluster)
-    cluster = dataclasses.replace(cluster, apps=cluster.apps or applied_apps(target.folder))
+        proposal = dataclasses.replace(proposal, notices=notices)
+    cluster = dataclasses.replace(without_secrets(wanted.config.spec, target.cluster), apps=apps)
     expected = timed(forecast(site, proposal.plan), measured.rates(), distribution)
     return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, leases(found), expected)
 

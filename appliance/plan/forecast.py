@@ -100,11 +100,11 @@ def expected(site: Site, runtime: Runtime) -> Forecast:
 
 
 def _expected_sent(site: Site, host: SiteHost, runtime: Runtime) -> int:
-    """Layers, the Python that receives, and what the runtime sends besides."""
+    """Layers, the Python that receives, and what the runtime sends besides, to where all that is received lies."""
     part = site.parts[host.facts.architecture]
-    more = runtime.room(site, host).values() if isinstance(runtime, NeedsRoom) else ()
+    more = runtime.room(site, host).get(footprint.NODE, 0) if isinstance(runtime, NeedsRoom) else 0
     swarm = part.swarm.layer.blob.size if part.swarm else 0
-    return part.runtime.size + swarm + sum(layer.blob.size for layer in part.layers) + sum(more)
+    return part.runtime.size + swarm + sum(layer.blob.size for layer in part.layers) + more
 
 
 def timed(cost: Forecast, rates: Rates, distribution: Distribution) -> Forecast:
@@ -134,7 +134,8 @@ def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float 
     """The seconds until all hosts have got all.
 
     From here alone it is what one line carries, or all together do; passed on, what the slowest line carries, and a
-    unit more for each host. Between each other, hosts are taken to be no slower than from here.
+    unit more for each host; the runtime before that comes to twice as many hosts, and one more, each time. Between each
+    other, hosts are taken to be no slower than from here.
     """
     slowest = _capped(min(rates.alone), distribution)
     ours = _capped(max(rates.together, *rates.alone), distribution)
@@ -142,7 +143,8 @@ def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float 
         case "unicast":
             return max(cost.sent / ours, cost.sent_each / slowest)
         case "chain" | "swarm":
-            first = max(cost.first_each * cost.hosts / ours, cost.first_each / slowest)
+            alone = cost.first_each / slowest
+            first = max(alone, min(cost.first_each * cost.hosts / ours, alone * cost.hosts.bit_length()))
             return first + (cost.sent_each - cost.first_each + _UNIT_BYTES * cost.hosts) / slowest
         case _:
             return None

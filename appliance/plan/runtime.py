@@ -236,6 +236,19 @@ class TakesApplications(Protocol):
         """The stages that take an application, as its own stamp describes it, from the cluster again."""
         ...
 
+    def is_well(self, stamp: NodeStamp, application: AppStamp) -> Command:
+        """What to run on the host with both stamps: status 0 says that all that the application launched is well."""
+        ...
+
+
+@runtime_checkable
+class MakesNetworks(Protocol):
+    """What a runtime has besides whose clusters have networks of their own, which ``spec.network`` of a site sets."""
+
+    def networks(self) -> tuple[str, ...]:
+        """The names there that it heeds."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NodeView:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from support.lab import MakeLab, lab_of
-from support.sending import BLOBS, Sending
+from support.sending import BLOBS, NODE, Sending
+from support.travelling import real_pythons
 
+from appliance.bundle.pyruntime.layout import host_python
 from appliance.errors import Unreachable
 from appliance.events import Outcome
+from appliance.files import put_blob
 from appliance.lab import host as hosts
 from appliance.lab.spec import HostSpec
+from appliance.plan.planner import helper
+from appliance.plan.runtime import HostRuntime
+from appliance.plan.steps import Plan, Stage
 from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKeys
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.image.blobs import Blob
+    from appliance.plan.runtime import SiteHost
 
 pytestmark = pytest.mark.hosts
 
@@ -260,3 +268,24 @@ def test_a_slow_host_holds_no_other(make_lab: MakeLab, tmp_path: Path, method: s
     assert sending.done(run, "two") < blob.size // 2
     assert sending.ending(run).failed == ()
     assert all(hexes(blob) <= sending.stored(name) for name in NAMES)
+
+
+@pytest.mark.slow
+def test_bare_hosts_take_the_runtime_from_each_other(make_lab: MakeLab, tmp_path: Path) -> None:
+    """Over links that carry one copy in six seconds: who has it gives it, and the operator sends fewer than all."""
+    python = real_pythons().host
+    lab = make_lab(*(HostSpec(f"bare-{n}", python=False, bandwidth=16_000_000) for n in range(1, 7)))
+    sending = Sending(lab, tmp_path, runtime=python.digest)
+    with python.path.open("rb") as source:
+        put_blob(sending.home.blobs, source, python.digest, size=python.size)
+    part = HostRuntime("x86_64", python.digest, python.size, 0)
+    named = [cast("SiteHost", SimpleNamespace(name=name)) for name in sending.addresses]
+    steps = [step for host in named for step in helper(host, part)]
+    run = sending.begin("chain", Plan("site", "sha256:0", (Stage("Prepare", tuple(steps)),)))
+    assert sending.ending(run).failed == ()
+    assert "took the helper from" in "".join(sending.said(run, name) for name in sending.addresses)
+    for name in sending.addresses:
+        assert sending.stored(name) == set()
+        argv = [*host_python(f"{NODE}/runtime/{python.digest.hex}"), "-c", "import appliance.distribute.hostside"]
+        hosts.run_inside(lab.host(name), argv)
+        assert sending.helpers(name) == ""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TREE = Path(__file__).parents[2]
 PLAIN = (sys.executable, "-m", "appliance")
-SECONDS = 300.0
+SECONDS = 600.0
 
 
 def deliver(folder: Path, recipe: Path, *options: str) -> tuple[Path, Path]:

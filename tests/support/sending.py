@@ -65,7 +65,7 @@ class Sending:
     ) -> None:
         """`runtime` is that of a host runtime which the hosts have already; `addresses` are others than the lab's own.
 
-        `swarm` is what they swarm with and have already, too.
+        None installs it on all. `swarm` is what they swarm with and have already, too.
 
         `jump`, when it is set, names the host through which runs enter all others.
         """
@@ -137,6 +137,11 @@ class Sending:
     def start(self, method: str, blobs: Iterable[Blob] | Mapping[str, Iterable[Blob]], *, bandwidth: int = 0) -> RunDir:
         """Start a run that sends `blobs` to every host, or to each host its own."""
         wanted = blobs if isinstance(blobs, dict) else dict.fromkeys(self.addresses, tuple(blobs))
+        return self.begin(method, self.plan(wanted, method), bandwidth=bandwidth)
+
+    def begin(self, method: str, plan: Plan, *, bandwidth: int = 0) -> RunDir:
+        """Start a run of any plan."""
+        wanted = dict.fromkeys(step.host for stage in plan.stages for step in stage.steps)
         cluster = self.home.cluster("site")
         Vault.open(cluster.vault, cluster.vault_key)
         shutil.copyfile(self.lab.known_hosts, cluster.known_hosts)
@@ -152,7 +157,7 @@ class Sending:
             distribution=Distribution(method, bandwidth, PORT),
         )
         write_order(run.path / "run.json", order)
-        write_bytes(run.plan, plan_to_json(self.plan(wanted, method)))
+        write_bytes(run.plan, plan_to_json(plan))
         worker.start(run, RunSecrets.of(endpoints))
         return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from support.sites import host, hosts, site, stamped
+from support.sites import etcd_site, host, hosts, site, stamped
 
 from appliance.digest import Digest
 from appliance.errors import PlanError
@@ -138,6 +138,19 @@ def test_a_new_host_s_changes_say_that_it_joins() -> None:
         "add db-1: up to 28.6 MiB are sent",
         "add db-1: programs of thing 1.0.0",
     ]
+
+
+def test_of_a_service_that_starts_no_more_is_said() -> None:
+    made = etcd_site(hosts(1, "etcd"))
+    stages = candidate(made, SystemdRuntime())
+
+    def said(held: frozenset[str]) -> list[str]:
+        shown = proposal("install", made, plan(made, stages, held=held)).changes
+        return [change.what for change in shown if "etcd.service" in change.what and "/" not in change.what]
+
+    assert said(frozenset()) == ["start etcd.service"]
+    everything = frozenset(step.id for stage in stages for step in stage.steps)
+    assert said(everything - {"etcd-1/enable:etcd.service"}) == ["enable etcd.service"]
 
 
 @pytest.mark.parametrize(

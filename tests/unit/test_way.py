@@ -10,10 +10,10 @@ from appliance.distribute.pace import Pace
 from appliance.distribute.swarm import Swarm
 from appliance.distribute.unicast import Unicast
 from appliance.errors import PlanError
-from appliance.execute.way import distributor
+from appliance.execute.way import distributor, to_unpack
 from appliance.image.blobs import Blob, LayerBlob
 from appliance.plan.forecast import WORTH_BYTES
-from appliance.plan.steps import Plan, Receive, Stage, Step
+from appliance.plan.steps import Plan, Receive, Stage, Step, Unpack
 from appliance.recipe.clusterfile import Distribution
 
 RUNTIME = Digest.of(b"runtime")
@@ -65,6 +65,17 @@ def test_hosts_swarm_where_they_are_asked_to_and_the_plan_brings_what_they_need_
 def test_a_way_that_is_not_there_is_refused() -> None:
     with pytest.raises(PlanError, match="the method pigeon is not there"):
         distributor(Distribution("pigeon"), plan(1), endpoints={})
+
+
+def test_layers_are_unpacked_early_on_those_hosts_whose_plan_unpacks_them() -> None:
+    layers = [LayerBlob(Blob(Digest.of(name), 1), Digest.of(name * 2)) for name in (b"base", b"own")]
+    steps = [
+        Step(f"{host}/unpack", "Unpack", host, Unpack("site", RUNTIME, tuple(these), ("bin",), RUNTIME))
+        for host, these in (("a", layers), ("b", layers[:1]))
+    ]
+    base, own = ({layer.blob.digest.hex: layer.diff_id.hex} for layer in layers)
+    stages = (*plan(1, 1).stages, *(Stage("Unpack", (step,)) for step in steps))
+    assert to_unpack(Plan("site", "", stages)) == {"a": base | own, "b": base}
 
 
 def test_bytes_leave_at_their_pace_whoever_sends_them() -> None:
