@@ -179,7 +179,7 @@ class SwarmPeer:
             if new:
                 self._session.flush()
             places = self._session.places
-            for name in [n for n in self._lacks if n in places and state.pieces.issuperset(places[n].numbers)]:
+            for name in [n for n in tuple(self._lacks) if n in places and state.pieces.issuperset(places[n].numbers)]:
                 self._lacks.discard(name)
                 self._whole.put(name)
         runs = _runs(new)

@@ -44,6 +44,8 @@ _SETTINGS: dict[str, Any] = {
     "tick_interval": 100,
     "mmap_file_size_cutoff": (1 << 31) - 1,  # a full disk under a mapped file would be a signal
 }
+_OF_THE_SYSTEM = ("system", "generic")
+"""The kinds of errors whose numbers are errno's."""
 _DH_PARAMETERS = """\
 -----BEGIN DH PARAMETERS-----
 MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
@@ -189,7 +191,9 @@ class Session:
                 case lt.peer_ban_alert():
                     yield Banned(alert.endpoint[0])
                 case lt.file_error_alert():
-                    yield Broken(alert.error.value(), alert.filename(), alert.error.message())
+                    error = alert.error
+                    number = error.value() if error.category().name() in _OF_THE_SYSTEM else 0
+                    yield Broken(number, alert.filename(), error.message())
                 case lt.torrent_error_alert():
                     yield Broken(0, "", alert.message())
                 case _:
