@@ -6,6 +6,7 @@ Runs on target hosts, too.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
@@ -25,9 +26,9 @@ _PINNED: Mapping[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.window_log: 21,
     zstd.CompressionParameter.checksum_flag: 1,
-    zstd.CompressionParameter.nb_workers: 4,
     zstd.CompressionParameter.job_size: 4 << 20,
 }
+_MOST_WORKERS = 4
 _DECODER: Mapping[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
@@ -44,8 +45,12 @@ class Compressor(Protocol):
 
 
 def compressor() -> Compressor:
-    """A new stream: the same input gives the same bytes anywhere, on however many cores."""
-    return cast("Compressor", zstd.ZstdCompressor(options=_PINNED))
+    """A new stream: the same input gives the same bytes anywhere, on however many cores.
+
+    Jobs are cut by their size alone, so that the number of workers, which costs memory, does not show.
+    """
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    return cast("Compressor", zstd.ZstdCompressor(options={**_PINNED, zstd.CompressionParameter.nb_workers: workers}))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from appliance import canonical, download
+from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, RecipeError
 from appliance.files import has_blob, lock, put_blob, read_bounded, write_bytes
@@ -95,6 +95,8 @@ class Downloads:
         who: str,
         progress: Callable[[int], None] | None,
     ) -> _Entry:
+        from appliance import download  # noqa: PLC0415  (httpx is slow to import, and most builds fetch nothing)
+
         fresh = self._folder / f"fetch-{Digest.of(url.encode()).hex}"
         with lock(self._folder / f"{fresh.name}.lock"):
             try:

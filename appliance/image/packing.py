@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from appliance.digest import Digest
 from appliance.errors import RecipeError
-from appliance.files import COPY_BYTES, HashingWriter
+from appliance.files import HashingWriter
 from appliance.image import compression
 from appliance.image.tarstream import BLOCK
 from appliance.image.trees import Entry, Kind
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
-_PIECE_BYTES = 4 << 20
-_PENDING = 3
+_PIECE_BYTES = 1 << 20
+_PENDING = 6
 _SYNC_BYTES = 32 << 20
 
 
@@ -191,7 +191,7 @@ class _TarWriter:
     def _copy(self, path: Path, size: int, progress: Callable[[int], None] | None) -> None:
         left = size
         with path.open("rb", buffering=0) as reader:
-            while left and (data := reader.read(min(COPY_BYTES, left))):
+            while left and (data := reader.read(min(_PIECE_BYTES, left))):
                 self._write(data)
                 left -= len(data)
                 if progress:

@@ -100,10 +100,11 @@ def expected(site: Site, runtime: Runtime) -> Forecast:
 
 
 def _expected_sent(site: Site, host: SiteHost, runtime: Runtime) -> int:
-    """Layers, the Python that receives, and what the runtime sends besides."""
+    """Layers, the Python that receives, and what the runtime sends besides, to where all that is received lies."""
     part = site.parts[host.facts.architecture]
-    more = runtime.room(site, host).values() if isinstance(runtime, NeedsRoom) else ()
-    return part.runtime.size + sum(layer.blob.size for layer in part.layers) + sum(more)
+    more = runtime.room(site, host).get(footprint.NODE, 0) if isinstance(runtime, NeedsRoom) else 0
+    swarm = part.swarm.layer.blob.size if part.swarm else 0
+    return part.runtime.size + swarm + sum(layer.blob.size for layer in part.layers) + more
 
 
 def timed(cost: Forecast, rates: Rates, distribution: Distribution) -> Forecast:
@@ -141,7 +142,7 @@ def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float 
     match _method(cost, distribution):
         case "unicast":
             return max(cost.sent / ours, cost.sent_each / slowest)
-        case "chain":
+        case "chain" | "swarm":
             alone = cost.first_each / slowest
             first = max(alone, min(cost.first_each * cost.hosts / ours, alone * cost.hosts.bit_length()))
             return first + (cost.sent_each - cost.first_each + _UNIT_BYTES * cost.hosts) / slowest
@@ -169,6 +170,7 @@ def room(site: Site, host: SiteHost, runtime: Runtime) -> dict[str, int]:
         return {}
     trees = sum(layer.size for layer in site.config.layers)
     sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+    sent += part.swarm.layer.blob.size + part.swarm.unpacked_bytes if part.swarm else 0
     needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
     if isinstance(runtime, NeedsRoom):
         needed.update(runtime.room(site, host))

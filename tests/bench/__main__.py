@@ -30,7 +30,8 @@ BENCHMARKS = (
     "scan",
 )
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
-ROOM_BYTES = 20 << 30
+BUNDLE_MIB = int(os.environ.get("APPLIANCE_BENCH_BUNDLE_MIB", "1024"))
+ROOM_BYTES = (20 << 30) + 6 * (max(0, BUNDLE_MIB - 1024) << 20)
 
 
 def main(names: list[str]) -> int:

@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,25 +21,30 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.bundles import write_bundle
 from support.signing import DAY, NOW, At, Vendor
+from support.stamping import stamp, stamper
 from support.stocktools import stock_tools
 
 from appliance.bundle import layout
 from appliance.bundle.layout import CHUNK_BYTES, MANIFEST_OFFSET, STUB_BYTES
-from appliance.errors import StateError
+from appliance.digest import Digest
+from appliance.errors import ApplianceError
+from appliance.files import write_bytes
 from appliance.operations import signing, verification
-from appliance.trust import algorithms, certificates, envelope, revocation
+from appliance.state import Home
+from appliance.trust import algorithms, certificates, envelope, floors, store, upkeep
 from appliance.trust.algorithms import KeyType
+from appliance.trust.floors import Permit, Seen
 from appliance.trust.formats import Form
 from appliance.trust.keys import Signer
-from appliance.trust.policy import Trust, from_arguments
+from appliance.trust.policy import from_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from support.bundles import Written
 
     from appliance.trust.envelope import Signature
+    from appliance.trust.revocation import RevocationList
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "appliance-verify"
 BASE = 2**20 - 32
@@ -53,43 +60,56 @@ def oldest_python() -> str:
     return next(iter([*found, *filter(None, named)]), sys.executable)
 
 
+@cache
+def newer_openssl() -> Path:
+    """Debian trixie's OpenSSL, which knows ML-DSA, as a program."""
+    program = Path(tempfile.mkdtemp(prefix="openssl-")) / "openssl"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(stock_tools().openssl)} "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """What both are told: whom to believe, revocation lists, the time, a policy, where else signatures lie."""
+    """What both are told: whom to believe, the time, a policy, where else signatures lie, this machine's folders."""
 
     anchors: tuple[Path, ...]
-    lists: tuple[Path, ...] = ()
     now: datetime = NOW
     policy: Path | None = None
     desk: Path | None = None
+    site: Path = Path("/nonexistent")
+    home: Path = Path("/nonexistent")
 
-    def ours(self, path: Path) -> bool:
-        trust = Trust(from_arguments(tuple(map(str, self.anchors))))
-        trust = dataclasses.replace(trust, lists=tuple(map(revocation.read, self.lists)))
-        trust = dataclasses.replace(trust, beside=(self.desk,) if self.desk else ())
+    def ours(self, path: Path) -> tuple[int, str]:
+        """The exit code of `verify`, and its first words, which are none where it cannot judge."""
         try:
+            trust = store.load_store(self.site).with_anchors(from_arguments(tuple(map(str, self.anchors))))
+            trust = dataclasses.replace(trust, floors=floors.load(Home.at(self.home).floors))
+            trust = dataclasses.replace(trust, beside=(self.desk,) if self.desk else ())
             trust = trust.with_policy(self.policy) if self.policy else trust
-        except StateError:
-            return False
-        return verification.verify(path, trust, now=self.now).verified
+            verified = verification.verify(path, trust, now=self.now).verified
+        except ApplianceError as error:
+            return error.exit_code, ""
+        return (0, "VERIFIED") if verified else (3, "NOT VERIFIED")
 
     def theirs(self, path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        options = [f"--trust={each}" for each in self.anchors]
-        words = [word for option in options for word in option.split("=", 1)]
-        words += [word for each in self.lists for word in ("--crl", str(each))]
+        words = [word for each in self.anchors for word in ("--trust", str(each))]
         words += ["--policy", str(self.policy)] if self.policy else []
         words += ["--signatures", str(self.desk)] if self.desk else []
-        command = [oldest_python(), "-B", str(PROGRAM), str(path), *words, "--at", str(int(self.now.timestamp()))]
+        words += ["--site", str(self.site), "--home", str(self.home), "--at", str(int(self.now.timestamp()))]
+        command = [oldest_python(), "-B", str(PROGRAM), str(path), *words]
         env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environment}
         return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
-def agree(judge: Judge, path: Path, *, expected: bool, **environment: str) -> None:
+def agree(judge: Judge, path: Path, *, expected: bool, code: int = 3, **environment: str) -> None:
+    """Both say `expected`, by the same exit code and words; `code` is that of a refusal."""
     done = judge.theirs(path, **environment)
-    assert "Traceback" not in done.stderr, done.stderr
-    assert (judge.ours(path), done.returncode == 0) == (expected, expected), done.stdout
-    assert done.stdout.startswith("VERIFIED" if expected else "NOT VERIFIED")
-    assert done.returncode in (0, 3)
+    assert done.stderr == ""
+    assert done.stdout.split("  ")[0] == ("VERIFIED" if expected else "NOT VERIFIED"), done.stdout
+    ours, words = judge.ours(path)
+    assert (ours, done.returncode) == (0 if expected else code,) * 2, done.stdout
+    assert words in ("", done.stdout.split("  ")[0])
 
 
 @pytest.fixture
@@ -217,8 +237,7 @@ SIGNERS: dict[str, tuple[Callable[[], list[Signer]], bool]] = {
     "with certificates that lead nowhere": (lambda: [crowded()], False),
     "a name that does not print": (lambda: [VENDOR.signer("Vendor\x1b[2J")], False),
     "with an ed25519 key besides": (lambda: [VENDOR.signer(), Signer(algorithms.generate(KeyType.ED25519))], True),
-    "p-256": (lambda: [dataclasses.replace(VENDOR, kind=KeyType.ECDSA_P256).signer()], True),
-    "rsa": (lambda: [dataclasses.replace(VENDOR, kind=KeyType.RSA_3072).signer()], True),
+    "nobody": (list, False),
 }
 
 
@@ -226,7 +245,45 @@ SIGNERS: dict[str, tuple[Callable[[], list[Signer]], bool]] = {
 def test_of_who_signed_both_say_the_same(
     tmp_path: Path, root: Path, signers: Callable[[], list[Signer]], expected: bool
 ) -> None:
-    agree(Judge((root,)), delivery(tmp_path, *signers()).path, expected=expected)
+    by = signers()
+    path = write_bundle(tmp_path, b"payload", vendor=VENDOR, signers=by, exports=True, unsigned=not by).path
+    agree(Judge((root,)), path, expected=expected)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KeyType if kind.certifiable])
+def test_of_every_kind_of_key_and_form_both_say_the_same(tmp_path: Path, root: Path, kind: KeyType) -> None:
+    """Each is good; each form of it is refused alone when it is altered, or made over something else."""
+    signer = dataclasses.replace(VENDOR, kind=kind).signer()
+    written = delivery(tmp_path, signer)
+    whole, environment = written.path.read_bytes(), {"OPENSSL": str(newer_openssl())} if kind.post_quantum else {}
+    agree(Judge((root,)), written.path, expected=True, **environment)
+    for form in envelope.forms_of(signer):
+        for change in (spoilt(form, 0.7), instead(form, written.manifest + b" ", signer)):
+            with_area(change)(written.path)
+            agree(Judge((root,)), written.path, expected=False, **environment)
+            written.path.write_bytes(whole)
+
+
+def instead(form: Form, data: bytes, signer: Signer) -> Callable[[list[Signature]], Sequence[Signature]]:
+    """One form exchanged for the same by the same key over something else."""
+    other = {signature.form: signature for signature in envelope.sign(data, [signer], At())}
+    return lambda before: [other[form] if signature.form is form else signature for signature in before]
+
+
+@pytest.mark.parametrize("form", [Form.COSIGN, Form.RAW, Form.SSHSIG])
+def test_of_an_ed25519_key_besides_both_say_the_same_of_what_was_altered(
+    tmp_path: Path, root: Path, form: Form
+) -> None:
+    second = Signer(algorithms.generate(KeyType.ED25519))
+    written = delivery(tmp_path, VENDOR.signer(), second)
+    agree(Judge((root, Path(str(second.keyid)))), written.path, expected=True)
+
+    def changed(before: list[Signature]) -> Sequence[Signature]:
+        mine = [each for each in spoilt(form, 0.7)(before) if each.keyid == second.keyid]
+        return [*(each for each in before if each.keyid != second.keyid), *mine]
+
+    with_area(changed)(written.path)
+    agree(Judge((root,)), written.path, expected=False)
 
 
 @pytest.mark.parametrize(("days", "expected"), [(0, True), (399, True), (401, False), (-2, False)])
@@ -250,27 +307,72 @@ def test_of_pins_both_say_the_same(tmp_path: Path) -> None:
     agree(Judge(()), written.path, expected=False)
 
 
-def test_of_revocation_both_say_the_same(tmp_path: Path, root: Path) -> None:
-    signer = VENDOR.signer()
-    assert signer.certificate
-    written = delivery(tmp_path, signer)
-    lists = {
-        "good": VENDOR.revocations(),
-        "bad": VENDOR.revocations(signer.certificate),
-        "root": VENDOR.revocations(by_root=True),
-    }
-    for name, each in lists.items():
-        (tmp_path / name).write_bytes(each.crl.public_bytes(serialization.Encoding.PEM))
+def saved(folder: Path, *lists: RevocationList) -> Path:
+    """Lists in a folder, in PEM and DER in turn."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, each in enumerate(lists):
+        form = (serialization.Encoding.PEM, serialization.Encoding.DER)[number % 2]
+        (folder / f"{number}.crl").write_bytes(each.crl.public_bytes(form))
+    return folder
 
-    for name, expected in (("good", True), ("bad", False)):
-        agree(Judge((root,), (tmp_path / name, tmp_path / "root")), written.path, expected=expected)
+
+def lists_of(signer: Signer) -> dict[str, tuple[tuple[RevocationList, ...], bool]]:
+    leaf, stranger = signer.certificate, Vendor.create("Vendor")
+    assert leaf is not None
+    return {
+        "nobody revoked": ((VENDOR.revocations(), VENDOR.revocations(by_root=True)), True),
+        "one list missing": ((VENDOR.revocations(),), True),
+        "another revoked": ((VENDOR.revocations(VENDOR.signer().certificate or leaf),), True),
+        "revoked": ((VENDOR.revocations(by_root=True), VENDOR.revocations(leaf)), False),
+        "revoked, by an expired list": ((VENDOR.revocations(leaf, until=NOW - DAY),), False),
+        "revoked by somebody else": ((stranger.revocations(leaf), stranger.revocations(leaf, by_root=True)), True),
+        "the issuer revoked": ((VENDOR.revocations(VENDOR.ca, by_root=True),), False),
+    }
+
+
+def test_of_revocation_lists_both_say_the_same_in_the_store_and_on_the_medium(tmp_path: Path, root: Path) -> None:
+    signer = VENDOR.signer()
+    written = delivery(tmp_path, signer)
+    for name, (lists, expected) in lists_of(signer).items():
+        saved(tmp_path / name / "lists", *lists)
+        agree(Judge((root,), site=tmp_path / name), written.path, expected=expected)
+        agree(Judge((root,), desk=tmp_path / name / "lists"), written.path, expected=expected)
+    (written.path.parent / "x.crl").write_bytes(b"\x30garbage")
+    agree(Judge((root,)), written.path, expected=True)
+
+
+@pytest.mark.parametrize("who", ["signer", "ca", "root", "nobody"])
+def test_of_keys_revoked_here_both_say_the_same(tmp_path: Path, root: Path, who: str) -> None:
+    signer = VENDOR.signer()
+    keyids = {"signer": signer.keyid, "nobody": Vendor.create().signer().keyid}
+    keyids |= {name: certificates.certificate_keyid(c) for name, c in (("ca", VENDOR.ca), ("root", VENDOR.root))}
+    upkeep.revoke_key(str(keyids[who]), now=NOW, folder=tmp_path / "site")
+
+    judge = Judge((root,), site=tmp_path / "site")
+    agree(judge, delivery(tmp_path, signer).path, expected=who == "nobody")
+
+
+def test_of_the_sites_own_store_both_say_the_same(tmp_path: Path, root: Path) -> None:
+    signer, site = VENDOR.signer(), tmp_path / "site"
+    path = delivery(tmp_path, signer).path
+    agree(Judge((), site=site), path, expected=False)
+    store.add(root, folder=site)
+    agree(Judge((), site=site), path, expected=True)
+    (tmp_path / "policy.json").write_text(json.dumps({"format": 1, "roles": {"vendor": {"threshold": 2}}}))
+    shutil.copy(tmp_path / "policy.json", site)
+    agree(Judge((), site=site), path, expected=False)
+    agree(Judge((), site=site, policy=tmp_path / "policy.json"), path, expected=False, code=2)
+    agree(Judge((tmp_path / "nowhere",)), path, expected=False, code=2)
+    (site / "policy.json").unlink()
+    (site / "roots").chmod(0o777)
+    agree(Judge((), site=site), path, expected=False, code=8)
 
 
 ROOT, OTHER = (f"sha256:{certificates.certificate_keyid(by.root).hex}" for by in (VENDOR, CUSTOMER))
 ONE = {"vendor": {"threshold": 1, "anchors": [ROOT]}}
 BOTH = {**ONE, "customer": {"threshold": 1, "anchors": [OTHER]}}
 TWO = {**ONE, "customer": {"threshold": 2, "anchors": [OTHER]}}
-POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...], bool]] = {
+POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...], bool | int]] = {
     "a vendor": ({"roles": ONE}, (), True),
     "any vendor": ({"roles": {"vendor": {"threshold": 1}}}, (), True),
     "a vendor of another root": ({"roles": {"vendor": {"threshold": 1, "anchors": [OTHER]}}}, (), False),
@@ -287,16 +389,35 @@ POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...], bool]] = {
     "an end": ({"roles": ONE, "expires": "2026-12-01T00:00:00Z"}, (), True),
     "an end that came": ({"roles": ONE, "expires": "2026-10-01T00:00:00Z"}, (), False),
     "what concerns bundles that run": ({"roles": ONE, "self_run": "refuse", "warn_after_days": 0}, (), True),
-    "several roles without anchors": ({"roles": {"vendor": {"threshold": 1}, "customer": {"threshold": 0}}}, (), False),
-    "no role": ({"roles": {}}, (), False),
-    "an unknown kind of key": ({"roles": ONE, "algorithms": ["dsa"]}, (), False),
-    "what nobody knows": ({"roles": ONE, "moon": "full"}, (), False),
+    "hybrid, by none": ({"roles": ONE, "hybrid": True}, (), False),
+    "old, and it may be": ({"roles": ONE, "fail_after_days": 0}, (), True),
+    "several roles without anchors": ({"roles": {"vendor": {"threshold": 1}, "customer": {"threshold": 1}}}, (), 8),
+    "a threshold of nobody": ({"roles": {"vendor": {"threshold": 0}}}, (), 8),
+    "a threshold in words": ({"roles": {"vendor": {"threshold": "1"}}}, (), 8),
+    "no anchor": ({"roles": {"vendor": {"threshold": 1, "anchors": []}}}, (), 8),
+    "what is no anchor": ({"roles": {"vendor": {"threshold": 1, "anchors": ["root.pem"]}}}, (), 8),
+    "what is no role": ({"roles": {"Vendor": {"threshold": 1}}}, (), 8),
+    "a role of another shape": ({"roles": {"vendor": 1}}, (), 8),
+    "no role": ({"roles": {}}, (), 8),
+    "no roles": ({}, (), 8),
+    "an unknown kind of key": ({"roles": ONE, "algorithms": ["dsa", "ecdsa-p384"]}, (), 8),
+    "no kind of key": ({"roles": ONE, "algorithms": []}, (), 8),
+    "what nobody knows": ({"roles": ONE, "moon": "full"}, (), 8),
+    "half a truth": ({"roles": ONE, "hybrid": 1}, (), 8),
+    "days in words": ({"roles": ONE, "max_unstamped_days": "30"}, (), 8),
+    "days that are none": ({"roles": ONE, "fail_after_days": -1}, (), 8),
+    "an end of no zone": ({"roles": ONE, "expires": "2027-12-01T00:00:00"}, (), 8),
+    "an end of another zone": ({"roles": ONE, "expires": "2026-11-01T13:00:01+01:00"}, (), True),
+    "an end of another zone that came": ({"roles": ONE, "expires": "2026-11-01T07:59:59-04:00"}, (), False),
+    "an epoch in words": ({"roles": ONE, "minimum_epoch": {"demo": "1"}}, (), 8),
+    "perhaps": ({"roles": ONE, "self_run": "perhaps"}, (), 8),
+    "a newer format": ({"format": 2, "roles": ONE}, (), 8),
 }
 
 
 @pytest.mark.parametrize(("asked", "roles", "expected"), POLICIES.values(), ids=POLICIES.keys())
 def test_of_a_policy_and_countersignatures_both_say_the_same(
-    tmp_path: Path, root: Path, asked: dict[str, object], roles: tuple[str, ...], expected: bool
+    tmp_path: Path, root: Path, asked: dict[str, object], roles: tuple[str, ...], expected: bool | int
 ) -> None:
     path = delivery(tmp_path, VENDOR.signer()).path
     (tmp_path / "customer.pem").write_bytes(certificates.certificate_pem(CUSTOMER.root))
@@ -305,7 +426,7 @@ def test_of_a_policy_and_countersignatures_both_say_the_same(
         signing.countersign(path, CUSTOMER.signer(f"Officer {number}"), role, clock=At(), folder=tmp_path / "desk")
 
     judge = Judge((root, tmp_path / "customer.pem"), policy=tmp_path / "policy.json", desk=tmp_path / "desk")
-    agree(judge, path, expected=expected)
+    agree(judge, path, expected=expected is True, code=3 if expected is False else int(expected))
 
 
 @pytest.mark.parametrize(
@@ -327,26 +448,94 @@ def test_of_a_file_that_calls_itself_a_countersignature_both_say_the_same(
     agree(Judge((root,)), path, expected=expected)
 
 
-def test_what_it_does_not_judge_it_refuses_and_says_in_its_help(tmp_path: Path, root: Path) -> None:
-    path = delivery(tmp_path, VENDOR.signer()).path
-    for field in ({"hybrid": True}, {"max_unstamped_days": 1}, {"fail_after_days": 1000}):
-        (tmp_path / "policy.json").write_text(json.dumps({"format": 1, "roles": ONE, **field}))
-        done = Judge((root,), policy=tmp_path / "policy.json").theirs(path)
-        assert (done.returncode, "asks for what is not judged here" in done.stdout) == (3, True), done.stdout
-        assert next(iter(field)) in PROGRAM.read_text().split('"""')[1]
-
-
-def test_of_a_hybrid_bundle_both_say_the_same_where_openssl_knows_ml_dsa(tmp_path: Path) -> None:
+def test_of_a_policy_that_asks_for_ml_dsa_too_both_say_the_same_where_openssl_knows_it(tmp_path: Path) -> None:
     strong = Vendor.create("Strong", kind=KeyType.ML_DSA_87)
-    (tmp_path / "strong.pem").write_bytes(certificates.certificate_pem(strong.root))
-    written = delivery(tmp_path, VENDOR.signer(), strong.signer())
-    program = tmp_path / "openssl"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(stock_tools().openssl)} "$@"\n')
-    program.chmod(0o755)
+    roots = (tmp_path / "root.pem", tmp_path / "strong.pem")
+    for path, vendor in zip(roots, (VENDOR, strong), strict=True):
+        path.write_bytes(certificates.certificate_pem(vendor.root))
+    (tmp_path / "policy.json").write_text('{"format": 1, "hybrid": true, "roles": {"vendor": {"threshold": 1}}}')
+    written, environment = delivery(tmp_path, VENDOR.signer(), strong.signer()), {"OPENSSL": str(newer_openssl())}
 
-    agree(Judge((tmp_path / "strong.pem",)), written.path, expected=True, OPENSSL=str(program))
+    hybrid = Judge(roots, policy=tmp_path / "policy.json")
+    agree(hybrid, written.path, expected=True, **environment)
+    agree(dataclasses.replace(hybrid, anchors=roots[:1]), written.path, expected=False, **environment)
+    agree(dataclasses.replace(hybrid, anchors=roots[1:]), written.path, expected=False, **environment)
+    assert "ML-DSA: 3.5" in hybrid.theirs(written.path, OPENSSL="/usr/bin/openssl").stdout
     with_area(spoilt(Form.RAW, 0.5))(written.path)
-    agree(Judge((tmp_path / "strong.pem",)), written.path, expected=False, OPENSSL=str(program))
+    agree(hybrid, written.path, expected=False, **environment)
+
+
+EXCUSES: dict[str, tuple[dict[str, object], int, bool]] = {
+    "nothing": ({}, 405, False),
+    "some days": ({"max_unstamped_days": 10}, 405, True),
+    "some days, which are over": ({"max_unstamped_days": 10}, 411, False),
+    "some days, and an issuer expired, too": ({"max_unstamped_days": 3000}, 1830, False),
+    "nothing, before it is needed": ({"max_unstamped_days": 10}, -2, False),
+    "an age that is allowed": ({"fail_after_days": 100}, 100, True),
+    "an age that is not allowed": ({"fail_after_days": 100}, 101, False),
+}
+
+
+@pytest.mark.parametrize(("asked", "days", "expected"), EXCUSES.values(), ids=EXCUSES.keys())
+def test_of_what_the_policy_says_of_age_both_say_the_same(
+    tmp_path: Path, root: Path, asked: dict[str, object], days: int, expected: bool
+) -> None:
+    (tmp_path / "policy.json").write_text(json.dumps({"format": 1, "roles": ONE, **asked}))
+    judge = Judge((root,), policy=tmp_path / "policy.json", now=NOW + days * DAY)
+    agree(judge, delivery(tmp_path, VENDOR.signer()).path, expected=expected)
+
+
+def test_of_time_stamps_both_say_the_same(tmp_path: Path) -> None:
+    now, vendor, site = datetime.now(UTC), Vendor.create(), tmp_path / "site"
+    signer = vendor.signer(starts=now - DAY, ends=now + 30 * DAY)
+    (tmp_path / "delivery").mkdir()
+    made = write_bundle(tmp_path / "delivery", b"x", vendor=vendor, signers=[signer], exports=True, clock=At(now))
+    (tmp_path / "root.pem").write_bytes(certificates.certificate_pem(vendor.root))
+    stamper(tmp_path)
+    late = Judge((tmp_path / "root.pem",), site=site, now=now + 60 * DAY)
+    p7s = made.path.with_name(f"{made.path.name}.p7s")
+    agree(late, made.path, expected=False)
+    token = stamp(tmp_path, p7s)
+    agree(late, made.path, expected=False)  # nobody here believes the stamper
+
+    store.add_stamper(tmp_path / "tsa-root.pem", folder=site)
+    agree(late, made.path, expected=True)
+    agree(dataclasses.replace(late, now=NOW + 1810 * DAY), made.path, expected=False)  # the stamper expired, too
+    good = token.read_bytes()
+    token.write_bytes(good[:-9] + bytes([good[-9] ^ 1]) + good[-8:])
+    agree(late, made.path, expected=False)
+    (tmp_path / "other").write_bytes(b"other")
+    stamp(tmp_path, tmp_path / "other").replace(token)
+    agree(late, made.path, expected=False)
+    token.unlink()
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / token.name).write_bytes(good)
+    agree(dataclasses.replace(late, desk=tmp_path / "desk"), made.path, expected=True)
+
+
+def test_of_what_was_installed_before_and_of_permits_both_say_the_same(tmp_path: Path, root: Path) -> None:
+    path, home = delivery(tmp_path, VENDOR.signer()).path, tmp_path / "home"
+    (tmp_path / "customer.pem").write_bytes(certificates.certificate_pem(CUSTOMER.root))
+    (tmp_path / "policy.json").write_text(json.dumps({"format": 1, "roles": BOTH}))
+    signing.countersign(path, CUSTOMER.signer(), "customer", clock=At())
+    judge = Judge((root, tmp_path / "customer.pem"), policy=tmp_path / "policy.json", home=home)
+    newer, older = Digest.of(b"newer image"), Digest.of(b'{"schemaVersion":2}')
+    for product, epoch, by in (("other", 9, ROOT), ("demo", 0, ROOT), ("demo", 9, OTHER)):
+        floors.keep(home / floors.NAME, Seen(product, epoch, newer, frozenset({Digest.parse(by)})))
+    agree(judge, path, expected=True)
+    floors.keep(home / floors.NAME, Seen("demo", 7, newer, frozenset({Digest.parse(ROOT)})))
+    agree(judge, path, expected=False)
+
+    permit = path.with_name(f"{path.name}.permit.json")
+    write_bytes(permit, Permit("demo", newer, older).to_bytes())
+    signing.countersign(permit, VENDOR.signer(), "vendor", clock=At())
+    agree(judge, path, expected=False)  # the customer has not agreed
+    signing.countersign(permit, CUSTOMER.signer(), "customer", clock=At())
+    agree(judge, path, expected=True)
+    floors.keep(home / floors.NAME, Seen("demo", 8, Digest.of(b"newest"), frozenset({Digest.parse(ROOT)})))
+    agree(judge, path, expected=False)  # it allows another step
+    (home / floors.NAME).write_bytes(b"{}")
+    agree(judge, path, expected=False, code=8)
 
 
 def test_authorities_of_the_system_certify_nobody(tmp_path: Path, root: Path) -> None:

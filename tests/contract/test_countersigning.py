@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.hazmat.primitives import serialization
 from support.bundles import write_bundle
 from support.signing import DAY, NOW, At, Vendor
+from support.stamping import stamp, stamper
 from support.stocktools import stock_tools
 
 from appliance.bundle import sidecars
@@ -24,7 +23,6 @@ from appliance.errors import RecipeError, StateError, VerificationError
 from appliance.files import write_bytes
 from appliance.operations import signing, verification
 from appliance.trust import certificates, cms, envelope, store, upkeep
-from appliance.trust.algorithms import KeyType
 from appliance.trust.floors import Floor, Permit
 from appliance.trust.policy import Trust
 from appliance.trust.rules import VENDOR, Policy, SelfRun, Threshold
@@ -311,44 +309,6 @@ def test_an_older_epoch_needs_a_permit_of_those_whom_the_policy_names(
     assert findings(delivery.path, trust) == ()
     another = dataclasses.replace(floor, image=Digest.of(b"another image"))
     assert findings(delivery.path, dataclasses.replace(trust, floors=(another,))) != ()
-
-
-def stamper(folder: Path) -> x509.Certificate:
-    """A stamping service of one's own: root, and a leaf that may stamp and nothing else; its root."""
-    made = Vendor.create("Stamper", kind=KeyType.RSA_3072)
-    key = rsa.generate_private_key(65537, 3072)
-    leaf_certificate = (
-        x509.CertificateBuilder(made.ca.subject, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tsa")]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - DAY)
-        .not_valid_after(NOW + 1800 * DAY)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(certificates.key_usage(authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(made.ca_key.public_key()), critical=False)
-        .sign(made.ca_key, hashes.SHA384())
-    )
-    (folder / "tsa.key").write_bytes(certificates.private_pem(key))
-    (folder / "tsa.pem").write_bytes(certificates.certificate_pem(leaf_certificate))
-    (folder / "chain.pem").write_bytes(certificates.certificate_pem(made.ca))
-    (folder / "tsa-root.pem").write_bytes(certificates.certificate_pem(made.root))
-    (folder / "serial").write_text("01\n")
-    (folder / "tsa.cnf").write_text(
-        "[tsa]\ndefault_tsa = t\n[t]\nserial = serial\nsigner_cert = tsa.pem\ncerts = chain.pem\nsigner_key = tsa.key\n"
-        "signer_digest = sha256\ndefault_policy = 1.2.3.4\ndigests = sha256, sha384, sha512\n"
-    )
-    return made.root
-
-
-def stamp(folder: Path, file: Path) -> Path:
-    """As the manual has it: a query, and the stamper's answer beside the file."""
-    out = file.with_name(f"{file.name}.tsr")
-    query = ["openssl", "ts", "-query", "-data", file, "-sha384", "-cert", "-out", "q.tsq"]
-    subprocess.run(query, cwd=folder, check=True, capture_output=True)
-    reply = ["openssl", "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "q.tsq", "-out", out]
-    subprocess.run(reply, cwd=folder, check=True, capture_output=True)
-    return out
 
 
 def verdicts(delivery: Written, roots: Sequence[x509.Certificate], *, now: datetime) -> tuple[bool, bool]:

@@ -79,7 +79,10 @@ def test_each_source_of_a_python_that_is_gone_is_named_and_one_put_there_by_hand
     for name in ("bzip2", "zlib"):
         folder = tmp_path / "pyruntime" / "sources" / f"{name}_0.1"
         folder.mkdir()
-        (folder / f"{name}_0.1.dsc").touch()
+        (folder / f"{name}_0.1.dsc").write_text(f"Source: {name}\nVersion: 0.{1 if name == 'zlib' else 2}\n")
+    with pytest.raises(ApplianceError, match=r"bzip2_0\.1\.dsc is of bzip2 0\.2, not of bzip2 0\.1"):
+        sourcecode.collect([runtime(tmp_path, *gone)], cache=tmp_path)
+    (tmp_path / "pyruntime/sources/bzip2_0.1/bzip2_0.1.dsc").write_text("Source: bzip2\nVersion: 0.1\n")
     made = sourcecode.collect([runtime(tmp_path, *gone)], cache=tmp_path)
     with tarfile.open(made.path) as archive:
         assert archive.getnames() == ["debian/bzip2_0.1/bzip2_0.1.dsc", "debian/zlib_0.1/zlib_0.1.dsc"]

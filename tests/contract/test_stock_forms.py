@@ -6,6 +6,7 @@ cosign.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import subprocess
 from dataclasses import dataclass, field
@@ -243,7 +244,9 @@ STATEMENT = canonical.dumps(
 
 
 @pytest.mark.parametrize("kind", [KeyType.ECDSA_P384, KeyType.ECDSA_P256, KeyType.RSA_3072, KeyType.ED25519])
-@pytest.mark.parametrize("spoil", ["", "another key", "another statement", "another signature"])
+@pytest.mark.parametrize(
+    "spoil", ["", "another key", "another statement", "another signature", "altered signature", "no signature"]
+)
 def test_an_attestation_passes_cosign_and_ours_or_neither(tmp_path: Path, kind: KeyType, spoil: str) -> None:
     by = signer(kind)
     sealed = dsse.sign(STATEMENT, [by])
@@ -252,6 +255,12 @@ def test_an_attestation_passes_cosign_and_ours_or_neither(tmp_path: Path, kind: 
     if spoil == "another signature":
         other = canonical.loads(dsse.sign(STATEMENT + b" ", [by]), limit=dsse.MAX_BYTES)["signatures"]
         sealed = canonical.dumps(canonical.loads(sealed, limit=dsse.MAX_BYTES) | {"signatures": other})
+    if spoil in ("altered signature", "no signature"):
+        envelope_of = canonical.loads(sealed, limit=dsse.MAX_BYTES)
+        value = bytearray(base64.b64decode(envelope_of["signatures"][0]["sig"]))
+        value[len(value) // 2] ^= 1
+        altered = [envelope_of["signatures"][0] | {"sig": base64.b64encode(value).decode()}]
+        sealed = canonical.dumps(envelope_of | {"signatures": altered if spoil == "altered signature" else []})
     key = (signer(kind, 1) if spoil == "another key" else by).key.public_key()
     (tmp_path / "x").write_bytes(sealed)
     (tmp_path / "F").write_bytes(b"x")

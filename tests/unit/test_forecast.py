@@ -150,7 +150,9 @@ def test_no_more_is_said_of_a_time_than_is_known(least: float, most: float, said
     ],
     ids=["worker", "control plane", "other runtime"],
 )
-def test_container_images_need_room_where_they_are_served(role: str, runtime: Runtime, more: int) -> None:
+def test_container_images_need_room_where_they_are_served_and_where_they_are_unpacked(
+    role: str, runtime: Runtime, more: int
+) -> None:
     manifest, layer = Blob(Digest.of(b"a manifest"), 300), Blob(Digest.of(b"a layer of it"), 1_000_000)
     made = site((*hosts(1, "control-plane"), *hosts(1, "worker")))
     part = replace(made.parts["amd64"], carried=(CarriedImage("quay.io/a:1", manifest, MEDIA_MANIFEST, (layer,)),))
@@ -158,7 +160,12 @@ def test_container_images_need_room_where_they_are_served(role: str, runtime: Ru
     made = replace(made, parts={"amd64": part})
     (there,) = made.with_role(role)
     sent = LAYER.blob.size + RUNTIME.size + RUNTIME.unpacked_bytes
-    assert room(made, there, runtime) == {"/var/lib/appliance/node": sent + TREE + more, "/opt/appliance": TREE}
+    unpacked = {"/var/lib/containerd": 3_000_000} if isinstance(runtime, KubernetesRuntime) else {}
+    kept = {"/var/lib/appliance/node": sent + TREE + more, "/opt/appliance": TREE}
+    assert room(made, there, runtime) == kept | unpacked
+    assert expected(made, runtime).sent == len(made.hosts) * (LAYER.blob.size + RUNTIME.size) + (
+        1_000_300 if unpacked else 0
+    )
 
 
 def test_a_host_of_another_architecture_needs_no_room() -> None:

@@ -1,5 +1,6 @@
 """Layers go in and out of trees; what is hostile or damaged is refused."""
 
+import hashlib
 import io
 import os
 import tarfile
@@ -55,6 +56,21 @@ def member(
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.mode = kind, link, mode
     return info, data
+
+
+def test_the_bytes_of_a_layer_do_not_depend_on_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several jobs of zstd, of what compresses and of what does not, fed in pieces of different sizes."""
+    data = b"".join(hashlib.shake_256(bytes([n])).digest(1 << 20) + b"text" * (1 << 17) for n in range(11))
+
+    def packed(cores: int | None) -> str:
+        monkeypatch.setattr(os, "cpu_count", lambda: cores)
+        stream, digest, size = compression.compressor(), hashlib.sha256(), 500_000 * (cores or 5)
+        for start in range(0, len(data), size):
+            digest.update(stream.compress(data[start : start + size]))
+        digest.update(stream.flush())
+        return digest.hexdigest()
+
+    assert len({packed(cores) for cores in (1, 2, 3, 4, 64, None)}) == 1
 
 
 def test_a_tree_packed_and_unpacked_is_the_same_tree(tmp_path: Path) -> None:

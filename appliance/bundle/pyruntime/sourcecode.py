@@ -1,7 +1,8 @@
 """The source packages of what travels, as one tar: of the Pythons, and of the image what Debian's archive gives.
 
 Debian's come by apt from the archive that the binaries are of; wheels that hold Python alone are their own source. apt
-checks the archive's signature and each file's SHA-256. The tar is the same wherever it is made: sorted, without times.
+checks the archive's signature and each file's SHA-256, and before they are packed all are held against their ``.dsc``.
+The tar is the same wherever it is made: sorted, without times.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime import debian, wheels
+from appliance.bundle.pyruntime import debian, sourcepackage, wheels
 from appliance.bundle.pyruntime.lock import Kind, Lock, Pin
 from appliance.bundle.pyruntime.packages import Packages
 from appliance.digest import Digest
@@ -69,6 +70,7 @@ def collect(
         listed = "".join(f"{folder.name}\n" for folder in folders)
         out = workshop / "sources" / f"sources-{Digest.of(f'{Lock(pins).digest()}{listed}'.encode()).short}.tar"
         if not out.is_file():
+            _require_whole([one for one in (*needed, *within) if one not in missing], workshop)
             debs = [(f"debian/{path.parent.name}/{path.name}", path) for each in folders for path in each.iterdir()]
             _write(out, [*debs, *_wheels(pins, workshop)])
     return Collected(out, {one.source: why for one, why in missing.items()})
@@ -129,6 +131,14 @@ def _fetch(one: Installed, archive: debian.Sources, workshop: Path) -> str:
             if not fault:
                 (Path(work) / "new").rename(folder)
     return fault
+
+
+def _require_whole(there: Sequence[Installed], workshop: Path) -> None:
+    """Each is what its own ``.dsc`` says, however it came into its folder; `ApplianceError` otherwise."""
+    for one in dict.fromkeys(there):
+        name, _, version = one.source.partition("=")
+        if fault := sourcepackage.fault(_folder(one, workshop), name, version):
+            raise ApplianceError(fault, hint="put the files of this very version there, or remove the folder")
 
 
 def _wheels(pins: Sequence[Pin], workshop: Path) -> list[tuple[str, Path]]:
