@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Key
+from textual.theme import Theme
 
 from appliance.inventory.hosts import Access
 from appliance.transport.sshconfig import SshConfig
@@ -26,11 +28,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+    from textual.events import Event
     from textual.screen import Screen
 
     from appliance.state import RunDir
     from tui.engine import Engine
     from tui.screens.page import Page
+
+
+_COLOURED = {True: "textual-dark", False: "textual-light"}
+_PLAIN = {True: "plain-dark", False: "plain-light"}
+
+
+def _plain(*, dark: bool) -> Theme:
+    """A theme for who sees no colours: what has one elsewhere is as bright as all the rest."""
+    ink, paper = ("#e0e0e0", "#121212") if dark else ("#1f1f1f", "#e0e0e0")
+    said = {f"text-{kind}": ink for kind in ("success", "warning", "error", "primary", "secondary", "accent")}
+    return Theme(
+        _PLAIN[dark],
+        primary=ink,
+        success=ink,
+        warning=ink,
+        error=ink,
+        foreground=ink,
+        background=paper,
+        dark=dark,
+        variables={
+            **said,
+            "block-cursor-text-style": "bold reverse",
+            "block-cursor-blurred-text-style": "reverse",
+            "block-cursor-background": paper,
+            "block-cursor-foreground": ink,
+            "block-cursor-blurred-background": paper,
+            "block-cursor-blurred-foreground": ink,
+        },
+    )
 
 
 class Guide(App[int]):
@@ -52,6 +84,10 @@ class Guide(App[int]):
         super().__init__()
         self._terminal = terminal
         self.animation_level = "none"  # a serial line has no time for it
+        if self.no_color:
+            self.register_theme(_plain(dark=True))
+            self.register_theme(_plain(dark=False))
+            self.theme = _PLAIN[True]
         self.engine = engine
         self.session = session or Session(access=Access(config=SshConfig.of_user()))
         self.crash: Exception | None = None
@@ -80,13 +116,24 @@ class Guide(App[int]):
         if self._terminal is not None:
             gc.freeze()
 
+    async def on_event(self, event: Event) -> None:
+        """Take Alt with a letter for Escape and then that letter: so a terminal says both, and nothing here has Alt.
+
+        Escape sends the byte with which the codes of other keys begin, Alt's too. What comes within a tenth of a
+        second, or was waiting together with it on a busy machine, would otherwise swallow the Escape.
+        """
+        if isinstance(event, Key) and event.character and event.key == f"alt+{event.character}":
+            self.post_message(Key("escape", "\x1b"))
+            self.post_message(Key(event.character, event.character))
+        else:
+            await super().on_event(event)
+
     # Going about
 
     def go(self, step: Step) -> None:
         """Show the screen of a step."""
         self._step = step
-        run = self.session.run
-        page: Page = self._pages.RunPage(run) if step is Step.RUN and run else self._pages.STEPS[step]()
+        page: Page = self._pages.page_of(step, self.session)
         self.switch_screen(page)
 
     def go_back(self) -> None:
@@ -107,6 +154,11 @@ class Guide(App[int]):
         if self._is_other_operation():
             self.session = replace(self.session, proposed=None)  # it was looked at, or is a run by now
         self.switch_screen(self._pages.ClusterPage())
+
+    def ask_for_bundle(self, product: str) -> None:
+        """Show the first step, and say of what the bundle is wanted there."""
+        self._step = Step.OPEN
+        self.switch_screen(OpenPage(wanted=product))
 
     def show_run(self, run: RunDir) -> None:
         """Show a run, whether it goes on or is over."""
@@ -142,11 +194,12 @@ class Guide(App[int]):
         yield SystemCommand(texts.PALETTE_QUIT, texts.QUIT_TEXT, self.action_leave)
 
     def _other_theme(self) -> None:
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+        names = _PLAIN if self.no_color else _COLOURED
+        self.theme = names[not self.current_theme.dark]
 
     def _is_other_operation(self) -> bool:
         proposed = self.session.proposed
-        return proposed is not None and proposed.proposal.operation != calls.proposals.INSTALL
+        return proposed is not None and proposed.proposal.operation not in calls.proposals.OF_DELIVERY
 
     # The end
 

@@ -9,8 +9,9 @@ from appliance.inventory.hosts import Access
 from appliance.inventory.roles import propose_roles
 from appliance.recipe.clusterfile import HostGroup, SshSettings
 from appliance.recipe.importing.hostlist import by_role
+from appliance.recipe.siteapps import SiteApp, with_app
 from tui import texts
-from tui.session import Entry, Machine
+from tui.session import Entry, Machine, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
     from appliance.recipe.clusterfile import Cluster
     from appliance.recipe.importing.hostlist import ListedHost
     from appliance.recipe.networking import Network
-    from tui.session import Delivery, Seen, Session
+    from tui.session import Delivery, Seen
 
 
 def with_delivery(session: Session, delivery: Delivery) -> Session:
-    """`session` about another delivery, or more known of it; the cluster gets the bundle's name if it has none."""
+    """`session` about another delivery, or more known of it; a cluster gets the bundle's name if it has none.
+
+    What was described for another product is none of this one's.
+    """
+    product = delivery.spec.name if delivery.spec else session.product
+    if session.product not in ("", product):
+        session = Session(access=replace(session.access, own={}))
     written = session.written
-    if delivery.spec and not written.name:
-        written = replace(written, name=delivery.spec.name)
-    return replace(session, delivery=delivery, written=written, checks=(), proposed=None)
+    if delivery.spec and not delivery.added and not written.name:
+        written = replace(written, name=product)
+    return replace(session, delivery=delivery, product=product, written=written, checks=(), proposed=None)
 
 
 def with_cluster(session: Session, cluster: Cluster) -> Session:
@@ -59,7 +66,11 @@ def with_name(session: Session, name: str) -> Session:
 
 def with_parameters(session: Session, values: Mapping[str, object]) -> Session:
     """`session` with these values and no others; what is left out has the bundle's default."""
-    return _anew(replace(session, written=replace(session.written, parameters=dict(values))))
+    written = session.written
+    if session.added:
+        app = SiteApp(f"{session.spec.name}:{session.spec.version}", dict(values))
+        return _anew(replace(session, written=replace(written, apps=with_app(written.apps, app))))
+    return _anew(replace(session, written=replace(written, parameters=dict(values))))
 
 
 def with_network(session: Session, network: Network) -> Session:

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from appliance.recipe.bundlefile import BundleSpec
-
-
-_WITHOUT_NETWORKS = ("systemd",)
 
 
 class Kind(enum.Enum):
@@ -55,16 +52,12 @@ def fields_of(spec: BundleSpec) -> tuple[Field, ...]:
     return tuple(_field(number, name, part) for number, (name, part) in enumerate(properties.items()))
 
 
-def network_of(spec: BundleSpec, titles: Mapping[str, str]) -> tuple[Field, ...]:
-    """A field for each thing that a Clusterfile's ``spec.network`` says; none where hosts use the site's network alone.
-
-    `titles` are by the names that they have there.
-    """
-    if spec.runtime in _WITHOUT_NETWORKS:
-        return ()
+def network_of(names: Collection[str], said: Mapping[str, tuple[str, str]]) -> tuple[Field, ...]:
+    """A field for each of these `names` in ``spec.network``; `said`: how each is called, and what it is."""
     return tuple(
-        Field(number, name, title, name, Kind.TEXT, group="network")
-        for number, (name, title) in enumerate(titles.items())
+        Field(number, name, title, description, Kind.TEXT, group="network")
+        for number, (name, (title, description)) in enumerate(said.items())
+        if name in names
     )
 
 

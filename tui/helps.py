@@ -29,6 +29,17 @@ What is changed counts for the selected hosts, or for the one with the cursor (>
 or for all that have no way of their own. Passwords stay in memory. Who is behind a jump host is found when that is said
 first (Tab, a); the jump host's key is compared before theirs."""
 
+ONTO = """\
+An application goes onto a cluster that is there. Those that were installed from this machine are listed; Enter takes
+one. Of a cluster that was installed from elsewhere type the path of its Clusterfile: where it was applied, that is
+clusters/NAME/cluster.yaml in the operator's folder.
+
+Then its hosts are entered, as believed and in the way that the Clusterfile says, to see how they are.
+
+  Tab    next thing                   k  compare and believe host keys
+  a      say how hosts are entered    t  enter them again, root included
+  Ctrl-N go on"""
+
 SETTINGS = """\
 The fields come from the delivery. A field that is left as it is has the delivery's default. Secrets are masked; they go
 into this cluster's vault on this machine, never into the Clusterfile.
@@ -59,14 +70,20 @@ start the guide again and it offers to watch it; `attach` does so on the command
   p  pause, go on                  l  the log of the host with the cursor
   x  stop: asks how, and says      e  the report, once it is over
      what that means               h  save the report as a page
-  r  retry the failed host         Escape, c  leave; the run goes on"""
+  r  retry the failed host         g  once it failed: propose the rest
+  Escape, c  leave; the run goes on"""
 
 CLUSTER = """\
-The hosts are asked how they are: which version is installed, and whether all services run. Below are all runs of the
+Hosts, applications that were added (app), and pods that are not well, as they say themselves. Below are all runs of the
 cluster; Enter shows one, with its report.
 
-  n  next cluster                u  look again
-  a  how hosts are entered       z  reset: propose to take everything off
+To change is to go the steps again, with the bundle: what is as it should be stays, so that this repairs, changes
+settings, adds hosts and upgrades. With the cursor on an application it is the application that is changed. What takes
+something away shows its plan first, and asks for the cluster's name.
+
+  e  change or repair it             u  look again
+  d  take the application away       a  how hosts are entered
+  z  reset: take everything off      n  next cluster
   Escape  back"""
 
 EVERYWHERE = """\

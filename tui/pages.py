@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tui.screens.cluster import ClusterPage
 from tui.screens.help import HelpPage
 from tui.screens.hosts import HostsPage
+from tui.screens.onto import OntoPage
 from tui.screens.open import OpenPage
 from tui.screens.plan import PlanPage
 from tui.screens.preflight import PreflightPage
@@ -12,13 +15,25 @@ from tui.screens.run import RunPage
 from tui.screens.settings import SettingsPage
 from tui.session import Step
 
-__all__ = ["STEPS", "ClusterPage", "HelpPage", "PlanPage", "RunPage"]
+if TYPE_CHECKING:
+    from tui.screens.page import Page
+    from tui.session import Session
 
-STEPS = {
+__all__ = ["ClusterPage", "HelpPage", "PlanPage", "RunPage", "page_of"]
+
+_STEPS: dict[Step, type[Page]] = {
     Step.OPEN: OpenPage,
     Step.HOSTS: HostsPage,
     Step.SETTINGS: SettingsPage,
     Step.PREFLIGHT: PreflightPage,
     Step.PLAN: PlanPage,
 }
-"""The screen of each step; that of the last one is about a run."""
+
+
+def page_of(step: Step, session: Session) -> Page:
+    """The screen of a step; that of the last one is about the session's run."""
+    if step is Step.RUN and session.run:
+        return RunPage(session.run)
+    if step is Step.HOSTS and session.added:
+        return OntoPage()
+    return _STEPS[step]()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from appliance.inventory.hosts import Access, Host, written_hosts
 from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
+from appliance.recipe.siteapps import at_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,7 +52,7 @@ class Entry(enum.Enum):
 class Delivery:
     """The bundle at `path`, believed because of `anchors` besides the site's store, and what was found of it.
 
-    `spec` and `image` are None and empty until it is verified.
+    `spec` and `image` are None and empty until it is verified; `added`: it is an application, to go onto a cluster.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Delivery:
     report: VerifyReport | None = None
     spec: BundleSpec | None = None
     image: str = ""
+    added: bool = False
     accepted: bool = False
 
     @property
@@ -111,9 +113,14 @@ def in_order(address: str) -> tuple[int, int]:
     return parsed.version, int(parsed)
 
 
+def _alike(one: HostGroup, other: HostGroup) -> bool:
+    """Whether hosts of both can be written together."""
+    return (one.roles, one.labels, one.ssh) == (other.roles, other.labels, other.ssh)
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
-    """All of it. `written` is the Clusterfile without its hosts, which are `machines`."""
+    """All of it. `written` is the Clusterfile without its hosts, which are `machines`; `product`: whose that is."""
 
     delivery: Delivery | None = None
     written: Cluster = field(default_factory=lambda: Cluster(""))
@@ -122,6 +129,7 @@ class Session:
     checks: tuple[CheckResult, ...] = ()
     proposed: Proposed | None = None
     run: RunDir | None = None
+    product: str = ""
 
     @property
     def verified(self) -> Delivery:
@@ -138,15 +146,34 @@ class Session:
         return self.delivery.spec
 
     @property
+    def added(self) -> bool:
+        """Whether the delivery is an application, which goes onto a cluster that is there."""
+        return self.delivery is not None and self.delivery.added
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """What is set of the delivery's parameters."""
+        if not self.added:
+            return self.written.parameters
+        return next((app.parameters for app in self.written.apps if app.name == self.spec.name), {})
+
+    @property
     def cluster(self) -> Cluster:
-        """The Clusterfile as it stands: hosts that have a role, those alike together."""
-        groups: dict[tuple[object, ...], HostGroup] = {}
+        """The Clusterfile as it stands: hosts that have a role, neighbours that are alike together.
+
+        Their order is kept, as their names come of it.
+        """
+        groups: list[HostGroup] = []
         for machine in self.chosen:
-            alike = (machine.roles, tuple(sorted(machine.labels.items())), machine.ssh)
-            group = groups.get(alike, HostGroup((), machine.roles, machine.labels, machine.ssh))
-            groups[alike] = group.joined(machine.address, machine.fingerprints)
-        image = self.delivery.image if self.delivery else self.written.image
-        return replace(self.written, image=image or self.written.image, hosts=tuple(groups.values()))
+            group = HostGroup((), machine.roles, machine.labels, machine.ssh)
+            if groups and _alike(groups[-1], group):
+                group = groups.pop()
+            groups.append(group.joined(machine.address, machine.fingerprints))
+        described = replace(self.written, hosts=tuple(groups))
+        if self.added:
+            return replace(described, apps=at_version(described.apps, f"{self.spec.name}:{self.spec.version}"))
+        image = self.delivery.image if self.delivery else ""
+        return replace(described, image=image or described.image)
 
     @property
     def chosen(self) -> tuple[Machine, ...]:

@@ -16,6 +16,7 @@ from tui.wording import clean, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from appliance.execute.lease import Owner
     from appliance.inventory.preflight import CheckResult
@@ -50,13 +51,13 @@ def checks_detail(results: Sequence[CheckResult]) -> Content:
     several = len({result.host for result in results}) > 1
     lines: list[Content] = []
     for result in results:
-        color = {Verdict.FAIL: "bold $error", Verdict.WARN: "bold $warning", Verdict.PASS: ""}[result.verdict]
+        color = {Verdict.FAIL: "bold $text-error", Verdict.WARN: "bold $text-warning", Verdict.PASS: ""}[result.verdict]
         host = f"{clean(result.host)}, " if several and result.host else ""
         said = f" {host}{clean(result.check)}: {clean(result.detail)}"
         lines.append(Content.assemble((f"{texts.VERDICTS[result.verdict.value]:<4}", color), said))
         if result.hint and result.verdict is not Verdict.PASS:
             lines.append(Content(f"     {texts.NEXT} {clean(result.hint)}"))
-    return Content("\n").join(lines)
+    return Content("\n").join(dict.fromkeys(lines))
 
 
 # Plan
@@ -70,11 +71,17 @@ def _plan_counted(plan: Plan) -> str:
     )
 
 
+def _what(proposed: Proposed) -> str:
+    """What is proposed, in few words."""
+    form = texts.OPERATIONS.get(proposed.proposal.operation, texts.OPERATION)
+    product = f"{proposed.spec.name} {proposed.spec.version}".rstrip()
+    return form.format(operation=proposed.proposal.operation, cluster=proposed.cluster.name, product=product)
+
+
 def plan_lead(proposed: Proposed) -> str:
     """What the plan is, above it."""
-    plan, operation = proposed.proposal.plan, proposed.proposal.operation
-    said = texts.PLAN_ABOUT.format(operation=operation, cluster=proposed.cluster.name, counted=_plan_counted(plan))
-    lead, cost = said + texts.PLAN_LOST * plan.destructive, proposed.forecast
+    said = texts.PLAN_ABOUT.format(what=_what(proposed), counted=_plan_counted(proposed.proposal.plan))
+    lead, cost = said + texts.PLAN_LOST * proposed.proposal.plan.destructive, proposed.forecast
     if not cost.sent:
         return lead
     sent, written = size_text(cost.sent), size_text(cost.written_each)
@@ -102,8 +109,8 @@ def leased(holders: Sequence[tuple[str, Owner]], cluster: str) -> str:
 
 def confirm_plan(proposed: Proposed) -> str:
     """What is asked."""
-    plan, name, operation = proposed.proposal.plan, proposed.cluster.name, proposed.proposal.operation
-    lines = [texts.CONFIRM_ABOUT.format(operation=operation, cluster=name, counted=_plan_counted(plan))]
+    plan, name = proposed.proposal.plan, proposed.cluster.name
+    lines = [texts.CONFIRM_ABOUT.format(what=_what(proposed), counted=_plan_counted(plan))]
     if plan.destructive:
         lost = ", ".join(stage.title for stage in plan.stages if stage.destructive and stage.steps)
         lines.append(texts.CONFIRM_LOST.format(stages=clean(lost)))
@@ -127,24 +134,27 @@ def step_label(title: str, hosts: Sequence[str]) -> Text:
 
 
 def changes(proposal: Proposal) -> str:
-    """What changes, host by host."""
+    """What changes, host by host; those of which the same is said together."""
     by_host: dict[str, list[str]] = {}
     for change in proposal.changes:
         by_host.setdefault(change.host, []).append(f"  {_SIGNS.get(change.verb, '?')} {clean(change.what)}")
-    lines = [line for host, said in by_host.items() for line in (clean(host), *said)]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host, said in by_host.items():
+        alike.setdefault(tuple(said), []).append(clean(host))
+    lines = [line for said, hosts in alike.items() for line in (", ".join(hosts), *said)]
     return "\n".join([*lines, *(texts.PLAN_NOTE.format(text=clean(notice)) for notice in proposal.notices)])
 
 
 # Run
 
 
-def whole(view: RunView, drawn: str) -> str:
-    """The whole run in two lines."""
+def whole(view: RunView, drawn: str, *, since: float = 0.0) -> str:
+    """The whole run in two lines, `since` seconds after the last thing that was heard of it."""
     at, count = view.stage, len(view.stages)
     stage = texts.RUN_BEGINNING
     if at:
         stage = texts.RUN_STAGE.format(number=at.number + 1, count=count, title=clean(at.title))
-    steps, time = counted(view.total, texts.STEPS_COUNTED), duration(view.seconds)
+    steps, time = counted(view.total, texts.STEPS_COUNTED), duration(view.seconds + since)
     failed = sum(host.failure is not None for host in view.hosts)
     first = texts.RUN_ABOUT.format(operation=view.operation, cluster=clean(view.cluster), stage=stage)
     second = texts.RUN_DONE.format(bar=drawn, done=view.done, steps=steps, time=time)
@@ -193,11 +203,6 @@ def which_cluster(cluster: KnownCluster | None, at: int, count: int) -> str:
     return texts.CLUSTER_SHOWN.format(name=cluster.name) + more + texts.CLUSTER_DESCRIBED * (not cluster.applied)
 
 
-def run_line(name: str, said: str, *, alive: bool) -> Content:
-    """A run in the list."""
-    return Content(clean(f"{name}  {said}{texts.RUN_GOES_ON * alive}"))
-
-
-def well(count: int, hosts: int) -> str:
-    """The cluster's health in one line."""
-    return texts.HOSTS_WELL.format(well=count, hosts=counted(hosts, texts.HOSTS))
+def run_line(began: datetime, said: str, *, alive: bool) -> Content:
+    """A run in the list, with when it began."""
+    return Content(clean(texts.RUN_LINE.format(began=began, said=said) + texts.RUN_GOES_ON * alive))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tui.engine import Engine
 
 _POOR = ("linux", "vt100", "vt102", "vt220")
+_COLOURLESS = ("vt100", "vt102", "vt220")
 _FAULT = 1
 _ONE_FOR_ONE = {
     "…": "~",
@@ -50,6 +51,8 @@ def start(engine: Engine) -> int:
         raise ApplianceError(texts.DUMB_TERMINAL.format(term=term), hint="set TERM to what it is, such as vt100")
     if poor(term, next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")):
         _fit()
+    if term in _COLOURLESS:
+        os.environ["NO_COLOR"] = "1"
     from tui.app import Guide  # noqa: PLC0415  (reads from the environment what the terminal can do)
 
     guide = Guide(engine, terminal=sys.stdin.fileno())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from appliance.inventory.facts import Facts
     from appliance.inventory.scan import Scanned
     from appliance.trust.judgement import SignerResult
+    from tui.calls.known import Installed
     from tui.fields import Field
     from tui.session import Delivery, Machine, Session
 
@@ -93,9 +94,9 @@ def verdict(delivery: Delivery) -> Content:
 def _verified(delivery: Delivery) -> list[Content]:
     spec = delivery.spec
     if spec is None:
-        return [Content.assemble((texts.VERIFIED, "bold $success"))]
+        return [Content.assemble((texts.VERIFIED, "bold $text-success"))]
     what = clean(f"{spec.title or spec.name} {spec.version}, {spec.vendor}".rstrip(", "))
-    first = Content.assemble((texts.VERIFIED, "bold $success"), f"  {what}")
+    first = Content.assemble((texts.VERIFIED, "bold $text-success"), f"  {what}")
     return [first, Content(f"  {clean(spec.description)}")] if spec.description else [first]
 
 
@@ -103,7 +104,7 @@ def _not_verified(delivery: Delivery) -> list[Content]:
     report = delivery.report
     if report is None:
         return []
-    lines = [Content.assemble((texts.NOT_VERIFIED, "bold $error"), f"  {clean(report.name)}")]
+    lines = [Content.assemble((texts.NOT_VERIFIED, "bold $text-error"), f"  {clean(report.name)}")]
     lines += [Content(f"  {clean(finding)}") for finding in report.findings]
     return [*lines, Content(f"  {texts.NEXT} {clean(report.hint)}")] if report.hint else lines
 
@@ -119,6 +120,37 @@ def _signers(signers: Sequence[SignerResult]) -> Iterable[str]:
             when=texts.SIGNED_AT.format(time=first.signing_time) if first.signing_time else "",
         )
         yield f"  {clean(fingerprint)}"
+
+
+def draft_offered(draft: Session | None) -> str:
+    """The description that was begun, as a choice."""
+    if draft is None:
+        return ""
+    hosts = counted(len(draft.machines), texts.HOSTS)
+    return clean(texts.OFFER_DRAFT.format(cluster=draft.written.name, hosts=hosts))
+
+
+def cluster_offered(there: Installed) -> str:
+    """A cluster of the delivery's product, as a choice."""
+    return clean(texts.OFFER_INSTALLED.format(cluster=there.name, version=_version(there), hosts=_hosts(there)))
+
+
+# Onto which cluster
+
+
+def cluster_known(there: Installed) -> Content:
+    """A cluster onto which an application may go."""
+    apps = texts.ONTO_APPS.format(apps=", ".join(there.applications)) if there.applications else ""
+    said = texts.ONTO_CLUSTER.format(cluster=there.name, version=_version(there), hosts=_hosts(there), apps=apps)
+    return Content(clean(said))
+
+
+def _version(there: Installed) -> str:
+    return f"{there.product} {there.version}" if there.version else texts.OFFER_PARTLY
+
+
+def _hosts(there: Installed) -> str:
+    return counted(there.hosts, texts.HOSTS)
 
 
 # Hosts

@@ -61,7 +61,8 @@ class RuntimeInput:
 class RuntimeEntry:
     """A Python that travels: for which architecture (``amd64``), of which kind (``operator``, ``host``), and its tar.
 
-    `size` is the tar's, `unpacked_bytes` the room that it takes, `file_list` the digest of the list of files in it.
+    `size` is the tar's, `unpacked_bytes` the room that it takes, `file_list` the digest of the list of files in it. Of
+    kind ``swarm`` it is what hosts swarm with: a layer (tar+zstd), and `file_list` is the digest of its tar.
     """
 
     arch: str
@@ -120,6 +121,10 @@ class BundleManifest:
                 return runtime
         carried = ", ".join(sorted({runtime.arch for runtime in self.runtimes}))
         raise BundleError(f"the bundle carries no {kind} runtime for {arch}", hint=f"it was made for {carried}")
+
+    def has_runtime(self, arch: str, kind: str) -> bool:
+        """Whether it carries what `runtime` gives."""
+        return any((runtime.arch, runtime.kind) == (arch, kind) for runtime in self.runtimes)
 
     def chunk_range(self, number: int) -> tuple[int, int]:
         """The offsets of the first byte of a chunk and of the byte after its last."""

@@ -87,7 +87,7 @@ def _read(fields: Fields) -> BundleManifest:
         image=fields.digest("image"),
         sbom=fields.digest("sbom"),
         provenance=fields.digest("provenance"),
-        runtimes=fields.items("runtimes", _read_runtime, most=2 * LIMITS.architectures_count),
+        runtimes=fields.items("runtimes", _read_runtime, most=3 * LIMITS.architectures_count),
         minimums=Minimums(
             installer=minimums.text("installer", empty=True), upgrades_from=minimums.text("upgrades_from", empty=True)
         ),

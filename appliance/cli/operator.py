@@ -28,11 +28,11 @@ from appliance.cli.ways import WayOptions, way_options
 from appliance.clock import SystemClock
 from appliance.errors import PreflightFailed, StateError
 from appliance.inventory.preflight import Verdict
-from appliance.operations import applications, look, propose
+from appliance.operations import applications, bundlekinds, look, propose
 from appliance.plan.document import LIMIT, plan_digest, plan_from_json, plan_to_json
 from appliance.recipe.bundlefile import APP
 from appliance.recipe.clusterfile import Cluster
-from appliance.recipe.siteapps import SiteApp, with_app
+from appliance.recipe.siteapps import at_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +86,7 @@ def preflight(
     """
     with opened(session, bundle, trust) as verified:
         target = target_of(session, wanted_cluster(session, file, settings, verified), access)
-        check = applications.check if propose.description(verified).kind == APP else propose.check
-        checks = check(verified, target, sink=session.output.sink())
+        checks = bundlekinds.check(verified, target, sink=session.output.sink())
     failed = any(check.verdict is Verdict.FAIL for check in checks)
     session.output.result(
         {"fit": not failed, "checks": checks_document(checks)},
@@ -279,9 +278,7 @@ def _is_application(path: Path, trust: Trust) -> bool:
 def _with_app(session: Session, name: str, spec: BundleSpec) -> Cluster:
     """The cluster called `name`, or the only one, as it was applied last, with the application in this version."""
     cluster = read_clusterfile(session, session.home.cluster(cluster_name(session, name)).clusterfile)
-    there = next((app for app in cluster.apps if app.name == spec.name), SiteApp(spec.name))
-    app = replace(there, image=f"{spec.name}:{spec.version}")
-    return replace(cluster, apps=with_app(cluster.apps, app))
+    return replace(cluster, apps=at_version(cluster.apps, f"{spec.name}:{spec.version}"))
 
 
 def cluster_name(session: Session, name: str) -> str:
@@ -304,9 +301,7 @@ def cluster_name(session: Session, name: str) -> str:
 def _install(session: Session, bundle: VerifiedBundle, target: Target) -> Proposed:
     """What `apply` proposes: for a bundle of kind App, to add it to the cluster."""
     try:
-        if propose.description(bundle).kind == APP:
-            return applications.add(bundle, target, sink=session.output.sink())
-        return propose.install(bundle, target, sink=session.output.sink())
+        return bundlekinds.apply(bundle, target, sink=session.output.sink())
     except PreflightFailed as failed:
         raise show_checks(session, failed) from None
 

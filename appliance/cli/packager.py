@@ -148,6 +148,7 @@ def _arguments(words: tuple[str, ...]) -> dict[str, str]:
 @click.option("--cert", type=FILE, help="its chain (signer.pem beside the key)")
 @click.option("--key-passphrase-file", metavar="FILE", help="the key's passphrase (- is stdin)")
 @click.option("--lock-or-latest", is_flag=True, help="newer Debian packages and wheels where locked ones are gone")
+@click.option("--swarm", is_flag=True, help="carry what hosts swarm with, too (distribution.method: swarm)")
 @click.option(
     "--with-sources",
     is_flag=True,
@@ -165,6 +166,7 @@ def bundle(
     key_passphrase_file: str | None,
     prepare: bool,
     lock_or_latest: bool,
+    swarm: bool,
     with_sources: bool,
 ) -> None:
     """Write the image REF as a signed, self-extracting NAME-VERSION-linux-ARCH.run, with what stock tools check it by.
@@ -188,7 +190,7 @@ def bundle(
             cache=state.cache("build"),
         ),
         store=Store(session.store),
-        pythons=publish.travelling(state.cache(), latest=lock_or_latest, sink=sink),
+        pythons=publish.travelling(state.cache(), latest=lock_or_latest, swarm=swarm, sink=sink),
         clock=SystemClock(),
         sources=publish.source_packages(state.cache(), sink) if with_sources else None,
         sink=sink,

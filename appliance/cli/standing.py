@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from appliance.plan.runtime import ClusterView
 
 _COLUMNS = 100
+_NOT_READY = "not all that it launched is ready"
 
 
 def status_document(found: SiteStatus) -> dict[str, object]:
@@ -27,7 +28,13 @@ def status_document(found: SiteStatus) -> dict[str, object]:
         }
     if found.applications:
         document["applications"] = [
-            {"name": app.name, "version": app.version, "epoch": app.epoch, "image": app.image}
+            {
+                "name": app.stamp.name,
+                "version": app.stamp.version,
+                "epoch": app.stamp.epoch,
+                "image": app.stamp.image,
+                "well": app.well,
+            }
             for app in found.applications
         ]
     return document
@@ -39,8 +46,11 @@ def status_lines(found: SiteStatus) -> list[str]:
     if found.cluster:
         lines += ["", *_cluster_lines(found.cluster)]
     if found.applications:
-        rows = [(app.name, app.version) for app in found.applications]
-        lines += ["", *table(rows, heads=("APPLICATION", "VERSION"))]
+        rows = [
+            ("ok" if app.well else "!!", app.stamp.name, app.stamp.version, _NOT_READY * (not app.well))
+            for app in found.applications
+        ]
+        lines += ["", *table(rows, heads=("", "APPLICATION", "VERSION", "STATE"))]
     return lines
 
 

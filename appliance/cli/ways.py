@@ -46,8 +46,8 @@ def way_options(command: Callable[P, R]) -> Callable[..., R]:
 
     @click.option(
         "--method",
-        type=click.Choice(["auto", "unicast", "chain"]),
-        help="how blobs reach the hosts: each from here (unicast), or from host to host (chain)",
+        type=click.Choice(["auto", "unicast", "chain", "swarm"]),
+        help="how blobs reach the hosts: each from here (unicast), or from host to host (chain, swarm)",
     )
     @click.option("--bandwidth", callback=_rate, metavar="RATE", help="what each sender may use at most, as 200Mbit")
     @functools.wraps(command)

@@ -12,7 +12,6 @@ import itertools
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from appliance.clock import SystemClock
@@ -154,7 +153,7 @@ class Chain:
         if self._units:
             self._units.add(talk.missing)
         known = self._way.addresses.get(talk.member.host, "")
-        talk.member.address = "" if ready.deaf or not known else _checked(ready.address) or known
+        talk.member.address = "" if ready.deaf or not known else words.address_said(ready.address) or known
         if ready.deaf:
             sentences.append(f"others cannot take from this host: {ready.deaf}")
         elif talk.member.address != known:
@@ -271,16 +270,6 @@ class Chain:
         if hashlib.sha256(data).digest() != known:
             raise damaged(digest.short)
         return data
-
-
-def _checked(address: str) -> str:
-    """The address that a host gives as its own, if any. Raises `TransferFailed` when it is none."""
-    try:
-        return str(ip_address(address)) if address else ""
-    except ValueError as error:
-        raise TransferFailed(
-            "the helper on the host has an address that is none", hint="run the command again"
-        ) from error
 
 
 @dataclass(slots=True, eq=False)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from appliance.digest import Digest
-from appliance.distribute.listener import bound
+from appliance.distribute.listener import bound, own_address
 from appliance.distribute.pace import Pace
 from appliance.errors import StateError, TransferFailed
 from appliance.files import COPY_BYTES
@@ -62,6 +62,8 @@ class Offer:
 def give(offer: Offer, node: Node, source: BinaryIO, *, say: Callable[[int, str], None]) -> None:
     """Give the blob to whoever knows the token, until `source` ends; `say` is called once it can be asked for.
 
+    It gets the address to ask at, where the offer's is none of this host's own.
+
     Raises `StateError` for a blob that is not here, `TransferFailed` when the port cannot be had.
     """
     path = node.blobs / offer.digest.hex
@@ -88,7 +90,7 @@ def give(offer: Offer, node: Node, source: BinaryIO, *, say: Callable[[int, str]
             threading.Thread(target=answer, args=(line,), daemon=True).start()
 
     threading.Thread(target=accept, name="giving", daemon=True).start()
-    say(0, "")
+    say(0, own_address(offer.address))
     source.read()
 
 

@@ -1,13 +1,13 @@
 """What runs on a host, once, during a step: receive blobs, pass them on, unpack layers, check what stands there.
 
-Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|give|stand|unpack|check``. Imports
+Started as ``python -m appliance.distribute.hostside [--root DIR] receive|peer|swarm|give|stand|unpack|check``. Imports
 nothing but the standard library, `appliance.{errors,digest,clock,files,image.layers,image.trees}` and what of this room
-needs no more: a host carries nothing else.
+needs no more: a host carries nothing else; ``swarm`` also what it finds in the part that came for it.
 
 Standard input. ``receive``: per blob a JSON line ``{"digest", "size"}`` and its bytes, then ``{"end": true}``;
-``peer``: the operator's lines of `words`, the first one a `Start`; ``give``: the line of an `Offer`, and no end as long
-as it stands; ``stand``: per layer a JSON line ``{"diff_id", "size"}`` and its blob; ``unpack`` and ``check``: one JSON
-line ``{"cluster", "image", "layers": [{"digest", "size", "diff_id"}], "paths"}``.
+``peer`` and ``swarm``: the operator's lines of `words`, the first one a `Start`; ``give``: the line of an `Offer`, and
+no end as long as it stands; ``stand``: per layer a JSON line ``{"diff_id", "size"}`` and its blob; ``unpack`` and
+``check``: one JSON line ``{"cluster", "image", "layers": [{"digest", "size", "diff_id"}], "paths"}``.
 
 Standard output, a JSON object a line: ``{"done", "detail"}`` underway (bytes), or a peer's words, then ``{"end":
 true}``, or ``{"error": {"kind", "message", "hint"}}`` and status 1. It ends when its input breaks off or nobody reads
@@ -90,12 +90,12 @@ def _carry_out(arguments: Sequence[str], source: BinaryIO, out: BinaryIO) -> Non
         case [command]:
             node = Node()
         case _:
-            raise ValueError("usage: hostside [--root DIR] receive|peer|give|stand|unpack|check")
+            raise ValueError("usage: hostside [--root DIR] receive|peer|swarm|give|stand|unpack|check")
     match command:
         case "receive":
             receive(source, node, say=say)
-        case "peer":
-            _be_peer(source, node, out)
+        case "peer" | "swarm":
+            _be_peer(command, source, node, out)
         case "stand":
             stand(source, node)
         case "give":
@@ -116,9 +116,7 @@ def _work(command: str, request: Request, node: Node, say: Callable[[int, str], 
             say(0, finding)
 
 
-def _be_peer(source: BinaryIO, node: Node, out: BinaryIO) -> None:
-    from appliance.distribute.peer import Peer  # noqa: PLC0415  (TLS is slow to import, and only this needs it)
-
+def _be_peer(command: str, source: BinaryIO, node: Node, out: BinaryIO) -> None:
     lock = threading.Lock()
 
     def say(word: words.Report) -> None:
@@ -129,7 +127,14 @@ def _be_peer(source: BinaryIO, node: Node, out: BinaryIO) -> None:
     start = words.parse(source.readline(LONGEST_REQUEST))
     if not isinstance(start, words.Start):
         raise TypeError("the operator does not say what to have")
-    Peer(node, start, say=say).run(source)
+    if command == "peer":
+        from appliance.distribute.peer import Peer  # noqa: PLC0415  (TLS is slow to import, and only this needs it)
+
+        Peer(node, start, say=say).run(source)
+    else:
+        from appliance.distribute.swarmpeer import SwarmPeer  # noqa: PLC0415
+
+        SwarmPeer(node, start, say=say).run(source)
 
 
 def _give(source: BinaryIO, node: Node, say: Callable[[int, str], None]) -> None:

@@ -64,6 +64,11 @@ class KeyPair:
             context.load_cert_chain(path)
         return context
 
+    @property
+    def pem(self) -> str:
+        """The key itself, for a library that takes it so; it stays in this process."""
+        return self._private.decode()
+
 
 @contextlib.contextmanager
 def _in_memory(data: bytes) -> Iterator[str]:

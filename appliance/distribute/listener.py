@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import threading
 from ipaddress import ip_address
@@ -74,6 +75,17 @@ def bound(address: str, port: int) -> socket.socket:
         if error.errno != errno.EADDRNOTAVAIL and not isinstance(error, socket.gaierror):
             raise
         return socket.create_server(("", port), family=family, backlog=64)
+
+
+def free_place(address: str, port: int) -> tuple[str, str]:
+    """Where another library may listen, as ``ADDRESS:PORT``; and why it is another port than that, if so."""
+    try:
+        with bound(address, port) as place:
+            name = place.getsockname()[0]
+    except OSError as error:
+        anywhere = "[::]:0" if ":" in address else "0.0.0.0:0"
+        return anywhere, f"port {port}: {os.strerror(error.errno) if error.errno and error.errno > 0 else error}"
+    return (f"[{name}]:{port}" if ":" in name else f"{name}:{port}"), ""
 
 
 def own_address(known: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _HASH_BYTES = 32
 _SUFFIX = ".partial"
+SWARM = ".swarm"
+"""The folder where a swarm's files grow."""
 
 
 class Partial:
@@ -117,8 +120,13 @@ class Partial:
         self.complete = True
 
 
-def sweep(folder: Path, keep: set[str]) -> None:
-    """Remove from `folder` what killed helpers began; what there is of blobs to `keep`, by name, stays."""
+def sweep(folder: Path, keep: set[str], *, swarming: bool = False) -> None:
+    """Remove from `folder` what killed helpers began; what there is of blobs to `keep`, by name, stays.
+
+    What came by a swarm stays only for one that is `swarming`.
+    """
+    if not swarming:
+        shutil.rmtree(folder / SWARM, ignore_errors=True)
     for path in (*folder.glob(".*.part"), *folder.glob(f".*{_SUFFIX}")):
         if path.suffix != _SUFFIX or path.stem.removeprefix(".") not in keep:
             path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import install_script
 from appliance.clock import SystemClock
+from appliance.distribute import words
 from appliance.distribute.conversation import Ack, PieceStream, converse
 from appliance.distribute.giving import PACKED, Offer, pack
 from appliance.distribute.unicast import RECEIVE, TRANSFER_SECONDS, Unicast, hostside, pieces_of
@@ -258,9 +259,10 @@ class Relay:
         offer = Offer(blob.digest, giver.address, self._port, self._bandwidth, tree.token)
         argv = hostside(self._unicast.python(blob.digest), "give", node=self._unicast.node)
 
-        def listens(_: Ack) -> None:
+        def listens(ack: Ack) -> None:
+            address = words.address_said(ack.detail) or giver.address
             with self._changed:
-                giver.listens = True
+                giver.address, giver.listens = address, True
                 self._changed.notify_all()
 
         try:

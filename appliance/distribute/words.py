@@ -2,6 +2,8 @@
 
 The operator's lines are `Start`, `Identity`, `Hashes`, `Take`, `Leave`, `Data` (followed by its bytes), `Ping` and
 `End`; a peer's are `Ready`, `Want`, `Lost` and `Moved`. Between hosts there is one line, a `Request`, and then bytes.
+In a swarm there are no `Hashes`, `Take`, `Leave`, `Want` and `Moved`, but a `Torrent` (followed by its bytes), `Meet`
+and `Got`; between hosts it is BitTorrent.
 """
 
 from __future__ import annotations
@@ -10,7 +12,13 @@ import dataclasses
 import json
 import typing
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
+
+from appliance.errors import TransferFailed
+
+LARGE_BYTES = 1 << 20
+"""Blobs of this size and more are worth what a swarm costs; others come from the operator."""
 
 UNIT_BYTES = 128 << 10
 """What is checked and passed on at once, so a host is this far behind the one before it; the last may be shorter."""
@@ -23,7 +31,8 @@ class Start:
     """The blobs that the host shall have, as hexadecimal digest and size in bytes; where it listens; its bandwidth.
 
     `address` is the one by which the operator knows the host, `bandwidth` in bits a second, 0 for no limit. `layers`
-    are those blobs that will be unpacked here, each with the digest of its tar.
+    are those blobs that will be unpacked here, each with the digest of its tar. `part` is what a swarm needs on the
+    host: the digests of its blob and of its tar.
     """
 
     blobs: tuple[tuple[str, int], ...]
@@ -31,6 +40,7 @@ class Start:
     port: int
     bandwidth: int
     layers: tuple[tuple[str, str], ...] = ()
+    part: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,21 @@ class Data:
     blob: str
     offset: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Torrent:
+    """`size` bytes follow, which say what is right of all blobs in a swarm."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meet:
+    """Another peer of the swarm, and where it listens."""
+
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +157,24 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Got:
+    """How far a peer of a swarm is.
+
+    `done`: bytes of all its blobs that are checked; `begun`: what an earlier run left is, too; `pieces`: the first and
+    last numbers of those that it got since it last said so; `came` and `sent`: bytes that came from others and went to
+    them; `twice`: bytes of no use; `ended`: it has all.
+    """
+
+    done: int
+    begun: bool = False
+    pieces: tuple[tuple[int, int], ...] = ()
+    came: int = 0
+    sent: int = 0
+    twice: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What one peer asks another: a blob from an offset on."""
 
@@ -139,8 +182,8 @@ class Request:
     offset: int
 
 
-Order = Start | Identity | Hashes | Take | Leave | Data | Ping | End
-Report = Ready | Want | Lost | Moved
+Order = Start | Identity | Hashes | Take | Leave | Data | Torrent | Meet | Ping | End
+Report = Ready | Want | Lost | Moved | Got
 
 _WORDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*typing.get_args(Order | Report), Request)}
 
@@ -158,10 +201,20 @@ def parse(text: bytes | str) -> Order | Report | Request:
         raise ValueError(f"not a word between peers: {error}") from error
 
 
+def address_said(text: str) -> str:
+    """The IP address that a host gives as its own, or none; `TransferFailed` for anything else."""
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError as error:
+        raise TransferFailed(
+            "the helper on the host has an address that is none", hint="run the command again"
+        ) from error
+
+
 def report(document: dict[str, Any]) -> Report:
     """A peer's word, of a line that was read as JSON; `KeyError` or `TypeError` for anything else."""
     word = _restored(document)
-    if not isinstance(word, Ready | Want | Lost | Moved):
+    if not isinstance(word, Ready | Want | Lost | Moved | Got):
         raise TypeError(f"{type(word).__name__} is nothing that a peer says")
     return word
 

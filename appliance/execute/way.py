@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.distribute.chain import Chain, Way
 from appliance.distribute.pace import Pace
+from appliance.distribute.swarm import Load, Swarm
 from appliance.distribute.unicast import Unicast
 from appliance.errors import PlanError
 from appliance.plan.forecast import WORTH_BYTES
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 def distributor(asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endpoint], at_once: int = 0) -> Distributor:
     """The way for `plan`. Left to choose, it is the chain where two hosts or more get enough at the same time.
 
-    Raises `PlanError` for a method that is not there.
+    By a swarm goes what the plan says that it swarms with; other blobs by the chain. Raises `PlanError` for a method
+    that is not there.
     """
     unicast = Unicast(pace=Pace(asked.bandwidth))
     addresses = {name: endpoint.address for name, endpoint in endpoints.items()}
@@ -32,12 +34,25 @@ def distributor(asked: Distribution, plan: Plan, *, endpoints: Mapping[str, Endp
             return unicast
         case "auto" if not any(_worth_it(stage, at_once) for stage in plan.stages):
             return unicast
-        case "auto" | "chain":
-            return Chain(Way(addresses, asked.port, asked.bandwidth), unicast=unicast, layers=to_unpack(plan))
+        case "auto" | "chain" | "swarm":
+            way = Way(addresses, asked.port, asked.bandwidth)
+            chain = Chain(way, unicast=unicast, layers=to_unpack(plan))
+            load = _load(plan)
+            return Swarm(way, load, unicast=unicast, otherwise=chain) if asked.method == "swarm" and load else chain
         case _:
             raise PlanError(
-                f"the method {asked.method} is not there", hint="write auto, unicast or chain for the distribution"
+                f"the method {asked.method} is not there",
+                hint="write auto, unicast, chain or swarm for the distribution",
             )
+
+
+def _load(plan: Plan) -> Load | None:
+    """What the plan says that hosts get by a swarm; all other receptions of the same runtime are part of it."""
+    received = [step.action for stage in plan.stages for step in stage.steps if isinstance(step.action, Receive)]
+    parts = {action.runtime: action.swarm for action in received if action.runtime and action.swarm}
+    blobs = [blob for action in received if action.runtime in parts for blob in action.blobs]
+    carried = dict.fromkeys(blob for blob in blobs if all(blob != part.blob for part in parts.values()))
+    return Load(tuple(carried), parts) if parts else None
 
 
 def to_unpack(plan: Plan) -> dict[str, dict[str, str]]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from appliance.lab.spec import HostSpec, LabUser
 
 _HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
+# With control groups of version 1, a host's systemd is not told that a user's manager has ended. It would wait for a
+# minute and a half, and whoever logs in meanwhile with it.
+_USER_MANAGER = "etc/systemd/system/user@.service.d/lab.conf"
 
 
 def make_key(path: Path, comment: str) -> str:
@@ -43,6 +46,8 @@ def give(root: Path, spec: HostSpec, *, address: str, key: str) -> None:
     files.write_text(root / "etc/hostname", f"{spec.name}\n")
     files.write_text(root / "etc/hosts", f"127.0.0.1 localhost\n{address} {spec.name}\n")
     files.write_text(root / "etc/machine-id", f"{uuid.uuid4().hex}\n", mode=0o444)
+    (root / _USER_MANAGER).parent.mkdir()
+    files.write_text(root / _USER_MANAGER, "[Service]\nTimeoutStopSec=1s\n")
     make_key(root / _HOST_KEY, f"root@{spec.name}")
     _admit(root, "root", (key,))
     for user in spec.users:

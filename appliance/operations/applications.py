@@ -35,10 +35,13 @@ ADD = "add"
 TAKE_AWAY = "remove"
 
 
-def check(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silent) -> tuple[CheckResult, ...]:
-    """Look at all hosts of the cluster, and judge whether they are fit for the application; failures first."""
+def check(
+    bundle: VerifiedBundle, target: Target, *, only: frozenset[str] = frozenset(), sink: Sink = events.silent
+) -> tuple[CheckResult, ...]:
+    """Look at all hosts, or `only` those of these names, and judge whether they are fit for it; failures first."""
     spec = deliver.platform_image(bundle, bundle.manifest.arch[0]).config.spec
-    with survey(target.hosts(), target.connect, clock=target.clock, sink=sink) as found:
+    hosts = tuple(host for host in target.hosts() if not only or host.name in only)
+    with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         return _checks(bundle, spec, found, target)
 

@@ -11,7 +11,7 @@ from appliance.bundle.verify import BundleFiles, VerifiedBundle
 from appliance.errors import BundleError, StateError
 from appliance.image import carried, layers, oci
 from appliance.image.blobs import Blob, LayerBlob
-from appliance.plan.runtime import CarriedImage, HostRuntime, ImagePart, TextFile
+from appliance.plan.runtime import CarriedImage, HostRuntime, ImagePart, SwarmPart, TextFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TEXTS = ("services/", "etc/", "manifests/", "plugins/", "plugin/")
 PROGRAMS = "bin/"
 HOST_RUNTIME = "host"
+SWARM_PART = "swarm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,13 @@ def platform_image(bundle: VerifiedBundle | UnverifiedBundle, architecture: str)
     )
 
 
-def image_part(bundle: VerifiedBundle, architecture: str, *, also: Iterable[str] = ()) -> ImagePart:
+def image_part(
+    bundle: VerifiedBundle, architecture: str, *, also: Iterable[str] = (), swarm: bool = False
+) -> ImagePart:
     """What hosts of `architecture` (``amd64``) take: layers, texts and the host runtime. Reads every layer once.
 
-    `also` are paths of further texts, that the site changes.
+    `also` are paths of further texts, that the site changes. With `swarm`, what they swarm with comes, too:
+    `BundleError` when the bundle does not carry it.
     """
     image = platform_image(bundle, architecture)
     found = _read(bundle, image, below=(*TEXTS, *also), named=PROGRAMS)
@@ -86,6 +90,7 @@ def image_part(bundle: VerifiedBundle, architecture: str, *, also: Iterable[str]
         runtime=_host_runtime(bundle, architecture),
         carried=carried_images(bundle, architecture),
         programs=frozenset(path for path in found if path.startswith(PROGRAMS)),
+        swarm=_swarm_part(bundle, architecture) if swarm else None,
     )
 
 
@@ -125,6 +130,11 @@ def _layer_blobs(image: PlatformImage) -> tuple[LayerBlob, ...]:
 def _host_runtime(bundle: VerifiedBundle, architecture: str) -> HostRuntime:
     runtime = bundle.manifest.runtime(architecture, HOST_RUNTIME)
     return HostRuntime(architecture, runtime.digest, runtime.size, runtime.unpacked_bytes)
+
+
+def _swarm_part(bundle: VerifiedBundle, architecture: str) -> SwarmPart:
+    entry = bundle.manifest.runtime(architecture, SWARM_PART)
+    return SwarmPart(LayerBlob(Blob(entry.digest, entry.size), entry.file_list), entry.unpacked_bytes)
 
 
 def texts(bundle: VerifiedBundle, image: PlatformImage, *, below: tuple[str, ...] = TEXTS) -> tuple[TextFile, ...]:

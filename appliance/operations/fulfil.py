@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from appliance.errors import PlanError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 825
+RENEWED_DAYS = 60
+"""How long before its end a leaf is issued anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,11 @@ class Fulfilled:
 def fulfil(requests: Sequence[SecretRequest], vault: Vault, *, now: datetime) -> Fulfilled:
     """Make those of `requests` that the vault lacks; what exists stays as it is, so that a second plan is the same.
 
-    Raises `PlanError` when a leaf's authority is not asked for before it.
+    A leaf is issued anew when it is asked for with other names or usages, is of another authority than is there now, or
+    has less than `RENEWED_DAYS` left. Raises `PlanError` when a leaf's authority is not asked for before it.
     """
     for request in requests:
-        if not _have(request, vault):
+        if not _have(request, vault, now=now):
             _make(request, vault, now=now)
     names = frozenset(_name(request) for request in requests)
     return Fulfilled(names, {name: vault.get_public(name).decode() for name in vault.public_names()})
@@ -44,8 +48,21 @@ def _name(request: SecretRequest) -> str:
     return f"{request.name}.key" if isinstance(request, Authority | Leaf | RsaKey) else request.name
 
 
-def _have(request: SecretRequest, vault: Vault) -> bool:
-    return _name(request) in vault.names()
+def _have(request: SecretRequest, vault: Vault, *, now: datetime) -> bool:
+    return _name(request) in vault.names() and (not isinstance(request, Leaf) or _fits(request, vault, now=now))
+
+
+def _fits(request: Leaf, vault: Vault, *, now: datetime) -> bool:
+    if f"{request.authority}.crt" not in vault.public_names():
+        return True
+    return issue.fits(
+        vault.get_public(f"{request.name}.crt"),
+        vault.get_public(f"{request.authority}.crt"),
+        common_name=request.common_name,
+        sans=request.sans,
+        usages=request.usages,
+        until=now + timedelta(days=RENEWED_DAYS),
+    )
 
 
 def _make(request: SecretRequest, vault: Vault, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from appliance import events, plugins
 from appliance.inventory import appstamp
 from appliance.operations.survey import survey
 from appliance.plan import footprint
-from appliance.plan.runtime import TellsOfClusters
+from appliance.plan.runtime import TakesApplications, TellsOfClusters
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
@@ -43,17 +43,26 @@ class HostStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AppStatus:
+    """An application that was added, and whether all that it launched is `well`."""
+
+    stamp: AppStamp
+    well: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SiteStatus:
     """Hosts, the `cluster` that they make, if it can be asked, and the applications that were added to it."""
 
     hosts: tuple[HostStatus, ...]
     cluster: ClusterView | None = None
-    applications: tuple[AppStamp, ...] = ()
+    applications: tuple[AppStatus, ...] = ()
 
     @property
     def well(self) -> bool:
-        """Whether all hosts are well, and so is the cluster."""
-        return all(host.well for host in self.hosts) and (self.cluster is None or self.cluster.well)
+        """Whether all hosts are well, and so are the cluster and its applications."""
+        cluster = self.cluster is None or self.cluster.well
+        return cluster and all(host.well for host in self.hosts) and all(app.well for app in self.applications)
 
 
 def status(target: Target, *, sink: Sink = events.silent) -> SiteStatus:
@@ -64,7 +73,7 @@ def status(target: Target, *, sink: Sink = events.silent) -> SiteStatus:
         units = found.ask(_unit_states)
         missing = {host.name: str(error) for host, error in found.missing}
         cluster = _cluster(found, target.cluster.name)
-        applications = added(found, target.cluster.name)
+        applications = _applications(found, target.cluster.name)
     told = (
         _status(answers[host.name], units[host.name], target.cluster.name)
         if host.name in answers
@@ -79,6 +88,22 @@ def added(found: Survey, cluster: str) -> tuple[AppStamp, ...]:
     asked = appstamp.question(f"{footprint.NODE}/clusters/{cluster}")
     answers = found.ask(lambda _host, line: appstamp.parse(line.run(asked).stdout))
     return tuple({stamp.name: stamp for stamps in answers.values() for stamp in stamps}.values())
+
+
+def _applications(found: Survey, cluster: str) -> tuple[AppStatus, ...]:
+    """The applications, each judged on the host that has its stamp."""
+    asked = appstamp.question(f"{footprint.NODE}/clusters/{cluster}")
+
+    def ask(host: SiteHost, line: Transport) -> tuple[AppStatus, ...]:
+        if host.stamp is None or host.stamp.cluster != cluster:
+            return ()
+        runtime, stamp = plugins.runtime(host.stamp.runtime), host.stamp
+        if not isinstance(runtime, TakesApplications):
+            return ()
+        there = appstamp.parse(line.run(asked).stdout)
+        return tuple(AppStatus(app, line.run(runtime.is_well(stamp, app)).ok) for app in there)
+
+    return tuple({app.stamp.name: app for apps in found.ask(ask).values() for app in apps}.values())
 
 
 def _cluster(found: Survey, name: str) -> ClusterView | None:

@@ -47,7 +47,7 @@ def settle(spec: BundleSpec, given: Mapping[str, object], vault: Vault, *, owner
     """
     secret = secret_parameters(spec)
     there = set(vault.names())
-    prefix = f"{_PREFIX}{owner}/" if owner else _PREFIX
+    prefix = _prefix(owner)
     kept = {name: vault.get(prefix + name).decode() for name in secret if prefix + name in there}
     values = check_parameters(spec, {**kept, **given})
     return Parameters(
@@ -56,10 +56,10 @@ def settle(spec: BundleSpec, given: Mapping[str, object], vault: Vault, *, owner
     )
 
 
-def kept_parameters(spec: BundleSpec, vault: Vault) -> frozenset[str]:
-    """Names of the secret parameters that are in the `vault`, and so need not be given again."""
-    there = set(vault.names())
-    return frozenset(name for name in secret_parameters(spec) if _PREFIX + name in there)
+def kept_parameters(spec: BundleSpec, vault: Vault, *, owner: str = "") -> frozenset[str]:
+    """Names of the secret parameters that are in the `vault`, and need not be given again; `owner` as in `settle`."""
+    there, prefix = set(vault.names()), _prefix(owner)
+    return frozenset(name for name in secret_parameters(spec) if prefix + name in there)
 
 
 def without_secrets(spec: BundleSpec, cluster: Cluster) -> Cluster:
@@ -71,6 +71,10 @@ def told(spec: BundleSpec, parameters: Mapping[str, object]) -> dict[str, object
     """Those of `parameters` that are no secrets."""
     secret = secret_parameters(spec)
     return {name: value for name, value in parameters.items() if name not in secret}
+
+
+def _prefix(owner: str) -> str:
+    return f"{_PREFIX}{owner}/" if owner else _PREFIX
 
 
 def _text(value: object) -> str:

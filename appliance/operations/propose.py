@@ -21,6 +21,7 @@ from appliance.inventory.providers import HostRequest
 from appliance.operations import checking, deliver
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
+from appliance.operations.remarks import applications_lacking, left_out
 from appliance.operations.sites import applied_apps
 from appliance.operations.survey import Survey, survey
 from appliance.plan import footprint, planner
@@ -28,6 +29,7 @@ from appliance.plan.forecast import Forecast, forecast, timed
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe import overlays
 from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
+from appliance.recipe.clusterfile import SWARM
 from appliance.recipe.schema import suggestion
 from appliance.transport.base import Command
 from appliance.vault import Vault
@@ -135,9 +137,11 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
+        apps = target.cluster.apps or applied_apps(target.folder)
+        notices = (*left_out(target.folder, wanted.hosts), *applications_lacking(found, site.cluster, apps))
         proposal = propose(INSTALL, site, planner.candidate(site, runtime), found, target, checks=checks, sink=sink)
-    cluster = without_secrets(wanted.config.spec, target.cluster)
-    cluster = dataclasses.replace(cluster, apps=cluster.apps or applied_apps(target.folder))
+        proposal = dataclasses.replace(proposal, notices=notices)
+    cluster = dataclasses.replace(without_secrets(wanted.config.spec, target.cluster), apps=apps)
     expected = timed(forecast(site, proposal.plan), measured.rates(), distribution)
     return Proposed(proposal, wanted.hosts, wanted.config.spec, cluster, found.began, leases(found), expected)
 
@@ -206,6 +210,16 @@ def check_image(named: str, held: BundleManifest) -> None:
         )
 
 
+def check_method(method: str, held: BundleManifest) -> None:
+    """Raise `RecipeError` when hosts shall swarm and the bundle does not carry what they do that with."""
+    if method == SWARM and not all(held.has_runtime(arch, deliver.SWARM_PART) for arch in held.arch):
+        raise RecipeError(
+            "the bundle carries nothing that hosts can swarm with",
+            where="spec.distribution.method",
+            hint="write auto, unicast or chain, or have the bundle made with: appliance bundle --swarm",
+        )
+
+
 def propose(
     operation: str,
     site: Site,
@@ -238,6 +252,7 @@ def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
         hint = "put it there: appliance run BUNDLE --name CLUSTER"
         raise RecipeError(f"{config.spec.name} makes no cluster, it goes onto one that is there", hint=hint)
     check_image(target.cluster.image, bundle.manifest)
+    check_method(target.cluster.distribution.method, bundle.manifest)
     hosts = target.hosts()
     check_roles(config.spec.roles, hosts)
     parameters = settle(config.spec, target.cluster.parameters, target.vault())
@@ -252,7 +267,12 @@ def _site(bundle: VerifiedBundle, target: Target, wanted: _Wanted, found: Survey
         image=bundle.manifest.image,
         config=wanted.config,
         parts={
-            arch: deliver.image_part(bundle, arch, also=overlays.paths(target.cluster.documents))
+            arch: deliver.image_part(
+                bundle,
+                arch,
+                also=overlays.paths(target.cluster.documents),
+                swarm=target.cluster.distribution.method == SWARM,
+            )
             for arch in wanted.architectures
             if arch in there
         },

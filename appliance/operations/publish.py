@@ -26,7 +26,7 @@ from appliance.bundle.manifest import (
     Volume,
 )
 from appliance.bundle.pyruntime import lock, runtime, sourcecode
-from appliance.bundle.pyruntime.selection import RuntimeKind
+from appliance.bundle.pyruntime.selection import PYTHONS, RuntimeKind
 from appliance.bundle.runfile import Member
 from appliance.digest import Digest
 from appliance.errors import BundleError
@@ -119,8 +119,12 @@ class _Image:
         return tuple(rootfs.platform.architecture for rootfs in self.rootfs)
 
 
-def travelling(cache: Path, *, latest: bool = False, sink: events.Sink = events.silent) -> Pythons:
-    """The real Pythons, made or taken from `cache`; `latest` as in `pyruntime.runtime.provide`."""
+def travelling(cache: Path, *, latest: bool = False, swarm: bool = False, sink: events.Sink = events.silent) -> Pythons:
+    """The real Pythons, made or taken from `cache`; `latest` as in `pyruntime.runtime.provide`.
+
+    With `swarm`, they come with the part by which hosts swarm.
+    """
+    kinds = (*PYTHONS, RuntimeKind.SWARM) if swarm else PYTHONS
 
     def pythons(architecture: str) -> tuple[Runtime, ...]:
         if architecture not in _MACHINES:
@@ -128,7 +132,7 @@ def travelling(cache: Path, *, latest: bool = False, sink: events.Sink = events.
                 f"there is no Python to carry for {architecture}", hint=f"build for {', '.join(_MACHINES)}"
             )
         machine = _MACHINES[architecture]
-        return tuple(runtime.provide(kind, machine, cache=cache, latest=latest, sink=sink) for kind in RuntimeKind)
+        return tuple(runtime.provide(kind, machine, cache=cache, latest=latest, sink=sink) for kind in kinds)
 
     return pythons
 
@@ -197,7 +201,8 @@ def _read_image(store: Store, reference: Reference) -> _Image:
 
 
 def _runtime_name(python: Runtime) -> str:
-    return f"{RUNTIMES}{python.kind}-{lock.ARCHITECTURES[python.arch]}.tar"
+    packed = ".zst" if python.kind is RuntimeKind.SWARM else ""
+    return f"{RUNTIMES}{python.kind}-{lock.ARCHITECTURES[python.arch]}.tar{packed}"
 
 
 def _runtime_members(runtimes: Sequence[Runtime]) -> list[Member]:

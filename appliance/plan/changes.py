@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LISTED = 3
 """Files that are named one by one; of more, the folders are."""
+_BEFORE_A_START = ("reload", "enable")
+"""What a service that starts takes anyway: to be told to systemd, and to be started at boot."""
 
 
 def changes(site: Site, plan: Plan) -> tuple[Change, ...]:
@@ -44,7 +46,10 @@ def _on_host(site: Site, host: SiteHost, coming: list[Step], going: list[Step]) 
     yield from _image(site, host, coming)
     yield from _files(host, coming)
     verb = "change" if host.stamp else "add"
-    yield from (Change(verb, host.name, _lower(step.title)) for step in coming if _is_shown(step))
+    shown = [step for step in coming if _is_shown(step)]
+    if any(_is_about(step, "start") for step in shown):
+        shown = [step for step in shown if not any(_is_about(step, verb) for verb in _BEFORE_A_START)]
+    yield from (Change(verb, host.name, _lower(step.title)) for step in shown)
     yield from (Change("remove", host.name, _lower(step.title)) for step in going if isinstance(step.action, Run))
 
 
@@ -85,6 +90,10 @@ def _files(host: SiteHost, steps: list[Step]) -> Iterator[Change]:
 def _is_shown(step: Step) -> bool:
     """Commands of the runtime; those of the planner (``HOST/keep``, ``HOST/helper``) have no subject in their id."""
     return isinstance(step.action, Run) and ":" in step.id
+
+
+def _is_about(step: Step, verb: str) -> bool:
+    return f"/{verb}:" in step.id
 
 
 def _lower(title: str) -> str:

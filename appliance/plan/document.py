@@ -109,14 +109,14 @@ def _action(action: Action) -> dict[str, object]:
             }
         case Receive():
             return {"kind": "receive", "blobs": [_blob(blob) for blob in action.blobs]} | _given(
-                runtime=action.runtime and str(action.runtime)
+                runtime=action.runtime and str(action.runtime), swarm=action.swarm and _layer(action.swarm)
             )
         case Unpack():
             return {
                 "kind": "unpack",
                 "cluster": action.cluster,
                 "image": str(action.image),
-                "layers": [_blob(layer.blob) | {"diff_id": str(layer.diff_id)} for layer in action.layers],
+                "layers": [_layer(layer) for layer in action.layers],
                 "paths": action.paths,
                 "runtime": str(action.runtime),
             }
@@ -131,6 +131,10 @@ def _action(action: Action) -> dict[str, object]:
             return {"kind": "fetch", "path": action.path, "name": action.name, "limit": action.limit}
         case _:
             assert_never(action)
+
+
+def _layer(layer: LayerBlob) -> dict[str, object]:
+    return _blob(layer.blob) | {"diff_id": str(layer.diff_id)}
 
 
 def _blob(blob: Blob) -> dict[str, object]:
@@ -203,12 +207,13 @@ class _Members:
                 return PutText(self.text("path"), parts, mode=int(self.text("mode"), 8), owner=self.text("owner"))
             case "receive":
                 blobs = tuple(item.blob() for item in self.objects("blobs"))
-                return Receive(blobs, self.digest("runtime") if "runtime" in self.members else None)
+                runtime = self.digest("runtime") if "runtime" in self.members else None
+                return Receive(blobs, runtime, self.object("swarm").layer() if "swarm" in self.members else None)
             case "unpack":
                 return Unpack(
                     cluster=self.text("cluster"),
                     image=self.digest("image"),
-                    layers=tuple(LayerBlob(item.blob(), item.digest("diff_id")) for item in self.objects("layers")),
+                    layers=tuple(item.layer() for item in self.objects("layers")),
                     paths=self.texts("paths"),
                     runtime=self.digest("runtime"),
                 )
@@ -219,6 +224,9 @@ class _Members:
                 return Fetch(self.text("path"), self.text("name"), self.integer("limit"))
             case kind:
                 raise ValueError(f"an action of unknown kind {kind[:40]!r}")
+
+    def layer(self) -> LayerBlob:
+        return LayerBlob(self.blob(), self.digest("diff_id"))
 
     def blob(self) -> Blob:
         return Blob(self.digest("digest"), self.integer("size"))

@@ -100,10 +100,11 @@ def expected(site: Site, runtime: Runtime) -> Forecast:
 
 
 def _expected_sent(site: Site, host: SiteHost, runtime: Runtime) -> int:
-    """Layers, the Python that receives, and what the runtime sends besides."""
+    """Layers, the Python that receives, and what the runtime sends besides, to where all that is received lies."""
     part = site.parts[host.facts.architecture]
-    more = runtime.room(site, host).values() if isinstance(runtime, NeedsRoom) else ()
-    return part.runtime.size + sum(layer.blob.size for layer in part.layers) + sum(more)
+    more = runtime.room(site, host).get(footprint.NODE, 0) if isinstance(runtime, NeedsRoom) else 0
+    swarm = part.swarm.layer.blob.size if part.swarm else 0
+    return part.runtime.size + swarm + sum(layer.blob.size for layer in part.layers) + more
 
 
 def timed(cost: Forecast, rates: Rates, distribution: Distribution) -> Forecast:
@@ -133,15 +134,17 @@ def _sending(cost: Forecast, rates: Rates, distribution: Distribution) -> float 
     """The seconds until all hosts have got all.
 
     From here alone it is what one line carries, or all together do; passed on, what the slowest line carries, and a
-    unit more for each host. Between each other, hosts are taken to be no slower than from here.
+    unit more for each host; the runtime before that comes to twice as many hosts, and one more, each time. Between each
+    other, hosts are taken to be no slower than from here.
     """
     slowest = _capped(min(rates.alone), distribution)
     ours = _capped(max(rates.together, *rates.alone), distribution)
     match _method(cost, distribution):
         case "unicast":
             return max(cost.sent / ours, cost.sent_each / slowest)
-        case "chain":
-            first = max(cost.first_each * cost.hosts / ours, cost.first_each / slowest)
+        case "chain" | "swarm":
+            alone = cost.first_each / slowest
+            first = max(alone, min(cost.first_each * cost.hosts / ours, alone * cost.hosts.bit_length()))
             return first + (cost.sent_each - cost.first_each + _UNIT_BYTES * cost.hosts) / slowest
         case _:
             return None
@@ -167,6 +170,7 @@ def room(site: Site, host: SiteHost, runtime: Runtime) -> dict[str, int]:
         return {}
     trees = sum(layer.size for layer in site.config.layers)
     sent = sum(layer.blob.size for layer in part.layers) + part.runtime.size + part.runtime.unpacked_bytes
+    sent += part.swarm.layer.blob.size + part.swarm.unpacked_bytes if part.swarm else 0
     needed = Counter({footprint.NODE: sent + trees, "/opt/appliance": trees})
     if isinstance(runtime, NeedsRoom):
         needed.update(runtime.room(site, host))

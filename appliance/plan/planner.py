@@ -181,6 +181,7 @@ def _prepare(site: Site, host: SiteHost, runtime: Runtime, installation: tuple[S
         *keeping,
         footprint.write_stamp(host.name, stamp),
         *helper(host, _part(site, host).runtime),
+        *swarming(host, _part(site, host)),
     )
 
 
@@ -220,6 +221,20 @@ def helper(host: SiteHost, runtime: HostRuntime) -> tuple[Step, ...]:
     )
 
 
+def swarming(host: SiteHost, part: ImagePart) -> tuple[Step, ...]:
+    """Send what hosts swarm with, if they shall."""
+    if part.swarm is None:
+        return ()
+    return (
+        Step(
+            id=f"{host.name}/swarm",
+            title="Send what hosts swarm with",
+            host=host.name,
+            action=Receive((part.swarm.layer.blob,), part.runtime.digest),
+        ),
+    )
+
+
 def send(site: Site, host: SiteHost) -> Step:
     """Send the layers of the image that the host's architecture takes."""
     part = _part(site, host)
@@ -228,7 +243,7 @@ def send(site: Site, host: SiteHost) -> Step:
         id=f"{host.name}/image",
         title=f"Send the image's layers ({len(blobs)})",
         host=host.name,
-        action=Receive(blobs, part.runtime.digest),
+        action=Receive(blobs, part.runtime.digest, part.swarm.layer if part.swarm else None),
     )
 
 

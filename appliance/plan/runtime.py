@@ -105,6 +105,14 @@ class HostRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class SwarmPart:
+    """What hosts of one architecture swarm with, besides their Python: a layer, and its bytes when unpacked."""
+
+    layer: LayerBlob
+    unpacked_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class CarriedImage:
     """A container image that travels: the reference that it answers to (whole, as ``docker.io/library/redis:7``).
 
@@ -123,7 +131,10 @@ class CarriedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """What hosts of one architecture take of an image; `programs` are the paths of what lies in its ``bin/``."""
+    """What hosts of one architecture take of an image; `programs` are the paths of what lies in its ``bin/``.
+
+    `swarm` is there when they shall swarm.
+    """
 
     architecture: str
     layers: tuple[LayerBlob, ...]
@@ -131,6 +142,7 @@ class ImagePart:
     runtime: HostRuntime
     carried: tuple[CarriedImage, ...] = ()
     programs: frozenset[str] = frozenset()
+    swarm: SwarmPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +234,19 @@ class TakesApplications(Protocol):
 
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """The stages that take an application, as its own stamp describes it, from the cluster again."""
+        ...
+
+    def is_well(self, stamp: NodeStamp, application: AppStamp) -> Command:
+        """What to run on the host with both stamps: status 0 says that all that the application launched is well."""
+        ...
+
+
+@runtime_checkable
+class MakesNetworks(Protocol):
+    """What a runtime has besides whose clusters have networks of their own, which ``spec.network`` of a site sets."""
+
+    def networks(self) -> tuple[str, ...]:
+        """The names there that it heeds."""
         ...
 
 

@@ -47,11 +47,12 @@ class Receive:
     """Bring blobs into the host's store. Already so for those that are there in full size.
 
     `runtime` is the digest of the unpacked host runtime that receives, or None for the plain way over SSH, by which
-    the runtime itself comes.
+    the runtime itself comes. `swarm` is what hosts swarm with, if that is how they shall come; it came before.
     """
 
     blobs: tuple[Blob, ...]
     runtime: Digest | None
+    swarm: LayerBlob | None = None
 
 
 @dataclass(frozen=True, slots=True)

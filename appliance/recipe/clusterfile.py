@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from appliance.recipe.yamltext import Document, FieldPath
 
 API_VERSION = "appliance/v1"
-METHODS = ("auto", "unicast", "chain")
-"""How bytes can reach the hosts."""
+SWARM = "swarm"
+"""The one method of distribution that takes more than a host's runtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +241,7 @@ class _Reader:
             bandwidth = parse_rate(distribution.get("bandwidth", 0))
         except ValueError as error:
             raise self._document.error(("spec", "distribution", "bandwidth"), str(error)) from error
-        method = distribution.get("method", "auto")
-        if method not in METHODS:
-            raise self._document.error(
-                ("spec", "distribution", "method"),
-                f"{method!r} is not there",
-                hint=f"write {', '.join(METHODS[:-1])} or {METHODS[-1]}",
-            )
-        return Distribution(method, bandwidth, distribution.get("port", 4647))
+        return Distribution(distribution.get("method", "auto"), bandwidth, distribution.get("port", 4647))
 
     def _warn(self, path: FieldPath, sentence: str) -> None:
         self.warnings.append(f"{self._document.where(path)}: {field_name(path)} {sentence}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ def read(document: Document, values: Sequence[Any]) -> tuple[SiteApp, ...]:
 def documents(apps: Iterable[SiteApp]) -> list[object]:
     """``spec.apps`` again."""
     return [{"image": app.image, "parameters": dict(app.parameters)} if app.parameters else app.image for app in apps]
+
+
+def at_version(apps: Iterable[SiteApp], image: str) -> tuple[SiteApp, ...]:
+    """`apps` with the one that the bundle `image`, ``NAME:VERSION``, is of: in that version, and set as it was."""
+    kept = tuple(apps)
+    wanted = SiteApp(image)
+    there = next((app for app in kept if app.name == wanted.name), wanted)
+    return with_app(kept, replace(there, image=image))
 
 
 def with_app(apps: Iterable[SiteApp], app: SiteApp) -> tuple[SiteApp, ...]:

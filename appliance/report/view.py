@@ -66,7 +66,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """One host: what ended there, what is underway, its last output."""
+    """One host: what ended there, what is underway, and the last output of the latest step."""
 
     name: str
     current: StepView | None = None
@@ -207,7 +207,8 @@ def _on_host(view: RunView, event: StepStarted | StepProgress | StepOutput | Ste
     host = view.hosts[place]
     match event:
         case StepStarted():
-            host = replace(host, current=StepView(event.step, event.title, event.stage, at), failure=None)
+            current = StepView(event.step, event.title, event.stage, at)
+            host = replace(host, current=current, output=(), failure=None)
         case StepProgress():
             host = replace(host, current=_progress(host.current, event, at))
         case StepOutput():

@@ -119,6 +119,37 @@ def leaf(
     return Issued(certificates.certificate_pem(certificate), certificates.private_pem(key))
 
 
+def fits(
+    certificate_pem: bytes,
+    authority_pem: bytes,
+    *,
+    common_name: str,
+    sans: tuple[str, ...],
+    usages: frozenset[Usage],
+    until: datetime,
+) -> bool:
+    """Whether a certificate is what `leaf` would issue for the same, and valid `until` then or as long as can be."""
+    try:
+        (found,), (issuer,) = (certificates.read_certificates(pem) for pem in (certificate_pem, authority_pem))
+        found.verify_directly_issued_by(issuer)
+    except certificates.DISPROVED:
+        return False
+    purposes = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    return (
+        certificates.common_name(found.subject) == common_name
+        and _names(found) == {_general_name(san) for san in sans}
+        and {*purposes} == {_USAGES[usage] for usage in usages}
+        and found.not_valid_after_utc >= min(until, issuer.not_valid_after_utc)
+    )
+
+
+def _names(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    try:
+        return {*certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value}
+    except x509.ExtensionNotFound:
+        return set()
+
+
 def answer(authority: Issued, request_pem: str, *, name: str, now: datetime, days: int) -> bytes:
     """A certificate (PEM) of `authority` for the Ed25519 key of a request (PKCS #10), under `name` and no other.
 

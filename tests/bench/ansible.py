@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from appliance import state
 from bench.sides import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from appliance.lab.registry import Lab, LabHost
@@ -93,14 +94,29 @@ class Playbook:
 def playbook_of(lab: Lab, folder: Path, *, program: Path) -> Playbook:
     """A playbook for the files that an installation put on the hosts of `lab`, under names of its own."""
     folder.mkdir()
-    hosts = {host.address: _host(host, folder / host.address) for host in lab.hosts}
+    settle(lab, folder, {host.address: _host(host, folder / host.address) for host in lab.hosts})
+    (folder / "site.yml").write_text(_PLAYBOOK, encoding="utf-8")
+    return Playbook(folder, program)
+
+
+def settle(
+    lab: Lab,
+    folder: Path,
+    hosts: Mapping[str, Mapping[str, object]],
+    *,
+    groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Write an inventory of `hosts` (variables by address) and `groups` of them to `folder`, and how to enter them."""
     login = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(lab.key),
         "ansible_python_interpreter": "/usr/bin/python3",
     }
-    (folder / "hosts.json").write_text(json.dumps({"all": {"vars": login, "hosts": hosts}}), encoding="utf-8")
-    (folder / "site.yml").write_text(_PLAYBOOK, encoding="utf-8")
+    children: dict[str, object] = {
+        name: {"hosts": {address: {} for address in addresses}} for name, addresses in groups.items()
+    }
+    inventory = {"all": {"vars": login, "hosts": hosts, "children": children}}
+    (folder / "hosts.json").write_text(json.dumps(inventory), encoding="utf-8")
     trusted = f"-F none -o UserKnownHostsFile={lab.known_hosts} -o GlobalKnownHostsFile=/dev/null"
     settings = f"forks = {FORKS}\ninventory = {folder}/hosts.json\npipelining = True\n"
     (folder / "ansible.cfg").write_text(
@@ -108,7 +124,6 @@ def playbook_of(lab: Lab, folder: Path, *, program: Path) -> Playbook:
         "ssh_args = -o ControlMaster=auto -o ControlPersist=60s\n",
         encoding="utf-8",
     )
-    return Playbook(folder, program)
 
 
 def _host(host: LabHost, folder: Path) -> dict[str, object]:

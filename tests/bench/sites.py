@@ -35,10 +35,16 @@ class BenchSite:
 
     def apply(self, material: Material, bundle: Path) -> tuple[str, ...]:
         """The command that makes the site what `bundle` says."""
-        keys = ("--key", str(self.lab.key), "--host-keys", str(self.lab.known_hosts))
         trust = ("--trust", str(material.keys / "root.pem"))
-        asked = ("apply", str(bundle), "-f", str(self.clusterfile), *keys, *trust, "--yes")
-        return (material.appliance, "--home", str(self.home), *asked)
+        return (material.appliance, "--home", str(self.home), "apply", str(bundle), *self._access(), *trust, "--yes")
+
+    def reset(self, material: Material) -> tuple[str, ...]:
+        """The command that takes it off the hosts again."""
+        return (material.appliance, "--home", str(self.home), "reset", CLUSTER, *self._access(), "--yes")
+
+    def _access(self) -> tuple[str, ...]:
+        keys = ("--key", str(self.lab.key), "--host-keys", str(self.lab.known_hosts))
+        return ("-f", str(self.clusterfile), *keys)
 
 
 @contextlib.contextmanager

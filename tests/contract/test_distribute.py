@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.peers import free_port
+from support.peers import free_port, swarm_part
 from support.rooms import Break, Room, busybox_path
 
 import appliance
@@ -22,6 +22,7 @@ from appliance.distribute.chain import Chain, Way
 from appliance.distribute.conversation import converse
 from appliance.distribute.node import Layer, Node, Request
 from appliance.distribute.pace import Pace
+from appliance.distribute.swarm import Load, Swarm
 from appliance.distribute.unicast import Unicast
 from appliance.errors import ApplianceError, BundleError, StateError, TransferFailed, Unreachable
 from appliance.files import put_blob
@@ -51,12 +52,16 @@ def source(tmp_path: Path) -> BlobFolder:
     return BlobFolder(folder)
 
 
-@pytest.fixture(params=["unicast", "chain"])
-def way(request: pytest.FixtureRequest) -> Distributor:
+@pytest.fixture(params=["unicast", "chain", "swarm"])
+def way(request: pytest.FixtureRequest, room: Room) -> Distributor:
     """Each way that there is; hosts get the same by all of them."""
     if request.param == "unicast":
         return UNICAST
-    return Chain(Way({"one": "127.0.0.1"}, free_port("127.0.0.1")), unicast=UNICAST)
+    way = Way({"one": "127.0.0.1"}, free_port("127.0.0.1"))
+    chain = Chain(way, unicast=UNICAST)
+    if request.param == "chain":
+        return chain
+    return Swarm(way, Load(BLOBS, {RUNTIME: swarm_part(room.root)}), unicast=UNICAST, otherwise=chain)
 
 
 BLOBS = tuple(Blob(Digest.of(content), len(content)) for content in CONTENTS)
@@ -92,7 +97,7 @@ def test_only_what_is_missing_or_short_is_sent_again(
     room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
 ) -> None:
     folder = Node(room.root).blobs
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / BLOBS[1].digest.hex).write_bytes(b"small")
     (folder / BLOBS[2].digest.hex).write_bytes(CONTENTS[2][:1000])
     (folder / f".{BLOBS[2].digest.hex}.x.part").write_bytes(b"what a killed helper left")
@@ -171,7 +176,7 @@ def test_a_blob_that_the_operator_lacks_is_named(room: Room, source: BlobFolder,
 def test_a_line_that_breaks_leaves_what_arrived_and_the_next_attempt_completes_it(
     room: Room, source: BlobFolder, way: Distributor, runtime: Digest | None
 ) -> None:
-    commands = 1 if runtime and isinstance(way, Chain) else 2  # a peer says itself what it has
+    commands = 1 if runtime and not isinstance(way, Unicast) else 2  # a peer says itself what it has
     with pytest.raises(Unreachable):
         way.send(room.transport(after=Break(commands)), BLOBS, host="one", source=source, runtime=runtime)
     way.send(room.transport(), BLOBS, host="one", source=source, runtime=runtime)

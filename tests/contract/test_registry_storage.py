@@ -84,7 +84,7 @@ class Host:
         self.shell = shell
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        argv = [*self.shell, "-c", script, "sh", self.blobs, self.root, self.list]
+        argv = [*self.shell, "-c", script, "sh", self.blobs, self.root, self.list, self.list.parent / "apps"]
         return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     @property
@@ -145,6 +145,27 @@ def test_another_file_system_is_refused(tmp_path: Path, store: Store, contents: 
         done = host.run(registrystorage.LAY_OUT)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(f"cannot hold links of {host.blobs}: both must lie on one file system")
+
+
+@every_shell
+def test_another_set_has_what_applications_added_to_the_one_before(
+    tmp_path: Path, store: Store, contents: Contents, shell: tuple[str, ...]
+) -> None:
+    new = {
+        "docker.io/library/web:1": container(store, "web, mended"),
+        "docker.io/library/more:1": container(store, "b"),
+    }
+    host = Host(tmp_path, store, registrystorage.contents(parts(store, new)), shell)
+    (tmp_path / "apps/shop").mkdir(parents=True)
+    (tmp_path / "apps/shop/registry.list").write_text(contents.listing)
+    assert host.run(registrystorage.LAY_OUT).returncode == 0
+    assert host.stands
+    assert host.run(registrystorage.LAID_OUT_WITH_ADDED).returncode == 1
+    assert host.run(registrystorage.LAY_OUT_WITH_ADDED).returncode == 0
+    assert host.run(registrystorage.LAID_OUT_WITH_ADDED).returncode == 0
+    assert host.stands, "what the set itself means by a tag goes before what an application meant"
+    for blob in contents.blobs:
+        assert (host.root / f"docker/registry/v2/blobs/sha256/{blob.digest.hex[:2]}/{blob.digest.hex}/data").is_file()
 
 
 def test_sets_that_are_no_longer_served_go(tmp_path: Path) -> None:

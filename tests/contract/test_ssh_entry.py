@@ -350,9 +350,14 @@ def test_legal_notices_before_the_version_and_a_door_that_shuts_once_are_borne(s
 
 
 @pytest.mark.slow
-def test_a_host_that_thinks_before_it_says_its_version_is_waited_for(server: Sshd, known: HostKeys) -> None:
+@pytest.mark.parametrize("rules", [60, 1000])
+def test_a_host_that_thinks_before_and_amid_its_notices_is_waited_for(
+    server: Sshd, known: HostKeys, rules: int
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
-        porter = threading.Thread(target=_porter, args=(door, server.port), kwargs={"seconds": 4.0}, daemon=True)
+        porter = threading.Thread(
+            target=_porter, args=(door, server.port), kwargs={"seconds": 3.0, "rules": rules}, daemon=True
+        )
         porter.start()
         endpoint = replace(server.endpoint, address="localhost", port=door.getsockname()[1])
         known.pin("localhost", endpoint.port, *known.pinned("127.0.0.1", server.port))
@@ -361,17 +366,38 @@ def test_a_host_that_thinks_before_it_says_its_version_is_waited_for(server: Ssh
         porter.join()
 
 
-def _porter(door: socket.socket, port: int, *, seconds: float = 0.0) -> None:
-    """Turn the first guest away; think, read the rules to the second, and lead him to the server."""
+def _porter(door: socket.socket, port: int, *, seconds: float = 0.0, rules: int = 60) -> None:
+    """Turn the first guest away; think, read the rules to the second, think again, and lead him to the server."""
     door.accept()[0].close()
     guest, _ = door.accept()
     with guest, socket.create_connection(("127.0.0.1", port)) as host:
         threading.Event().wait(seconds)
-        guest.sendall(b"".join(b"This is rule %d of this house.\r\n" % number for number in range(60)))
+        guest.sendall(b"".join(b"This is rule %d of this house.\r\n" % number for number in range(rules)))
+        threading.Event().wait(seconds)
         back = threading.Thread(target=_carry, args=(host, guest))
         back.start()
         _carry(guest, host)
         back.join()
+
+
+def test_notices_without_an_end_are_given_up(known: HostKeys) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        talker = threading.Thread(target=_talk_on, args=(door,), daemon=True)
+        talker.start()
+        with (
+            pytest.raises(Unreachable, match="says much, and not its version"),
+            connector(known)(Endpoint("127.0.0.1", door.getsockname()[1], "root")),
+        ):
+            pass
+        talker.join()
+
+
+def _talk_on(door: socket.socket) -> None:
+    for _ in range(4):  # an sshd that hangs up may only have many guests
+        guest, _ = door.accept()
+        with guest, contextlib.suppress(OSError):
+            while True:
+                guest.sendall(b"And another thing.\r\n" * 1000)
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:

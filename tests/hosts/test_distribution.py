@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from support.lab import MakeLab, lab_of
-from support.sending import BLOBS, Sending
+from support.sending import BLOBS, NODE, Sending
+from support.travelling import real_pythons
 
+from appliance.bundle.pyruntime.layout import host_python
 from appliance.errors import Unreachable
 from appliance.events import Outcome
+from appliance.files import put_blob
 from appliance.lab import host as hosts
 from appliance.lab.spec import HostSpec
+from appliance.plan.planner import helper
+from appliance.plan.runtime import HostRuntime
+from appliance.plan.steps import Plan, Stage
 from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKeys
 
@@ -20,13 +27,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.image.blobs import Blob
+    from appliance.plan.runtime import SiteHost
 
 pytestmark = pytest.mark.hosts
 
 NAMES = ("one", "two", "three")
 RATE = 200_000_000
 SLOWLY = 30_000_000
-METHODS = pytest.mark.parametrize("method", ["unicast", "chain"])
+METHODS = pytest.mark.parametrize("method", ["unicast", "chain", "swarm"])
+SHARING = pytest.mark.parametrize("method", ["chain", "swarm"])
 SMALL, LARGE = 300_001, 24 << 20
 
 
@@ -57,11 +66,12 @@ def test_all_hosts_get_the_right_bytes_and_nothing_is_left_running(fresh: Sendin
         assert fresh.helpers(name) == "", name
 
 
-def test_one_copy_leaves_the_operator_and_hosts_that_need_other_blobs_get_theirs(fresh: Sending) -> None:
+@SHARING
+def test_one_copy_leaves_the_operator_and_hosts_that_need_other_blobs_get_theirs(fresh: Sending, method: str) -> None:
     """Two hosts need the large blob, and one of those and the third the small one, which may be over when it comes."""
     large, small = fresh.blob(LARGE), fresh.blob(SMALL)
     wanted = {"one": (large,), "two": (large, small), "three": (small,)}
-    run = fresh.start("chain", wanted)
+    run = fresh.start(method, wanted)
     assert fresh.ending(run).outcome is Outcome.OK
     for name, blobs in wanted.items():
         assert fresh.stored(name) & hexes(large, small) == hexes(*blobs), name
@@ -70,7 +80,7 @@ def test_one_copy_leaves_the_operator_and_hosts_that_need_other_blobs_get_theirs
 
 @METHODS
 def test_behind_a_jump_host_that_alone_has_a_way_to_them_hosts_get_their_blobs(fresh: Sending, method: str) -> None:
-    """And by the chain one copy goes through it: they pass it on to each other, not to the operator's machine."""
+    """And but by unicast one copy goes through it: they pass it on to each other, not to the operator's machine."""
     blob = fresh.blob(LARGE)
     behind = ("two", "three")
     operator = f"{fresh.lab.network.gateway}/32"
@@ -87,7 +97,7 @@ def test_behind_a_jump_host_that_alone_has_a_way_to_them_hosts_get_their_blobs(f
         for name in behind:
             hosts.run_inside(fresh.lab.host(name), ["ip", "route", "del", "blackhole", operator])
     assert all(hexes(blob) <= fresh.stored(name) for name in behind)
-    if method == "chain":
+    if method != "unicast":
         assert sum(fresh.given(run, name) for name in behind) == LARGE
 
 
@@ -150,13 +160,14 @@ def test_a_full_disk_is_named_and_the_others_get_their_blobs(make_lab: MakeLab, 
 
 
 @pytest.mark.slow
-def test_an_operator_whose_worker_was_killed_goes_on_where_it_was(fresh: Sending) -> None:
+@SHARING
+def test_an_operator_whose_worker_was_killed_goes_on_where_it_was(fresh: Sending, method: str) -> None:
     blob = fresh.blob(LARGE)
-    run = fresh.start("chain", (blob,), bandwidth=SLOWLY)
+    run = fresh.start(method, (blob,), bandwidth=SLOWLY)
     for name in NAMES:
         fresh.underway(run, name, 8 << 20)
     fresh.kill(run)
-    again = fresh.start("chain", (blob,))
+    again = fresh.start(method, (blob,))
     assert fresh.ending(again).failed == ()
     assert all(hexes(blob) <= fresh.stored(name) for name in NAMES)
     assert sum(fresh.given(again, name) for name in NAMES) <= LARGE - (8 << 20)
@@ -167,6 +178,8 @@ TRICKLES = (
     "line.sendall(unit)",
     "[line.sendall(unit[n:n+64]) or __import__('time').sleep(0.05) for n in range(0, len(unit), 64)]",
 )
+WRONG_BYTES = ("add_piece(number, data, 0)", "add_piece(number, bytes(len(data)), 0)")
+UNCHECKED = ('"tick_interval": 100,', '"tick_interval": 100, "disable_hash_checks": True,')
 LATE = ("import queue", "import queue; __import__('time').sleep(3)")
 
 
@@ -200,6 +213,20 @@ def test_from_a_host_that_passes_on_other_bytes_nobody_takes_and_it_is_named(cro
 
 
 @pytest.mark.slow
+def test_in_a_swarm_wrong_bytes_are_found_and_nobody_takes_from_whom_they_came(crooked: Sending) -> None:
+    """Host one believes the wrong bytes that it is given, and gives them to others."""
+    patched(crooked, "one", "swarmsession", WRONG_BYTES)
+    patched(crooked, "one", "swarmsession", UNCHECKED)
+    blob = crooked.blob(LARGE)
+    run = crooked.start("swarm", (blob,), bandwidth=SLOWLY)
+    assert [name for name, _ in crooked.ending(run).failed] == ["one"]
+    assert all(hexes(blob) <= crooked.stored(name) for name in ("two", "three"))
+    assert not hexes(blob) & crooked.stored("one")
+    said = crooked.said(run, "two") + crooked.said(run, "three")
+    assert "takes no more from one: it sent other bytes than it should" in said
+
+
+@pytest.mark.slow
 def test_a_host_that_passes_on_a_trickle_holds_nobody(crooked: Sending) -> None:
     patched(crooked, "one", "listener", TRICKLES)
     blob = crooked.blob(LARGE)
@@ -210,14 +237,15 @@ def test_a_host_that_passes_on_a_trickle_holds_nobody(crooked: Sending) -> None:
 
 
 @pytest.mark.slow
-def test_hosts_that_cannot_reach_each_other_are_fed_by_the_operator_and_it_is_said(fresh: Sending) -> None:
+@SHARING
+def test_hosts_that_cannot_reach_each_other_are_fed_by_the_operator_and_it_is_said(fresh: Sending, method: str) -> None:
     others = {name: [fresh.addresses[other] for other in NAMES if other != name] for name in NAMES}
     blob = fresh.blob(LARGE)
     for name in NAMES:
         for address in others[name]:
             hosts.run_inside(fresh.lab.host(name), ["ip", "route", "add", "blackhole", f"{address}/32"])
     try:
-        run = fresh.start("chain", (blob,))
+        run = fresh.start(method, (blob,))
         assert fresh.ending(run).failed == ()
     finally:
         for name in NAMES:
@@ -228,14 +256,36 @@ def test_hosts_that_cannot_reach_each_other_are_fed_by_the_operator_and_it_is_sa
 
 
 @pytest.mark.slow
-def test_a_slow_host_holds_no_other(make_lab: MakeLab, tmp_path: Path) -> None:
+@SHARING
+def test_a_slow_host_holds_no_other(make_lab: MakeLab, tmp_path: Path, method: str) -> None:
     """Wherever it comes into the line: the others have all before it has half."""
     lab = make_lab(*(HostSpec(name, bandwidth=RATE // 10 if name == "two" else RATE) for name in NAMES))
     sending = Sending(lab, tmp_path)
     blob = sending.blob(96 << 20)
-    run = sending.start("chain", (blob,))
+    run = sending.start(method, (blob,))
     for name in ("one", "three"):
         sending.underway(run, name, blob.size)
     assert sending.done(run, "two") < blob.size // 2
     assert sending.ending(run).failed == ()
     assert all(hexes(blob) <= sending.stored(name) for name in NAMES)
+
+
+@pytest.mark.slow
+def test_bare_hosts_take_the_runtime_from_each_other(make_lab: MakeLab, tmp_path: Path) -> None:
+    """Over links that carry one copy in six seconds: who has it gives it, and the operator sends fewer than all."""
+    python = real_pythons().host
+    lab = make_lab(*(HostSpec(f"bare-{n}", python=False, bandwidth=16_000_000) for n in range(1, 7)))
+    sending = Sending(lab, tmp_path, runtime=python.digest)
+    with python.path.open("rb") as source:
+        put_blob(sending.home.blobs, source, python.digest, size=python.size)
+    part = HostRuntime("x86_64", python.digest, python.size, 0)
+    named = [cast("SiteHost", SimpleNamespace(name=name)) for name in sending.addresses]
+    steps = [step for host in named for step in helper(host, part)]
+    run = sending.begin("chain", Plan("site", "sha256:0", (Stage("Prepare", tuple(steps)),)))
+    assert sending.ending(run).failed == ()
+    assert "took the helper from" in "".join(sending.said(run, name) for name in sending.addresses)
+    for name in sending.addresses:
+        assert sending.stored(name) == set()
+        argv = [*host_python(f"{NODE}/runtime/{python.digest.hex}"), "-c", "import appliance.distribute.hostside"]
+        hosts.run_inside(lab.host(name), argv)
+        assert sending.helpers(name) == ""

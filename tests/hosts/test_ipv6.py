@@ -59,7 +59,7 @@ def test_from_a_scan_to_a_cluster_and_back(
     members = machines.run_inside(lab.hosts[0], ("/etc/etcd/etcdctl", "member", "list")).stdout
     assert all(f"https://[{host.address6}]:2380" in members for host in lab.hosts)
     logs = [path.read_text() for path in (ann.runs[0].path / "hosts").iterdir()]
-    assert sum("takes from etcd-" in log for log in logs) == len(NAMES) - 1
+    assert sum("takes from etcd-" in log for log in logs) >= len(NAMES) - 1
     again = ann.appliance("apply")
     assert "nothing to do" in again.stdout, again.stderr
     assert ann.appliance("reset").returncode == 0

@@ -137,6 +137,22 @@ def test_container_engines_find_writable_control_groups_and_the_settings_they_ex
     assert host.run_inside(lab.hosts[0], ["sh", "-c", probe]).stdout == "10\n"
 
 
+def test_a_host_for_containers_has_control_groups_of_version_1_whole_and_its_own(make_lab: MakeLab) -> None:
+    (made,) = make_lab(HostSpec("engine", containers=True)).hosts
+    kept = registry.read(made.lab)
+    assert kept
+    assert kept.host("engine").containers
+    script = """
+    for each in cpu cpuset memory pids; do
+        mkdir /sys/fs/cgroup/$each/mine && cat /sys/fs/cgroup/$each/mine/cgroup.procs || exit
+        rmdir /sys/fs/cgroup/$each/mine
+    done
+    stat -f -c %T /sys/fs/cgroup
+    systemctl show --property=TimeoutStopUSec --value user@0
+    """
+    assert host.run_inside(made, ("sh", "-c", script)).stdout.split() == ["tmpfs", "1s"]
+
+
 def test_state_lies_outside_of_the_overlay(lab: Lab) -> None:
     kind = "stat --file-system --format %T"
     assert _inside(lab.hosts[0], f"{kind} /") == "overlayfs\n"

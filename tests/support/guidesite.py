@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,15 +20,19 @@ from support.images import fake_pythons, put_image
 from support.signing import NOW, At, Vendor
 
 from appliance.clock import SystemClock
+from appliance.digest import Digest
 from appliance.errors import AuthRefused, Unreachable
 from appliance.image.reference import Reference
 from appliance.image.store import Store
+from appliance.inventory import appstamp
 from appliance.inventory.facts import NodeStamp, Receipt, stamp_to_text
 from appliance.inventory.scan import Scanned
 from appliance.operations import publish
 from appliance.operations.publish import PublishRequest
-from appliance.recipe import bundlefile
-from appliance.state import Home
+from appliance.recipe import bundlefile, clusterfile
+from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
+from appliance.recipe.siteapps import SiteApp
+from appliance.state import ClusterState, Home, InstalledHost, write_state
 from appliance.transport.base import Command, CommandResult, Endpoint
 from appliance.transport.ssh.hostkeys import HostKey
 from appliance.trust import certificates
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.events import Sink
+    from appliance.inventory.appstamp import AppStamp
     from appliance.transport.base import Connect, Transport
     from appliance.transport.ssh.hostkeys import HostKeys
     from tui.engine import ShownKeys
@@ -72,6 +77,24 @@ parameters:
     pods: {type: string, default: 10.244.0.0/16, title: Network of the pods}
     token: {type: string, writeOnly: true, minLength: 8, title: Token of the store}
 """
+APPLICATION_YAML = """
+apiVersion: appliance/v1
+kind: App
+name: page
+version: 1.1.0
+title: A page
+description: A page that pods show.
+vendor: Vendor
+parameters:
+  type: object
+  additionalProperties: false
+  properties:
+    replicas: {type: integer, minimum: 1, maximum: 9, default: 2, title: Pods, description: how many show it}
+    token: {type: string, writeOnly: true, title: Token of the page}
+"""
+APPLICATION_LAYER: dict[str, bytes | None] = {
+    "manifests/page.yaml": b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page}\n",
+}
 LAYER: dict[str, bytes | None] = {
     "bin/demo": b"\x7fELF" + bytes(5000),
     "services/all/demo.service": b"[Unit]\nDescription=demo\n[Service]\nExecStart=/bin/true\n",
@@ -90,7 +113,8 @@ class Noon(SystemClock):
 class FakeHost:
     """A host: what it says of itself, which password it wants, what is installed, who leases it.
 
-    It is reached by way of the host at `behind`; `gone`: no answer.
+    It is reached by way of the host at `behind`; `gone`: no answer. A control plane has `apps` on its cluster, one
+    of them `unwell`, and says something of `pods`.
     """
 
     address: str
@@ -100,6 +124,9 @@ class FakeHost:
     behind: str = ""
     stamp: str = ""
     lease: str = ""
+    apps: tuple[AppStamp, ...] = ()
+    unwell: str = ""
+    pods: str = ""
     gone: bool = False
     entered: int = 0
 
@@ -140,8 +167,15 @@ class FakeTransport:
     ) -> CommandResult:
         if command.argv == ("sh", "-s"):
             return CommandResult(0, "end\n", "")
-        if "systemctl is-active" in command.argv[2]:
+        script = command.argv[2]
+        if "systemctl is-active" in script:
             return CommandResult(0, "active\n" * len(command.argv[4:]), "")
+        if "ask nodes" in script:
+            return CommandResult(0, f"node control-plane-1 v1.20.2 True -\n{self.host.pods}", "")
+        if appstamp.FILE in command.argv:
+            return CommandResult(0, "".join(f"{appstamp.to_text(app)}\n" for app in self.host.apps), "")
+        if "unwell" in script:
+            return CommandResult(int(any(f"/{self.host.unwell}/launched" in word for word in command.argv)), "", "")
         return CommandResult(0, self.host.facts(), "")
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
@@ -246,13 +280,46 @@ def stamp_of(host: FakeHost, cluster: str) -> str:
     )
 
 
+def node_stamp(host: FakeHost, cluster: str) -> str:
+    """The stamp of a control plane of Kubernetes."""
+    number = int(host.address.rpartition(".")[2])
+    receipt = Receipt(units=("kubelet.service",), trees=("/var/lib/kubelet",))
+    image, roles = f"sha256:{'b' * 64}", ("control-plane",)
+    stamp = NodeStamp(cluster, "kubernetes", f"{number:032x}", roles, image, "1.20.2", 0, "kubernetes", receipt)
+    return stamp_to_text(stamp)
+
+
+def install_kubernetes(site: GuideSite, cluster: str, *, apps: tuple[AppStamp, ...] = ()) -> FakeHost:
+    """Have Kubernetes on the first host of the site, as an installation from here leaves it."""
+    (host, *_) = site.fleet.hosts.values()
+    host.stamp, host.apps = node_stamp(host, cluster), apps
+    folder = site.engine.folder(cluster)
+    groups = (HostGroup((host.address,), ("control-plane",)),)
+    added = tuple(SiteApp(f"{app.name}:{app.version}") for app in apps)
+    described = Cluster(cluster, image="kubernetes:1.20.2", ssh=SshSettings(user="ops"), hosts=groups, apps=added)
+    folder.clusterfile.write_text(clusterfile.dump(described))
+    there = (InstalledHost("control-plane-1", host.address, ("control-plane",)),)
+    image = Digest.parse(f"sha256:{'b' * 64}")
+    write_state(folder.state, ClusterState(cluster, "kubernetes", "1.20.2", 0, image, "", NOW, there))
+    site.engine.host_keys(cluster).pin(host.address, 22, host.key)
+    return host
+
+
 def make_delivery(folder: Path) -> Path:
-    """Write a real bundle and the ``root.pem`` of its vendor; the bundle's path."""
+    """Write real bundles, of the demo and below ``apps`` of an application, and their vendor's ``root.pem``.
+
+    Returns the path of the demo.
+    """
     vendor = Vendor.create()
     store = Store(folder / "store")
     spec = bundlefile.load(BUNDLE_YAML, source="bundle.yaml")
     put_image(store, folder / "scratch", (LAYER,), spec=spec)
     request = PublishRequest(Reference.parse("demo:1.2.0"), folder / "out", (vendor.signer(),), 0)
-    published = publish.publish(request, store=store, pythons=fake_pythons(folder), clock=At())
+    pythons = fake_pythons(folder)
+    published = publish.publish(request, store=store, pythons=pythons, clock=At())
+    application = bundlefile.load(APPLICATION_YAML, source="bundle.yaml")
+    put_image(store, folder / "scratch-app", (APPLICATION_LAYER,), spec=application)
+    request = replace(request, reference=Reference.parse("page:1.1.0"), folder=folder / "out/apps")
+    publish.publish(request, store=store, pythons=pythons, clock=At())
     (folder / "out" / "root.pem").write_bytes(certificates.certificate_pem(vendor.root))
     return published.files[0].path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.lock import ARCHITECTURES
 from appliance.bundle.pyruntime.runtime import Runtime, RuntimeInput
-from appliance.bundle.pyruntime.selection import RuntimeKind
+from appliance.bundle.pyruntime.selection import PYTHONS, RuntimeKind
 from appliance.digest import Digest
 from appliance.image import oci, packing
 from appliance.image.oci import Descriptor, ImageConfig, Index, LayerRecord, Manifest, Platform
@@ -79,12 +79,13 @@ def _layer(store: Store, folder: Path, contents: Mapping[str, bytes | None]) -> 
     return written[0]
 
 
-def fake_pythons(folder: Path) -> Pythons:
-    """Two runtimes for each architecture, 8 KiB each, that run nothing."""
+def fake_pythons(folder: Path, *, swarm: bool = False) -> Pythons:
+    """Two runtimes for each architecture, 8 KiB each, that run nothing; and what hosts swarm with, if that is asked."""
+    kinds = (*PYTHONS, RuntimeKind.SWARM) if swarm else PYTHONS
 
     def pythons(architecture: str) -> tuple[Runtime, ...]:
         machine = {debian: machine for machine, debian in ARCHITECTURES.items()}[architecture]
-        return tuple(_runtime(folder, kind, machine) for kind in RuntimeKind)
+        return tuple(_runtime(folder, kind, machine) for kind in kinds)
 
     return pythons
 

@@ -7,6 +7,7 @@ kubectl(lab.host("a"), "get", "nodes")
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ class Delivery:
     root: Path
 
 
+@functools.cache
 def parts() -> Path:
     """The folder of parts; made of Debian's packages the first time, which takes a quarter of an hour."""
     made = subprocess.run((TREE / "scripts/kubernetes-parts",), stdout=subprocess.PIPE, text=True, check=True)

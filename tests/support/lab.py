@@ -19,9 +19,11 @@ from contextlib import contextmanager
 import pytest
 
 from appliance.errors import ApplianceError
+from appliance.lab import host as machines
+from appliance.lab import identity, network, programs, root, storage
 from appliance.lab import lab as labs
-from appliance.lab import programs
-from appliance.lab.registry import Lab
+from appliance.lab.registry import Lab, LabHost
+from appliance.lab.root import RootSpec
 from appliance.lab.spec import HostSpec, LabSpec, LabUser, Sudo
 
 MakeLab = Callable[..., Lab]
@@ -55,6 +57,29 @@ def lab_of(*hosts: HostSpec, ipv6: bool = False) -> Iterator[Lab]:
         yield standing
     finally:
         labs.down(spec.name)
+
+
+def made_anew(lab: Lab, host: LabHost) -> None:
+    """Put another machine in the place of a host of `make_lab` or `lab_of`: its address, and nothing else of it.
+
+    Its machine id and its SSH key are new; the lab's ``known_hosts`` has that.
+    """
+    machines.power_off(host)
+    storage.discard(host.netns, host.root, host.storage)
+    host.netns.unlink()
+    host.root.rmdir()
+    network.remove(host.link)
+    network.attach(lab.network, lab.hosts.index(host), netns=host.netns, bandwidth=None)
+    spec = HostSpec(host.name, suite=host.suite, python=host.python, containers=host.containers)
+    clean = root.prepare(RootSpec(host.suite, python=host.python), folder=labs.default_cache() / "roots")
+    storage.mount(clean, host.storage, root=host.root, disk=None)
+    key = lab.key.with_name(f"{lab.key.name}.pub").read_text().strip()
+    identity.give(host.root, spec, address=host.address, key=key)
+    others = [line for line in lab.known_hosts.read_text().splitlines() if line.split(" ")[0] != host.address]
+    shown = f"{host.address} {identity.host_key(host.root).read_text().strip()}"
+    lab.known_hosts.write_text("".join(f"{line}\n" for line in (*others, shown)))
+    machines.power_on(host)
+    machines.wait(host)
 
 
 @pytest.fixture(scope="session")

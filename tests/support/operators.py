@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 TREE = Path(__file__).parents[2]
 PLAIN = (sys.executable, "-m", "appliance")
-SECONDS = 300.0
+SECONDS = 600.0
 
 
-def deliver(folder: Path, recipe: Path) -> tuple[Path, Path]:
-    """Build, sign and bundle `recipe` below `folder`: the bundle, and whom to believe."""
+def deliver(folder: Path, recipe: Path, *options: str) -> tuple[Path, Path]:
+    """Build, sign and bundle `recipe` below `folder`, with more `options`: the bundle, and whom to believe."""
     for words in (
         ("build", "-t", "thing:1.0.0", recipe),
         ("key", "generate", "-O", folder / "keys", "--name", "Test Vendor"),
-        ("bundle", "thing:1.0.0", "-O", folder, "--key", folder / "keys/signer-key.pem", "--lock-or-latest"),
+        ("bundle", "thing:1.0.0", "-O", folder, "--key", folder / "keys/signer-key.pem", "--lock-or-latest", *options),
     ):
         argv = (*PLAIN, "--home", folder / "packager", "--store", folder / "store", *words)
         subprocess.run(argv, env=_environment(), check=True, capture_output=True)

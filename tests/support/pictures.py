@@ -8,10 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.guidesite import GuideSite, make_delivery
+from support.guidesite import GuideSite, install_kubernetes, make_delivery
 from support.piloting import press, settle, type_in
 from textual.widgets import Input
 
+from appliance.inventory.appstamp import AppStamp
 from tui.app import Guide
 
 SIZE = (100, 28)
@@ -49,6 +50,14 @@ async def photograph(site: GuideSite, folder: Path) -> None:
         picture("plan")
         await press(pilot, "g", "right", "enter")
         picture("run")
+        host = install_kubernetes(site, "site-a", apps=(_app("hello", "1.0.0"), _app("dashboard", "2.4.1")))
+        host.unwell, host.pods = "dashboard", "pod dashboard/web-7d9f-x2x4k CrashLoopBackOff\n"
+        await press(pilot, "escape", "n")
+        picture("cluster")
+
+
+def _app(name: str, version: str) -> AppStamp:
+    return AppStamp(name, version, 0, f"sha256:{'c' * 64}", (name,))
 
 
 def main(target: str) -> None:

@@ -25,7 +25,7 @@ from appliance.events import RunFinished, StepProgress
 from appliance.execute import journal, worker
 from appliance.execute.order import RunSecrets, make_order, write_order
 from appliance.files import put_blob, write_bytes
-from appliance.image.blobs import Blob
+from appliance.image.blobs import Blob, LayerBlob
 from appliance.lab import host as hosts
 from appliance.plan.document import plan_to_json
 from appliance.plan.steps import Plan, Receive, Stage, Step
@@ -55,9 +55,17 @@ class Sending:
     """An operator with blobs, and a lab whose hosts have the host runtime."""
 
     def __init__(
-        self, lab: Lab, folder: Path, *, runtime: Digest | None = None, addresses: Mapping[str, str] | None = None
+        self,
+        lab: Lab,
+        folder: Path,
+        *,
+        runtime: Digest | None = None,
+        addresses: Mapping[str, str] | None = None,
+        swarm: LayerBlob | None = None,
     ) -> None:
         """`runtime` is that of a host runtime which the hosts have already; `addresses` are others than the lab's own.
+
+        None installs it on all. `swarm` is what they swarm with and have already, too.
 
         `jump`, when it is set, names the host through which runs enter all others.
         """
@@ -73,6 +81,7 @@ class Sending:
             for name in self.addresses:
                 self.install(name)
         self.runtime = runtime
+        self._swarm = swarm
 
     def install(self, name: str) -> None:
         """Put the host runtime onto a host."""
@@ -82,6 +91,18 @@ class Sending:
             line.put(source, tar)
             done = line.run(Command.shell(install_script(), tar, digest, f"{NODE}/runtime/{digest}"))
         assert done.ok, done.stderr
+
+    def swarm_part(self) -> LayerBlob:
+        """What hosts swarm with; put onto all of them the first time."""
+        if self._swarm is None:
+            from support.travelling import real_swarm_part  # noqa: PLC0415  (only a swarm needs it)
+
+            part = real_swarm_part()
+            self._swarm = LayerBlob(Blob(part.digest, part.size), part.file_list)
+            for name in self.addresses:
+                with self.line(name) as line, part.path.open("rb") as source:
+                    line.put(source, f"{BLOBS}/{part.digest.hex}", mode=0o444)
+        return self._swarm
 
     def endpoint(self, name: str) -> Endpoint:
         """How a host is entered."""
@@ -104,16 +125,23 @@ class Sending:
         put_blob(self.home.blobs, io.BytesIO(content), digest, size=size)
         return Blob(digest, size)
 
-    def plan(self, wanted: Mapping[str, Iterable[Blob]]) -> Plan:
+    def plan(self, wanted: Mapping[str, Iterable[Blob]], method: str) -> Plan:
         """A stage that sends each host its blobs; no host is needed for the others to go on."""
+        swarm = self.swarm_part() if method == "swarm" else None
         steps = tuple(
-            Step(f"{name}/image", "Send", name, Receive(tuple(blobs), self.runtime)) for name, blobs in wanted.items()
+            Step(f"{name}/image", "Send", name, Receive(tuple(blobs), self.runtime, swarm))
+            for name, blobs in wanted.items()
         )
         return Plan("site", "sha256:0", (Stage("Send", steps, needs=()),))
 
     def start(self, method: str, blobs: Iterable[Blob] | Mapping[str, Iterable[Blob]], *, bandwidth: int = 0) -> RunDir:
         """Start a run that sends `blobs` to every host, or to each host its own."""
         wanted = blobs if isinstance(blobs, dict) else dict.fromkeys(self.addresses, tuple(blobs))
+        return self.begin(method, self.plan(wanted, method), bandwidth=bandwidth)
+
+    def begin(self, method: str, plan: Plan, *, bandwidth: int = 0) -> RunDir:
+        """Start a run of any plan."""
+        wanted = dict.fromkeys(step.host for stage in plan.stages for step in stage.steps)
         cluster = self.home.cluster("site")
         Vault.open(cluster.vault, cluster.vault_key)
         shutil.copyfile(self.lab.known_hosts, cluster.known_hosts)
@@ -129,7 +157,7 @@ class Sending:
             distribution=Distribution(method, bandwidth, PORT),
         )
         write_order(run.path / "run.json", order)
-        write_bytes(run.plan, plan_to_json(self.plan(wanted)))
+        write_bytes(run.plan, plan_to_json(plan))
         worker.start(run, RunSecrets.of(endpoints))
         return run
 

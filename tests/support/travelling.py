@@ -11,7 +11,7 @@ from support.images import put_image
 
 from appliance.bundle.pyruntime import archive
 from appliance.bundle.pyruntime.runtime import Runtime, provide
-from appliance.bundle.pyruntime.selection import RuntimeKind
+from appliance.bundle.pyruntime.selection import PYTHONS, RuntimeKind
 from appliance.bundle.stub import StubFacts, StubRuntime, render
 from appliance.clock import SystemClock
 from appliance.digest import Digest
@@ -74,8 +74,13 @@ class Pythons:
 
 def real_pythons() -> Pythons:
     """Fetch and assemble them, or take them from the cache."""
-    made = [provide(kind, platform.machine(), cache=user_cache(), latest=True) for kind in RuntimeKind]
+    made = [provide(kind, platform.machine(), cache=user_cache(), latest=True) for kind in PYTHONS]
     return Pythons(*made)
+
+
+def real_swarm_part() -> Runtime:
+    """What hosts swarm with, likewise."""
+    return provide(RuntimeKind.SWARM, platform.machine(), cache=user_cache(), latest=True)
 
 
 @dataclass(frozen=True, slots=True)

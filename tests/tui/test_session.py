@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from support.guidesite import BUNDLE_YAML, FACTS
 from support.signing import NOW
@@ -12,7 +13,9 @@ from appliance.inventory.facts import parse_facts
 from appliance.inventory.hosts import Access
 from appliance.inventory.scan import Scanned
 from appliance.recipe import bundlefile, clusterfile
+from appliance.recipe.bundlefile import APP
 from appliance.recipe.clusterfile import Cluster, HostGroup, SshSettings
+from appliance.recipe.siteapps import SiteApp
 from appliance.transport.ssh.hostkeys import HostKey
 from tui import changes
 from tui.fields import Kind, fields_of, given
@@ -23,8 +26,6 @@ KEY = HostKey("ssh-ed25519", b"key")
 
 
 def session(*machines: Machine) -> Session:
-    from pathlib import Path  # noqa: PLC0415  (only here)
-
     opened = changes.with_delivery(Session(), Delivery(Path("x.run"), spec=SPEC, image="sha256:0"))
     return replace(opened, machines=machines)
 
@@ -39,6 +40,31 @@ def test_hosts_alike_are_one_group_and_those_without_a_role_are_left_out() -> No
     now = session(Machine("10.0.0.1", ("store",)), Machine("10.0.0.2"), Machine("10.0.0.3", ("store",)))
     assert now.cluster.hosts == (HostGroup(("10.0.0.1", "10.0.0.3"), ("store",)),)
     assert now.names == {"10.0.0.1": "store-1", "10.0.0.3": "store-2"}
+
+
+def test_hosts_keep_the_names_that_their_order_gives_them() -> None:
+    racks = [Machine(f"10.0.0.{n}", ("store",), {"rack": rack}) for n, rack in ((1, "a"), (2, "b"), (3, "a"))]
+    assert session(*racks).names == {"10.0.0.1": "store-1", "10.0.0.2": "store-2", "10.0.0.3": "store-3"}
+
+
+def test_what_was_described_for_another_product_is_none_of_this_ones() -> None:
+    described = changes.with_access(session(Machine("10.0.0.1", ("store",))), Access(user="ops"))
+    unverified = changes.with_delivery(described, Delivery(Path("y.run")))
+    assert unverified.machines == described.machines
+    other = changes.with_delivery(unverified, Delivery(Path("y.run"), spec=replace(SPEC, name="other")))
+    assert (other.machines, other.written.name, other.access.user) == ((), "other", "ops")
+
+
+def test_an_application_is_set_in_the_clusterfile_of_its_cluster_whose_own_settings_stay() -> None:
+    spec = replace(SPEC, name="page", version="1.1.0", kind=APP)
+    opened = changes.with_delivery(Session(), Delivery(Path("y.run"), spec=spec, image="sha256:1", added=True))
+    apps = (SiteApp("other:2.0.0"), SiteApp("page:1.0.0", {"replicas": 2}))
+    there = changes.with_cluster(opened, Cluster("site-a", image="demo:1.2.0", parameters={"interval": 9}, apps=apps))
+    assert there.parameters == {"replicas": 2}
+    assert there.cluster.apps == (apps[0], SiteApp("page:1.1.0", {"replicas": 2}))
+    changed = changes.with_parameters(there, {"replicas": 3}).cluster
+    assert (changed.image, changed.parameters) == ("demo:1.2.0", {"interval": 9})
+    assert changed.apps == (apps[0], SiteApp("page:1.1.0", {"replicas": 3}))
 
 
 def test_a_clusterfile_goes_in_and_out_as_it_was() -> None:

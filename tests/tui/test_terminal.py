@@ -173,6 +173,15 @@ def test_poor_terminals_get_ascii(opened: list[Terminal], tmp_path: Path, term: 
     shown.require_restored()
 
 
+def test_an_escape_that_arrives_together_with_the_next_key_is_one(opened: list[Terminal], tmp_path: Path) -> None:
+    shown = guide(opened, tmp_path)
+    shown.until(b"No bundle")
+    os.write(shown.master, b"\x1bx")  # which is what Alt and x say, too
+    shown.until(b"Leave the guide?")
+    os.write(shown.master, b"\x11")
+    assert shown.ended() == 0
+
+
 def test_without_arguments_a_terminal_gets_the_guide_and_a_dumb_one_the_usage(
     opened: list[Terminal], tmp_path: Path
 ) -> None:

@@ -120,6 +120,15 @@ def test_its_stamp_says_how_it_is_undone_the_last_first() -> None:
     )
 
 
+def test_it_is_asked_whether_it_is_well_as_before_it_is_launched_again() -> None:
+    (guard,) = (
+        step.unless for stage in added(site(WEB)) for step in stage.steps if step.id.startswith("control-plane-1/well:")
+    )
+    stamp = site(WEB).hosts[0].stamp
+    assert stamp is not None
+    assert KubernetesRuntime().is_well(stamp, STAMP) == guard
+
+
 def test_one_that_launches_nothing_is_refused() -> None:
     with pytest.raises(PlanError, match="the application hello launches nothing"):
         added(site())

@@ -73,12 +73,14 @@ FAST_DISK = (2_000 * MB,)
         ("unicast", 0, Rates((10 * MB,), writing=FAST_DISK), 100.0),
         # One slow host takes longer than our line needs for all.
         ("unicast", 0, Rates((100 * MB, MB), together=100 * MB, writing=FAST_DISK), 100.0),
-        # What is passed on takes one copy's time by the slowest line, and a unit for each host.
-        ("chain", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 5 + 9 + 0.262144),
-        ("auto", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 5 + 9 + 0.262144),
+        # What is passed on takes one copy's time by the slowest line, and a unit for each host; the runtime, four times
+        # that of one copy (1, 3, 7, 15 hosts have it), or all copies from here when that is sooner.
+        ("chain", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 4 + 9 + 0.262144),
+        ("auto", 0, Rates((10 * MB, 20 * MB), together=20 * MB, writing=FAST_DISK), 4 + 9 + 0.262144),
+        ("chain", 0, Rates((10 * MB, 20 * MB), together=50 * MB, writing=FAST_DISK), 2 + 9 + 0.262144),
         # A bandwidth that is asked for bounds ours and each host's.
         ("unicast", 40 * MB, Rates((10 * MB,), writing=FAST_DISK), 200.0),
-        ("chain", 40 * MB, Rates((10 * MB,), writing=FAST_DISK), 20 + 18 + 10 * 262144 / (5 * MB)),
+        ("chain", 40 * MB, Rates((10 * MB,), writing=FAST_DISK), 8 + 18 + 10 * 262144 / (5 * MB)),
     ],
 )
 def test_time_is_what_the_lines_carry(method: str, bandwidth: int, rates: Rates, sending: float) -> None:
@@ -148,7 +150,9 @@ def test_no_more_is_said_of_a_time_than_is_known(least: float, most: float, said
     ],
     ids=["worker", "control plane", "other runtime"],
 )
-def test_container_images_need_room_where_they_are_served(role: str, runtime: Runtime, more: int) -> None:
+def test_container_images_need_room_where_they_are_served_and_where_they_are_unpacked(
+    role: str, runtime: Runtime, more: int
+) -> None:
     manifest, layer = Blob(Digest.of(b"a manifest"), 300), Blob(Digest.of(b"a layer of it"), 1_000_000)
     made = site((*hosts(1, "control-plane"), *hosts(1, "worker")))
     part = replace(made.parts["amd64"], carried=(CarriedImage("quay.io/a:1", manifest, MEDIA_MANIFEST, (layer,)),))
@@ -156,7 +160,12 @@ def test_container_images_need_room_where_they_are_served(role: str, runtime: Ru
     made = replace(made, parts={"amd64": part})
     (there,) = made.with_role(role)
     sent = LAYER.blob.size + RUNTIME.size + RUNTIME.unpacked_bytes
-    assert room(made, there, runtime) == {"/var/lib/appliance/node": sent + TREE + more, "/opt/appliance": TREE}
+    unpacked = {"/var/lib/containerd": 3_000_000} if isinstance(runtime, KubernetesRuntime) else {}
+    kept = {"/var/lib/appliance/node": sent + TREE + more, "/opt/appliance": TREE}
+    assert room(made, there, runtime) == kept | unpacked
+    assert expected(made, runtime).sent == len(made.hosts) * (LAYER.blob.size + RUNTIME.size) + (
+        1_000_300 if unpacked else 0
+    )
 
 
 def test_a_host_of_another_architecture_needs_no_room() -> None:

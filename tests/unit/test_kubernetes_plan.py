@@ -15,10 +15,10 @@ from support.plantext import plan_text
 from support.sites import host, hosts, stamped
 
 from appliance.errors import RecipeError
-from appliance.inventory.facts import stamp_from_text
+from appliance.inventory.facts import Receipt, stamp_from_text
 from appliance.plan.document import plan_from_json, plan_to_json
 from appliance.plan.planner import candidate, plan, prune
-from appliance.plan.runtime import TextFile
+from appliance.plan.runtime import Site, SiteHost, TextFile
 from appliance.plan.steps import Fetch, Plan, PutText, Run, SecretRef, Stage, Step, WaitFor
 from appliance.recipe.bundlefile import HealthCheck
 from appliance.recipe.networking import Network
@@ -65,6 +65,54 @@ def test_three_control_planes_and_a_worker_are_this_plan() -> None:
     stages = RUNTIME.install(kube_site(3, 1))
     check_golden("kubernetes-3-1.txt", overview(stages))
     check_golden("kubernetes-3-1-control-plane-2.txt", plan_text(stages, only="control-plane-2"))
+
+
+def standing(site: Site, *names: str) -> Site:
+    """`site` whose hosts of these names were installed; an API server listens on those that are control planes."""
+
+    def found(each: SiteHost) -> SiteHost:
+        if each.name not in names:
+            return each
+        ports = (22, 6443) if "control-plane" in each.host.roles else (22,)
+        kept = stamped(each, Receipt())
+        return replace(kept, facts=replace(kept.facts, listening_ports=ports))
+
+    return replace(site, hosts=tuple(map(found, site.hosts)))
+
+
+def test_a_first_control_plane_that_was_lost_joins_the_others_by_this_plan() -> None:
+    stages = RUNTIME.install(standing(kube_site(3, 1), "control-plane-2", "control-plane-3", "worker-1"))
+    check_golden("kubernetes-3-1-first-lost.txt", overview(stages))
+    ids = [step.id for stage in stages for step in stage.steps]
+    assert "control-plane-1/kubeadm:join" in ids
+    assert not [name for name in ids if name.endswith("/kubeadm:init")]
+
+
+@pytest.mark.parametrize(
+    ("up", "lets_in", "new"),
+    [
+        ((), "control-plane-1", ["control-plane-2", "control-plane-3", "worker-1"]),
+        (("control-plane-1", "control-plane-2", "control-plane-3"), "control-plane-1", ["worker-1"]),
+        (("control-plane-3", "worker-1"), "control-plane-3", ["control-plane-1", "control-plane-2"]),
+    ],
+    ids=["a new cluster", "a lost worker", "two lost control planes"],
+)
+def test_a_control_plane_that_stands_lets_new_machines_in(up: tuple[str, ...], lets_in: str, new: list[str]) -> None:
+    stages = RUNTIME.install(standing(kube_site(3, 1), *up))
+    (admit,) = (step for stage in stages for step in stage.steps if step.id.endswith("/admit"))
+    assert admit.host == lets_in
+    assert isinstance(admit.action, Run)
+    assert list(admit.action.command.argv[-len(new) :]) == new
+    assert admit.action.command.argv[-len(new) - 1] == "/etc/kubernetes/kubeadm-init.yaml"
+
+
+def test_a_cluster_that_is_down_as_a_whole_is_not_begun_elsewhere() -> None:
+    site = standing(kube_site(3, 1), "control-plane-1", "control-plane-2", "control-plane-3", "worker-1")
+    off = tuple(replace(each, facts=replace(each.facts, listening_ports=(22,))) for each in site.hosts)
+    stages = RUNTIME.install(replace(site, hosts=off))
+    assert [step.host for stage in stages for step in stage.steps if step.id.endswith("/kubeadm:init")] == [
+        "control-plane-1"
+    ]
 
 
 def test_resetting_a_control_plane_is_this_plan() -> None:

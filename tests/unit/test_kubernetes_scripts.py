@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support.kubesites import kube_site
 
 from appliance.plan.steps import Run, Step
-from appliance.runtimes.kubernetes import etcd, machine
+from appliance.recipe import yamltext
+from appliance.recipe.networking import Network
+from appliance.runtimes.kubernetes import etcd, joining, machine, nodes
+from appliance.runtimes.kubernetes.joining import ADMIN
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
+    from appliance.plan.runtime import Site
     from appliance.transport.base import Command
 
 ROOT_DISK = "UUID=0e1b /  ext4 defaults 0 1\n"
@@ -119,3 +125,78 @@ def test_a_member_of_etcd_begins_as_the_others_say(
         f"control-plane-2={PEER}",
     }
     assert asked == ["member list", *changes]
+
+
+def admit(programs: Programs, *, ready: str) -> tuple[bool, list[str]]:
+    """Let worker-1 join where kubectl says by and by what stands in the lines of `ready`; what was called."""
+    answers = programs.folder / "answers"
+    answers.write_text(ready)
+    programs.add("kubectl", f"head -n 1 {answers}; sed -i 1d {answers}\n")
+    programs.add("kubeadm")
+    programs.add("sleep")
+    step = joining.admit(kube_site(1, 1), str(programs.folder))
+    assert isinstance(step.action, Run)
+    done = programs.run(step.action.command)
+    words = [line.split(" ")[0] for line in programs.calls.read_text().splitlines()]
+    return done, [word for word in words if word in ("kubeadm", "kubectl", "sleep")]
+
+
+def test_a_new_machine_waits_until_the_cluster_has_lost_the_node_that_it_is_to_be(programs: Programs) -> None:
+    ready = "control-plane-1 worker-1\n" * 2 + "control-plane-1 worker-10\n"
+    assert admit(programs, ready=ready) == (True, ["kubeadm", "kubectl", "sleep", "kubectl", "sleep", "kubectl"])
+
+
+def test_a_machine_of_a_new_name_need_not_wait(programs: Programs) -> None:
+    assert admit(programs, ready="control-plane-1\n") == (True, ["kubeadm", "kubectl"])
+
+
+ADMIN_CONF = """\
+apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: QVVUSA==
+    server: https://127.0.0.1:6444
+  name: site-a
+users:
+- name: kubernetes-admin
+  user:
+    client-certificate-data: Q0VSVA==
+    client-key-data: S0VZ
+"""
+
+
+def kubeconfig(programs: Programs, site: Site) -> tuple[dict[str, str], Path]:
+    """The address to which each context of the operator's kubeconfig leads, and where it lies."""
+    admin, made = programs.folder / "admin.conf", programs.folder / "made/kubeconfig"
+    admin.write_text(ADMIN_CONF)
+    step = nodes.way_in(site)[0]
+    assert isinstance(step.action, Run)
+    assert step.unless
+    places = {ADMIN: str(admin), "/var/lib/appliance/node/clusters/site-a/kubeconfig": str(made)}
+    assert not programs.run(step.unless, **places)
+    assert programs.run(step.action.command, **places)
+    assert programs.run(step.unless, **places)
+    (found,) = yamltext.load_documents(made.read_text(), source="kubeconfig")
+    document: dict[str, Any] = found.value
+    servers = {each["name"]: each["cluster"]["server"] for each in document["clusters"]}
+    contexts = {each["name"]: servers[each["context"]["cluster"]] for each in document["contexts"]}
+    assert document["current-context"] == next(iter(contexts)) == "kubernetes-admin@site-a"
+    assert {each["cluster"]["certificate-authority-data"] for each in document["clusters"]} == {"QVVUSA=="}
+    key = {"client-certificate-data": "Q0VSVA==", "client-key-data": "S0VZ"}
+    assert document["users"] == [{"name": "kubernetes-admin", "user": key}]
+    return contexts, made
+
+
+def test_the_operator_s_kubeconfig_leads_to_each_api_server(programs: Programs) -> None:
+    contexts, made = kubeconfig(programs, kube_site(3, 1))
+    assert contexts == {
+        "kubernetes-admin@site-a": "https://10.0.0.11:6443",
+        "control-plane-2@site-a": "https://10.0.0.12:6443",
+        "control-plane-3@site-a": "https://10.0.0.13:6443",
+    }
+    assert made.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_operator_s_kubeconfig_leads_to_the_endpoint_where_there_is_one(programs: Programs) -> None:
+    site = replace(kube_site(3, 1), network=Network(endpoint="api.example:443"))
+    assert kubeconfig(programs, site)[0] == {"kubernetes-admin@site-a": "https://api.example:443"}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from support.sites import host, hosts, site, stamped
+from support.sites import etcd_site, host, hosts, site, stamped
 
 from appliance.digest import Digest
 from appliance.errors import PlanError
+from appliance.image.blobs import Blob, LayerBlob
 from appliance.inventory.facts import Receipt, stamp_from_text
+from appliance.plan.document import plan_from_json, plan_to_json
 from appliance.plan.planner import candidate, needs, plan, proposal, require_product
-from appliance.plan.steps import PutText, Run, Stage, Step
+from appliance.plan.runtime import SwarmPart
+from appliance.plan.steps import Plan, PutText, Receive, Run, Stage, Step
 from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
 from appliance.runtimes.systemd.runtime import SystemdRuntime
 from appliance.transport.base import Command
@@ -36,6 +39,18 @@ def test_a_host_of_another_cluster_is_refused() -> None:
     with pytest.raises(PlanError, match="belongs to cluster 'site-b'") as caught:
         candidate(site((other,)), SystemdRuntime())
     assert caught.value.where == "a"
+
+
+def test_hosts_that_shall_swarm_get_first_what_they_swarm_with() -> None:
+    there = site((host("a", "db"),))
+    layer = LayerBlob(Blob(Digest.of(b"part"), 4096), Digest.of(b"tar"))
+    part = replace(there.parts["amd64"], swarm=SwarmPart(layer, 20_000))
+    stages = candidate(replace(there, parts={"amd64": part}), SystemdRuntime())
+    received = [step.action for stage in stages for step in stage.steps if isinstance(step.action, Receive)]
+    assert [action.swarm for action in received] == [None, None, layer]
+    assert received[1] == Receive((layer.blob,), part.runtime.digest)
+    planned = Plan("site-a", "", stages)
+    assert plan_from_json(plan_to_json(planned)) == planned
 
 
 @pytest.mark.parametrize(
@@ -123,6 +138,19 @@ def test_a_new_host_s_changes_say_that_it_joins() -> None:
         "add db-1: up to 28.6 MiB are sent",
         "add db-1: programs of thing 1.0.0",
     ]
+
+
+def test_of_a_service_that_starts_no_more_is_said() -> None:
+    made = etcd_site(hosts(1, "etcd"))
+    stages = candidate(made, SystemdRuntime())
+
+    def said(held: frozenset[str]) -> list[str]:
+        shown = proposal("install", made, plan(made, stages, held=held)).changes
+        return [change.what for change in shown if "etcd.service" in change.what and "/" not in change.what]
+
+    assert said(frozenset()) == ["start etcd.service"]
+    everything = frozenset(step.id for stage in stages for step in stage.steps)
+    assert said(everything - {"etcd-1/enable:etcd.service"}) == ["enable etcd.service"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from appliance.errors import BundleError, RecipeError, StateError, VerificationE
 from appliance.image.reference import Reference
 from appliance.image.store import Store
 from appliance.operations import deliver, publish, verification
+from appliance.operations.propose import check_method
 from appliance.operations.publish import Published, PublishRequest
 from appliance.plan.runtime import TextFile
 from appliance.trust import certificates, dsse, policy
@@ -65,11 +66,12 @@ class Site:
         created: int = 0,
         cache: Path | None = None,
         sources: publish.Sources | None = None,
+        swarm: bool = False,
     ) -> Published:
         request = PublishRequest(
             Reference.parse("demo:1.2.0"), self.root / folder, tuple(signers) or (self.signer,), created, cache
         )
-        pythons = fake_pythons(self.root)
+        pythons = fake_pythons(self.root, swarm=swarm)
         return publish.publish(request, store=self.store, pythons=pythons, clock=At(), sources=sources)
 
     def open(self, published: Published) -> VerifiedBundle:
@@ -267,6 +269,23 @@ def test_an_image_part_has_layers_texts_and_the_host_runtime(site: Site) -> None
         TextFile("services/all/etcd.service", "[Unit]\n", 0o644),
     )
     assert (part.runtime.size, part.runtime.unpacked_bytes) == (8192, 20_000)
+
+
+def test_what_hosts_swarm_with_is_carried_if_it_is_asked_for_and_only_then(site: Site) -> None:
+    with site.open(site.publish()) as bundle:
+        assert deliver.image_part(bundle, "amd64").swarm is None
+        with pytest.raises(BundleError, match="no swarm runtime for amd64"):
+            deliver.image_part(bundle, "amd64", swarm=True)
+        with pytest.raises(RecipeError, match="nothing that hosts can swarm with"):
+            check_method("swarm", bundle.manifest)
+        check_method("chain", bundle.manifest)
+    with site.open(site.publish(swarm=True)) as bundle:
+        check_method("swarm", bundle.manifest)
+        part = deliver.image_part(bundle, "amd64", swarm=True).swarm
+        assert part
+        entry = next(one for one in bundle.manifest.files if one.name == "runtime/swarm-amd64.tar.zst")
+        assert (part.layer.blob.digest, part.unpacked_bytes) == (entry.sha256, 20_000)
+        assert bundle.check_all().bad == ()
 
 
 def test_an_architecture_that_is_not_carried_is_said(site: Site) -> None:

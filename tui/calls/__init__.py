@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from tui.calls import delivery as delivery
     from tui.calls import description as description
     from tui.calls import hosts as hosts
+    from tui.calls import known as known
     from tui.calls import proposals as proposals
     from tui.calls import runs as runs
 
-_MODULES = ("delivery", "description", "hosts", "proposals", "runs")
+_MODULES = ("delivery", "description", "hosts", "known", "proposals", "runs")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from appliance.operations import deliver, look, propose, verification
 from appliance.operations.look import Texts, Topic
+from appliance.recipe.bundlefile import APP
 from appliance.trust import floors, store
 from appliance.trust import policy as policies
 from tui.session import Delivery
@@ -61,7 +62,8 @@ def verify(engine: Engine, path: Path, anchors: tuple[str, ...], *, sink: Sink) 
     if not report.verified:
         return Delivery(path, anchors, report)
     with deliver.open_delivery(path, believed, now=now) as bundle:
-        return Delivery(path, anchors, report, propose.description(bundle), str(bundle.manifest.image))
+        spec = propose.description(bundle)
+        return Delivery(path, anchors, report, spec, str(bundle.manifest.image), added=spec.kind == APP)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance import files
+from appliance import files, plugins
 from appliance.errors import RecipeError
 from appliance.operations import parameters, sites
+from appliance.plan.runtime import MakesNetworks
 from appliance.recipe import addresses, clusterfile, networking
 from appliance.recipe.yamltext import Document
 from tui.calls.hosts import with_keys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from appliance.recipe.networking import Network
     from tui.engine import Engine
     from tui.session import Session
+
 
 _TYPED = Document({}, {}, "")
 _DESCRIPTIONS = (".yaml", ".yml", ".ini", ".csv", ".tsv")
@@ -52,7 +54,7 @@ def draft(engine: Engine, session: Session) -> Session | None:
 
 def keep_draft(engine: Engine, session: Session) -> None:
     """Keep what was described so far; secrets are left out."""
-    if session.delivery and session.delivery.spec and session.machines:
+    if session.delivery and not session.added and session.delivery.spec and session.machines:
         sites.keep_draft(engine.folder(session.written.name), session.cluster, session.delivery.spec)
 
 
@@ -68,7 +70,8 @@ def clusterfile_text(proposed: Proposed) -> str:
 
 def kept_parameters(engine: Engine, session: Session) -> frozenset[str]:
     """Names of the secret parameters that the cluster's vault holds already."""
-    return parameters.kept_parameters(session.spec, engine.vault(session.written.name))
+    owner = session.spec.name if session.added else ""
+    return parameters.kept_parameters(session.spec, engine.vault(session.written.name), owner=owner)
 
 
 def check_settings(engine: Engine, session: Session, *, networked: bool) -> tuple[str, ...]:
@@ -77,12 +80,22 @@ def check_settings(engine: Engine, session: Session, *, networked: bool) -> tupl
     `networked`: the cluster's own networks are among them. Raises `RecipeError` for a value that the bundle does not
     take.
     """
-    settled = parameters.settle(session.spec, session.written.parameters, engine.vault(session.written.name))
+    owner = session.spec.name if session.added else ""
+    settled = parameters.settle(session.spec, session.parameters, engine.vault(session.written.name), owner=owner)
     ranges = dict(settled.values)
     if networked:
         for name, text in networking.network_texts(session.written.network).items():
             ranges |= {f"{name} {number}" if number else name: part for number, part in enumerate(text.split(","))}
     return addresses.clashes(ranges, [machine.address for machine in session.chosen])
+
+
+def networks(session: Session) -> frozenset[str]:
+    """What ``spec.network`` can say to this delivery: nothing where hosts use the site's network alone."""
+    name = session.spec.runtime
+    if session.added or name not in plugins.names(plugins.Group.RUNTIMES):
+        return frozenset()
+    runtime = plugins.runtime(name)
+    return frozenset(runtime.networks()) if isinstance(runtime, MakesNetworks) else frozenset()
 
 
 def network_of(texts: Mapping[str, str]) -> Network:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError, PreflightFailed
 from appliance.inventory.preflight import CheckResult, failures_first
-from appliance.operations import propose, sites
+from appliance.operations import applications, bundlekinds, propose, sites
 from tui.calls.delivery import opened
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tui.engine import Engine
     from tui.session import Session
 
-INSTALL = propose.INSTALL
+OF_DELIVERY = bundlekinds.OPERATIONS
+"""The operations that the steps lead to; others begin on the cluster's screen."""
 
 
 def require_roles(session: Session) -> None:
@@ -33,19 +34,24 @@ def check(
 ) -> tuple[CheckResult, ...]:
     """Whether all hosts, or `only` those, are fit; failures first."""
     with opened(engine, session.verified) as bundle:
-        found = propose.check(bundle, engine.target(session.cluster, session.access), only=only, sink=sink)
+        found = bundlekinds.check(bundle, engine.target(session.cluster, session.access), only=only, sink=sink)
     return failures_first(found)
 
 
 def install(engine: Engine, session: Session, *, sink: Sink) -> Proposed:
     """What makes the site what the Clusterfile and the delivery say."""
     with opened(engine, session.verified) as bundle:
-        return propose.install(bundle, engine.target(session.cluster, session.access), sink=sink)
+        return bundlekinds.apply(bundle, engine.target(session.cluster, session.access), sink=sink)
 
 
 def reset(engine: Engine, name: str, access: Access, *, sink: Sink) -> Proposed:
     """What takes off the hosts what was applied last to the cluster called `name`."""
     return propose.reset(engine.target(applied(engine, name), access), sink=sink)
+
+
+def take_away(engine: Engine, name: str, app: str, access: Access, *, sink: Sink) -> Proposed:
+    """What takes the application called `app` from the cluster called `name`."""
+    return applications.take_away(engine.target(applied(engine, name), access), app, sink=sink)
 
 
 def applied(engine: Engine, name: str) -> Cluster:

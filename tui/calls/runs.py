@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from appliance import files
 from appliance.events import Outcome
 from appliance.execute import worker
-from appliance.operations import carry_out, inspect, propose
+from appliance.operations import bundlekinds, carry_out, inspect
 from appliance.operations.carry_out import Terms
 from appliance.report.html import to_html
 from tui.calls.delivery import opened
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from appliance.events import Sink
     from appliance.execute.lease import Owner
     from appliance.inventory.hosts import Access
-    from appliance.operations.inspect import HostStatus
+    from appliance.operations.inspect import SiteStatus
     from appliance.operations.propose import Proposed
     from appliance.report.result import Report
     from appliance.report.view import RunView
@@ -61,7 +61,7 @@ def start(engine: Engine, session: Session, proposed: Proposed, *, take_over: bo
     """Start the run, in a process of its own; `take_over`: end what other runs do on its hosts."""
     target = engine.target(proposed.cluster, session.access)
     terms = Terms(program=engine.program or carry_out.own_program(engine.own), take_over=take_over)
-    needs_bundle = proposed.proposal.operation == propose.INSTALL
+    needs_bundle = proposed.proposal.operation in bundlekinds.OPERATIONS
     with opened(engine, session.verified) if needs_bundle else contextlib.nullcontext() as bundle:
         run = carry_out.start(proposed, target, engine.home, bundle=bundle, terms=terms, sink=sink)
     target.folder.draft.unlink(missing_ok=True)
@@ -119,9 +119,9 @@ def last_journal(engine: Engine) -> Path | None:
     return newest.journal if newest else None
 
 
-def status(engine: Engine, name: str, access: Access, *, sink: Sink) -> tuple[HostStatus, ...]:
+def status(engine: Engine, name: str, access: Access, *, sink: Sink) -> SiteStatus:
     """What is installed on the cluster's hosts, and how it is."""
-    return inspect.status(engine.target(applied(engine, name), access), sink=sink).hosts
+    return inspect.status(engine.target(applied(engine, name), access), sink=sink)
 
 
 def _known(folder: ClusterDir) -> KnownCluster:

@@ -1,4 +1,4 @@
-"""Cluster: what is installed where, how it is, what was done; and taking it off again."""
+"""Cluster: what is installed where, how it is, what was done; and changing it, or taking it off again."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from appliance.report.text import headline
-from tui import helps, telling, texts
-from tui.calls import proposals, runs
+from tui import helps, standing, telling, texts
+from tui.calls import known, proposals, runs
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
 from tui.session import Step
 from tui.widgets.dialogs import Reading
-from tui.widgets.grid import Cell, Grid, Row
+from tui.widgets.grid import Grid
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from appliance.errors import ApplianceError
     from appliance.inventory.hosts import Access
-    from appliance.operations.inspect import HostStatus
+    from appliance.operations.inspect import SiteStatus
     from appliance.operations.propose import Proposed
     from appliance.recipe.clusterfile import Cluster
+    from tui.calls.known import Installed
     from tui.calls.runs import KnownCluster
+    from tui.session import Session
 
 
 class ClusterPage(Page):
@@ -42,6 +44,8 @@ class ClusterPage(Page):
         Binding("n", "next_cluster", texts.KEY_NEXT_CLUSTER),
         Binding("u", "look", texts.KEY_LOOK),
         Binding("a", "access", texts.KEY_ACCESS),
+        Binding("e", "change", texts.KEY_CHANGE),
+        Binding("d", "take_away", texts.KEY_REMOVE),
         Binding("z", "reset", texts.KEY_RESET),
     ]
 
@@ -49,6 +53,7 @@ class ClusterPage(Page):
         super().__init__()
         self._clusters: tuple[KnownCluster, ...] = ()
         self._at = 0
+        self._applications: frozenset[str] = frozenset()
 
     def body(self) -> ComposeResult:
         """Which cluster, its hosts, its runs."""
@@ -58,13 +63,30 @@ class ClusterPage(Page):
             yield Static(texts.CLUSTER_RUNS, classes="caption")
             yield OptionList(id="runs")
 
+    def about(self) -> str:
+        """Nothing: the cluster that is shown may be another one than that of the steps."""
+        return ""
+
     def begin(self) -> None:
         """See what there is."""
         self.work("clusters", lambda _: runs.clusters(self.engine), done=self._known)
 
     @property
+    def _chosen(self) -> str:
+        """The application with the cursor; empty if it is on something else."""
+        return standing.application(self.query_one(Grid).key)
+
+    @property
     def _cluster(self) -> KnownCluster | None:
         return self._clusters[self._at] if self._clusters else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key is shown where there is something for it."""
+        if action == "next_cluster":
+            return len(self._clusters) > 1
+        if action == "take_away":
+            return bool(self._applications)
+        return super().check_action(action, parameters)
 
     def action_next_cluster(self) -> None:
         """Show the next cluster."""
@@ -105,6 +127,37 @@ class ClusterPage(Page):
             done=ask,
         )
 
+    def action_change(self) -> None:
+        """Go the steps again for this cluster, or the application with the cursor: repair, settings, hosts, version.
+
+        That takes the bundle; if another one is open, it is asked for.
+        """
+        cluster, session, app = self._cluster, self.session, self._chosen
+        if cluster is None or not cluster.applied:
+            self.notice.say(texts.CLUSTER_NOTHING)
+            return
+
+        def done(there: Installed) -> None:
+            spec = session.delivery.spec if session.delivery else None
+            if spec is None or spec.name != (app or there.product or spec.name):
+                self.guide.ask_for_bundle(app or there.product or there.name)
+                return
+            self.work("onto", lambda _: known.onto(self.engine, session, there.name), done=self._go_on)
+
+        self.work("installed", lambda _: known.installed_as(self.engine, cluster.name), done=done)
+
+    def action_take_away(self) -> None:
+        """Propose to take away the application with the cursor; the plan is shown, and asks."""
+        cluster, access, app = self._cluster, self.session.access, self._chosen
+        if cluster is None or not app:
+            self.notice.say(texts.CLUSTER_NO_APP)
+            return
+        self.work(
+            "reset",
+            lambda job: proposals.take_away(self.engine, cluster.name, app, access, sink=job.sink),
+            done=self._proposed,
+        )
+
     def action_reset(self) -> None:
         """Propose to take everything off; the plan is shown, and asks."""
         cluster, access = self._cluster, self.session.access
@@ -114,7 +167,7 @@ class ClusterPage(Page):
         self.work(
             "reset",
             lambda job: proposals.reset(self.engine, cluster.name, access, sink=job.sink),
-            done=self._reset,
+            done=self._proposed,
         )
 
     def fail(self, error: ApplianceError) -> None:
@@ -141,23 +194,31 @@ class ClusterPage(Page):
     def _show(self) -> None:
         cluster = self._cluster
         self.query_one("#which", Static).update(telling.which_cluster(cluster, self._at, len(self._clusters)))
+        self._applications = frozenset()
+        self.refresh_bindings()
         self.query_one(Grid).show(texts.STATUS_HEADS, [])
         listed = self.query_one("#runs", OptionList)
         listed.clear_options()
         if cluster is None:
             return
-        for known in cluster.runs:
-            text = telling.run_line(known.run.name, headline(known.report), alive=known.alive)
-            listed.add_option(Option(text, id=known.run.name))
+        for each in cluster.runs:
+            text = telling.run_line(each.run.started, headline(each.report), alive=each.alive)
+            listed.add_option(Option(text, id=each.run.name))
         (self.query_one(Grid) if cluster.applied else listed).focus()
         if cluster.applied:
             self.action_look()
 
-    def _status(self, hosts: tuple[HostStatus, ...]) -> None:
-        self.query_one(Grid).show(texts.STATUS_HEADS, [_row(host) for host in hosts])
-        self.notice.say(telling.well(sum(host.well for host in hosts), len(hosts)))
+    def _status(self, found: SiteStatus) -> None:
+        self._applications = frozenset(app.stamp.name for app in found.applications)
+        self.query_one(Grid).show(texts.STATUS_HEADS, list(standing.rows(found)))
+        self.notice.say(standing.counted(found))
+        self.refresh_bindings()
 
-    def _reset(self, proposed: Proposed) -> None:
+    def _go_on(self, session: Session) -> None:
+        self.session = session
+        self.guide.go(Step.HOSTS)
+
+    def _proposed(self, proposed: Proposed) -> None:
         self.session = replace(self.session, proposed=proposed)
         self.guide.go(Step.PLAN)
 
@@ -167,17 +228,3 @@ class ClusterPage(Page):
         grid = self.query_one(Grid)
         row = grid.row_of(grid.key)
         self.notice.say("  ".join(cell.text for cell in row.cells) if row else "")
-
-
-def _row(host: HostStatus) -> Row:
-    said = host.problem or ", ".join(f"{unit.removesuffix('.service')} {state}" for unit, state in host.units)
-    return Row(
-        host.name,
-        (
-            Cell(texts.WELL if host.well else texts.NOT_WELL, "success" if host.well else "error"),
-            Cell(host.name),
-            Cell(host.address),
-            Cell(host.version),
-            Cell(said),
-        ),
-    )

@@ -48,16 +48,20 @@ class EnteringPage(Page):
 
     @on(Input.Submitted, "#find")
     def _find(self, event: Input.Submitted) -> None:
-        text, session = event.value.strip(), self.session
+        if text := event.value.strip():
+            self.seek(text)
+
+    def seek(self, text: str) -> None:
+        """Find the hosts at the addresses, or in the file, that `text` names."""
+        session = self.session
 
         def done(read: tuple[Session, tuple[str, ...]] | None) -> None:
             if read is None:
                 self._scan(text)
             else:
-                self._imported(*read)
+                self.imported(*read)
 
-        if text:
-            self.work("import", lambda _: description.imported(self.engine, session, text), done=done)
+        self.work("import", lambda _: description.imported(self.engine, session, text), done=done)
 
     def _scan(self, text: str) -> None:
         session = self.session
@@ -108,7 +112,8 @@ class EnteringPage(Page):
         else:
             self._enter_or_ask([seen.host.address for seen in found])
 
-    def _imported(self, session: Session, warnings: tuple[str, ...]) -> None:
+    def imported(self, session: Session, warnings: tuple[str, ...] = ()) -> None:
+        """Show what was read, say the `warnings`, and find who is not believed yet; enter them if all are."""
         self.session = session
         self.query_one("#find", Input).value = ""
         self.query_one("#hosts").focus()
@@ -120,8 +125,11 @@ class EnteringPage(Page):
             self._scan_unknown()
 
     def _scan_unknown(self) -> None:
-        if missing := [machine.address for machine in self.session.machines if not machine.pinned]:
+        machines = self.session.machines
+        if missing := [machine.address for machine in machines if not machine.pinned]:
             self._scan(",".join(missing))
+        elif machines:
+            self._enter_or_ask([machine.address for machine in machines])
 
     # Keys and entering
 
@@ -159,6 +167,12 @@ class EnteringPage(Page):
                 self._enter_or_ask([m.address for m in self.session.machines if m.pinned and m.entry is Entry.UNTRIED])
 
         self.work("pin", lambda _: hosts.pin(self.engine, self.session, addresses), done=done)
+
+    def enter_untried(self) -> None:
+        """Enter hosts that were described before: all are believed, and none was tried."""
+        machines = self.session.machines
+        if machines and all(machine.pinned and machine.entry is Entry.UNTRIED for machine in machines):
+            self._enter_or_ask([machine.address for machine in machines])
 
     def _enter_or_ask(self, addresses: list[str]) -> None:
         """Enter these hosts; ask how, if nobody has said."""

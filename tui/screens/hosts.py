@@ -53,6 +53,7 @@ class HostsPage(EnteringPage):
         """Show what is known."""
         self.show()
         self.query_one("#hosts" if self.session.machines else "#find").focus()
+        self.enter_untried()
 
     # Roles and the list
 

@@ -16,7 +16,7 @@ from tui import calls, helps, texts, wording
 from tui.changes import with_delivery
 from tui.screens.page import Page
 from tui.session import Delivery, Session, Step
-from tui.widgets.dialogs import Choose
+from tui.widgets.dialogs import Choose, Pick
 from tui.widgets.tick import Tick
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from appliance.errors import ApplianceError
     from appliance.state import RunDir
     from tui.calls.delivery import Found
+    from tui.calls.known import Offer
+
+
+_DRAFT, _ANEW, _CLUSTER = "draft", "anew", "cluster-"
 
 
 class OpenPage(Page):
@@ -37,6 +41,10 @@ class OpenPage(Page):
         Binding("ctrl+r", "verify", texts.KEY_VERIFY, priority=True),
         Binding("c", "clusters", texts.KEY_CLUSTERS),
     ]
+
+    def __init__(self, *, wanted: str = "") -> None:
+        super().__init__()
+        self._wanted = wanted
 
     def body(self) -> ComposeResult:
         """The bundles found, two fields, the verdict, the licence."""
@@ -60,7 +68,7 @@ class OpenPage(Page):
             self.query_one("#trust", Input).value = " ".join(known.anchors)
             self._show(known)
         self.work("find", lambda _: calls.delivery.find_bundles(self.engine), done=self._found)
-        if known is None:
+        if known is None and not self._wanted:
             self.work("living", lambda _: calls.runs.living_run(self.engine), done=self._living)
 
     def action_verify(self) -> None:
@@ -127,7 +135,9 @@ class OpenPage(Page):
         bundles.highlighted = 0
         bundles.focus()
         path = self.query_one("#path", Input)
-        if self.session.delivery is None and not path.value and (len(found) == 1 or self._is_meant(found[0])):
+        if self._wanted:
+            self.notice.say(texts.OPEN_WANTED.format(product=wording.clean(self._wanted)))
+        elif self.session.delivery is None and not path.value and (len(found) == 1 or self._is_meant(found[0])):
             path.value = str(found[0].path)
             self.action_verify()
 
@@ -144,8 +154,9 @@ class OpenPage(Page):
             self.query_one("#trust").focus()
             return
         self.query_one("#verdict").focus()
-        if not self.session.machines:
-            self.work("draft", lambda _: calls.description.draft(self.engine, self.session), done=self._resume)
+        session = self.session
+        if not session.machines and not session.added:
+            self.work("known", lambda _: calls.known.to_go_on_with(self.engine, session), done=self._offer)
 
     def _refused(self, error: ApplianceError) -> None:
         self.session = replace(self.session, delivery=None)
@@ -161,18 +172,26 @@ class OpenPage(Page):
             licence.label = texts.OPEN_LICENCE.format(licence=wording.clean(delivery.spec.license))
             licence.value = delivery.accepted
 
-    def _resume(self, draft: Session | None) -> None:
-        if draft is None:
+    def _offer(self, offer: Offer) -> None:
+        """Go on with what was described here, or with a cluster that was applied from here, if that is meant."""
+        if offer.draft is None and not offer.clusters:
             return
 
         def answered(choice: str | None) -> None:
-            if choice == "go-on":
-                self.session = draft
-                self.guide.go(Step.HOSTS)
+            if choice == _DRAFT and offer.draft:
+                self._go_on(offer.draft)
+            elif choice and choice != _ANEW:
+                session, name = self.session, choice.removeprefix(_CLUSTER)
+                self.work("onto", lambda _: calls.known.onto(self.engine, session, name), done=self._go_on)
 
-        choices = (("go-on", texts.RESUME_YES), ("anew", texts.RESUME_NO))
-        text = texts.RESUME_TEXT.format(cluster=draft.written.name, hosts=len(draft.machines))
-        self.app.push_screen(Choose(texts.RESUME_TITLE, text, choices), answered)
+        described = [(_DRAFT, wording.draft_offered(offer.draft))] if offer.draft else []
+        there = [(f"{_CLUSTER}{each.name}", wording.cluster_offered(each)) for each in offer.clusters]
+        choices = (*described, *there, (_ANEW, texts.OFFER_ANEW))
+        self.app.push_screen(Pick(texts.OFFER_TITLE, texts.OFFER_TEXT, choices), answered)
+
+    def _go_on(self, session: Session) -> None:
+        self.session = session
+        self.guide.go(Step.HOSTS)
 
     def _living(self, run: RunDir | None) -> None:
         if run is None:

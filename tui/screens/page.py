@@ -55,6 +55,10 @@ class Page(Screen[None]):
         """The widgets between lead and notice."""
         yield from ()
 
+    def about(self) -> str:
+        """What stands beside the title."""
+        return wording.about(self.session)
+
     def begin(self) -> None:
         """The screen is there: show the session, start what shall run."""
 
@@ -175,7 +179,7 @@ class Page(Screen[None]):
 
     def _head(self) -> None:
         for heading in self.query(Heading):
-            heading.show(self.TITLE_TEXT, wording.about(self.session))
+            heading.show(self.TITLE_TEXT, self.about())
 
     @on(Changed)
     def _changed(self, message: Changed) -> None:

@@ -63,7 +63,7 @@ class PlanPage(Page):
     def action_propose(self) -> None:
         """Ask the hosts what is needed."""
         session = self.session
-        if session.proposed and session.proposed.proposal.operation != proposals.INSTALL:
+        if session.proposed and session.proposed.proposal.operation not in proposals.OF_DELIVERY:
             return
         self.work("propose", lambda job: proposals.install(self.engine, session, sink=job.sink), done=self._proposed)
 

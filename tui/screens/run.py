@@ -11,9 +11,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from appliance.events import Outcome
 from appliance.report.text import headline, to_text
 from tui import helps, telling, texts, wording
-from tui.calls import runs
+from tui.calls import proposals, runs
 from tui.screens.page import Page
 from tui.session import Step
 from tui.widgets.dialogs import Choose, Reading
@@ -22,6 +23,8 @@ from tui.widgets.lanes import Lanes
 from tui.widgets.lines import bar
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from textual.app import ComposeResult
 
     from appliance.report.result import Report
@@ -43,6 +46,7 @@ class RunPage(Page):
         Binding("l", "log", texts.KEY_LOG),
         Binding("e", "report", texts.KEY_REPORT),
         Binding("h", "save", texts.KEY_HTML),
+        Binding("g", "again", texts.KEY_AGAIN),
         Binding("c", "clusters", texts.KEY_CLUSTERS),
     ]
 
@@ -53,6 +57,7 @@ class RunPage(Page):
         self._report: Report | None = None
         self._told = Content("")
         self._paused = False
+        self._heard: datetime | None = None
 
     def body(self) -> ComposeResult:
         """The whole in two lines, hosts, and what there is to say of the host with the cursor."""
@@ -67,11 +72,14 @@ class RunPage(Page):
             return self._report is None
         if action in ("report", "save"):
             return self._report is not None
+        if action == "again":
+            return self._can_be_proposed_again()
         return super().check_action(action, parameters)
 
     def begin(self) -> None:
         """Replay the journal and follow it."""
         self._lanes.focus()
+        self.set_interval(1.0, self._tell)
         run = self._run
         self.work(
             "follow",
@@ -136,6 +144,17 @@ class RunPage(Page):
             name = f"{self._run.path.parent.parent.name}-{self._run.name}.html"
             self.save(texts.REPORT_TITLE, texts.REPORT_SAVE, name, lambda to: runs.save_report(report, to))
 
+    def action_again(self) -> None:
+        """Propose what is left of it: what was done is not done again."""
+        self.session = replace(self.session, proposed=None)
+        self.guide.go(Step.PLAN)
+
+    def _can_be_proposed_again(self) -> bool:
+        """Whether it ended before its end, and all that it takes to go on with it is known here."""
+        report, session = self._report, self.session
+        unfinished = report is not None and report.outcome is not Outcome.OK
+        return unfinished and session.run == self._run and self._run.operation in proposals.OF_DELIVERY
+
     def action_clusters(self) -> None:
         """Look at the cluster."""
         self.guide.show_clusters()
@@ -149,12 +168,21 @@ class RunPage(Page):
 
     def _hear(self, view: RunView) -> None:
         self._view = view
-        self.query_one("#whole", Static).update(telling.whole(view, bar(view.done, view.total, 30)), layout=False)
+        self._heard = self.engine.clock.now()
+        self._tell()
         self._lanes.show_run(view)
         self._detail()
 
+    def _tell(self) -> None:
+        """The whole in two lines; its time goes on while nothing is heard."""
+        if (view := self._view) and self._heard:
+            since = 0.0 if self._report else (self.engine.clock.now() - self._heard).total_seconds()
+            said = telling.whole(view, bar(view.done, view.total, 30), since=since)
+            self.query_one("#whole", Static).update(said, layout=False)
+
     def _ended(self, report: Report) -> None:
         self._report = report
+        self._tell()
         lead = self.query_one("#lead", Static)
         lead.update(headline(report))
         lead.add_class("result")

@@ -45,14 +45,15 @@ class SettingsPage(Page):
     def body(self) -> ComposeResult:
         """The name, then a field for each parameter, with its fault or its description below it."""
         self._fields = fields_of(self.session.spec)
-        self._network = network_of(self.session.spec, texts.SETTINGS_NETWORK)
+        self._network = network_of(description.networks(self.session), texts.SETTINGS_NETWORK)
         self._own = self.session.written.network
-        values = {**self.session.written.parameters, **network_texts(self._own)}
+        values = {**self.session.parameters, **network_texts(self._own)}
         with VerticalScroll(id="form", can_focus=False):
             with Horizontal(classes="field"):
                 yield Label(texts.SETTINGS_NAME)
-                yield Input(self.session.written.name, id=_NAME, compact=True)
-            yield Static(texts.SETTINGS_NAME_HINT, classes="hint", id=f"{_NAME}-hint", markup=False)
+                yield Input(self.session.written.name, id=_NAME, compact=True, disabled=self.session.added)
+            hint = texts.SETTINGS_NAME_THERE if self.session.added else texts.SETTINGS_NAME_HINT
+            yield Static(hint, classes="hint", id=f"{_NAME}-hint", markup=False)
             for field in (*self._fields, *self._network):
                 with Vertical(classes="parameter"):
                     with Horizontal(classes="field"):
@@ -64,7 +65,8 @@ class SettingsPage(Page):
 
     def begin(self) -> None:
         """Focus the first field; say which secrets are kept already."""
-        self.query_one(f"#{_NAME}").focus()
+        first = next((field.id for field in self._fields), _NAME) if self.session.added else _NAME
+        self.query_one(f"#{first}").focus()
         if any(field.secret for field in self._fields):
             session = self.session
             self.work("kept", lambda _: description.kept_parameters(self.engine, session), done=self._kept)
@@ -146,8 +148,8 @@ class SettingsPage(Page):
         """Say below its field what is wrong; all others say what they are."""
         wrong = self._field(error) if error else ""
         fields = (*self._fields, *self._network)
-        hints = {_NAME: texts.SETTINGS_NAME_HINT, **{field.id: wording.field_hint(field) for field in fields}}
-        for name, hint in hints.items():
+        named = {} if self.session.added else {_NAME: texts.SETTINGS_NAME_HINT}
+        for name, hint in {**named, **{field.id: wording.field_hint(field) for field in fields}}.items():
             line = self.query_one(f"#{name}-hint", Static)
             line.set_class(name == wrong, "fault")
             line.update(wording.fault(error) if error and name == wrong else hint)

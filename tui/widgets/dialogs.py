@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Footer, Input, Static
+from textual.widgets import Button, Footer, Input, OptionList, Static
+from textual.widgets.option_list import Option
 
 from tui import texts
 
@@ -92,6 +94,24 @@ class Choose(Dialog[str]):
     def key_right(self) -> None:
         """Go to the next choice."""
         self.focus_next(Button)
+
+
+class Pick(Dialog[str]):
+    """A text and a list, for more choices than fit beside each other; the answer is the chosen one's key."""
+
+    def __init__(self, title: str, text: str, choices: Sequence[tuple[str, str]]) -> None:
+        super().__init__(title)
+        self._text = text
+        self._choices = choices
+
+    def inside(self) -> ComposeResult:
+        """The text, then the list."""
+        yield Static(self._text, markup=False)
+        yield OptionList(*(Option(Content(label), id=key) for key, label in self._choices), classes="choices")
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option.id)
 
 
 class AskText(Dialog[str]):

@@ -202,7 +202,7 @@ class Grid(ScrollView, can_focus=True):
         return line
 
     def _color(self, name: str) -> Style:
-        return Style.parse(self.app.theme_variables.get(name, "default").removeprefix("ansi_"))
+        return Style.parse(self.app.theme_variables.get(f"text-{name}", "default").removeprefix("ansi_"))
 
     @property
     def _in_view(self) -> int:

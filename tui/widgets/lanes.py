@@ -55,6 +55,6 @@ def _row(host: HostView, total: int, *, over: bool) -> Row:
             Cell(host.name),
             Cell(bar(done, total, _BAR)),
             Cell(f"{done}/{total}"),
-            Cell(telling.doing(host, complete=done == total, over=over), color),
+            Cell(telling.doing(host, complete=done == total, over=over) if total else texts.LANE_NOTHING, color),
         ),
     )

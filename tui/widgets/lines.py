@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from appliance.errors import ApplianceError
     from tui.bridge import TaskView
 
-_BAR = 20
+_BAR = 12
+_SOON = 1.0
 _MIB = 1 << 20
 
 
@@ -37,7 +38,7 @@ def progress(task: TaskView) -> str:
     parts = [task.title, bar(task.done, task.total) if task.total else "", amount(task.done, task.total, task.unit)]
     if task.unit == "bytes" and task.rate:
         parts.append(f"{task.rate / _MIB:,.0f} MiB/s")
-    if task.seconds_left is not None and task.done < task.total:
+    if task.seconds_left is not None and task.seconds_left >= _SOON:
         parts.append(texts.LEFT.format(time=duration(task.seconds_left)))
     return "  ".join(filter(None, parts))
 
@@ -74,7 +75,7 @@ class Notice(Static):
         """Say what failed, where, and what to do next."""
         hint = f"\n{texts.NEXT} {plain(error.hint)}" if error.hint else ""
         said = f"{plain(str(error))}{hint}"
-        self._show(Content.assemble((f"{texts.ERROR} ", "bold $error"), Content(said)), "error")
+        self._show(Content.assemble((f"{texts.ERROR} ", "bold $text-error"), Content(said)), "error")
 
     def _show(self, content: Content, kind: str) -> None:
         self.set_class(kind == "error", "error")

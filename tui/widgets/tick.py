@@ -8,11 +8,11 @@ from textual.widgets import Checkbox
 class Tick(Checkbox):
     """``[X]`` or ``[ ]``."""
 
-    BUTTON_LEFT = "["
-    BUTTON_INNER = " "
-    BUTTON_RIGHT = "]"
+    BUTTON_LEFT = ""
+    BUTTON_INNER = "[ ]"
+    BUTTON_RIGHT = ""
 
     def watch_value(self) -> None:
         """Show the value as a character."""
-        self.BUTTON_INNER = "X" if self.value else " "
+        self.BUTTON_INNER = "[X]" if self.value else "[ ]"
         super().watch_value()

@@ -156,7 +156,7 @@ def _python(python: Python) -> _Document:
     return {
         "type": "platform",
         "bom-ref": _python_reference(python),
-        "name": f"Python that travels, {python.kind}",
+        "name": "what hosts swarm with" if python.kind == "swarm" else f"Python that travels, {python.kind}",
         "version": str(python.digest),
         "hashes": [_hash(python.digest)],
         "properties": [_property("platform", f"linux/{python.arch}")],

@@ -23,6 +23,8 @@ def our_files(kind: RuntimeKind) -> dict[PurePosixPath, Path]:
             found = [path for package in ("appliance", "tui") for path in (root / package).rglob("*")]
         case RuntimeKind.HOST:
             found = sorted(_imported(root))
+        case RuntimeKind.SWARM:
+            return {}
     files = {PurePosixPath(path.relative_to(root)): path for path in sorted(found) if path.is_file()}
     return {name: path for name, path in files.items() if "__pycache__" not in name.parts}
 

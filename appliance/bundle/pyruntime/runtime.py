@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime import archive, notices, shelf
+from appliance.bundle.pyruntime import archive, notices, shelf, swarmpart
 from appliance.bundle.pyruntime.archive import Packed
 from appliance.bundle.pyruntime.layout import BOOT, PYTHON
 from appliance.bundle.pyruntime.lock import normalised
@@ -45,7 +45,8 @@ class Runtime:
     """A tar at `path`, a multiple of 4096 bytes long, that is a travelling Python once unpacked and settled.
 
     `file_list` is the digest of ``files.sha256`` in it; `unpacked_bytes` is the room it takes; `drift` says, a
-    sentence each, where it differs from the lock.
+    sentence each, where it differs from the lock. The part by which hosts swarm is packed (tar+zstd), and its
+    `file_list` is the digest of its tar.
     """
 
     arch: str
@@ -82,6 +83,9 @@ def _provide(workshop: Workshop, kind: RuntimeKind, arch: str) -> Runtime:
     ours = our_files(kind)
     out = workshop.cache / "runtimes" / f"{kind}-{arch}-{_key(tree, ours, workshop.project)}" / f"{kind}-{arch}.tar"
     packed = _recall(out)
+    if packed is None and kind is RuntimeKind.SWARM:
+        packed = swarmpart.pack(tree.folder, out)
+        _remember(out, packed)
     if packed is None:
         with disk_errors(workshop.cache), tempfile.TemporaryDirectory(prefix=".ours-", dir=workshop.cache) as name:
             overlay = Path(name)

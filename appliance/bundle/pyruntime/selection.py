@@ -14,6 +14,8 @@ from appliance.bundle.pyruntime.lock import Kind, Lock, normalised
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
+    from appliance.bundle.pyruntime.lock import Pin
+
 DEBS = (
     "libbz2-1.0",
     "libc6",
@@ -24,6 +26,7 @@ DEBS = (
     "libpython3.13-minimal",
     "libpython3.13-stdlib",
     "libssl3t64",
+    "libstdc++6",
     "libzstd1",
     "python3.13-minimal",
     "zlib1g",
@@ -33,32 +36,47 @@ LOADED_BY_NAME = ("libgcc_s.so.1",)
 """Libraries that are opened by name when a thread ends, without being linked."""
 
 
+SWARM_REQUIREMENTS = ("libtorrent>=2.1",)
+"""What hosts need to swarm (PEP 508); no Python carries it."""
+_SWARM_WHEELS = frozenset({"libtorrent"})
+_SWARM_DEBS = frozenset({"libstdc++6"})
+_SHARED_DEBS = frozenset({"libc6"})
+
+
 class RuntimeKind(StrEnum):
-    """Who runs it: the operator's machine everything, a target host only what receives and unpacks."""
+    """Who runs it: the operator's machine everything, a target host only what receives and unpacks.
+
+    The last one is no Python, but a part for that of hosts, by which they swarm; a bundle has it if it is asked for.
+    """
 
     OPERATOR = "operator"
     HOST = "host"
+    SWARM = "swarm"
+
+
+PYTHONS = (RuntimeKind.OPERATOR, RuntimeKind.HOST)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """One kind's choice.
 
-    `wheels` by normalised name (None: all); `drop`: top-level names of the standard library.
+    `wheels` by normalised name (None: all); `drop`: top-level names of the standard library; `debs` by name.
     """
 
     wheels: frozenset[str] | None
     drop: frozenset[str]
+    debs: frozenset[str] = frozenset(DEBS) - _SWARM_DEBS
 
     def pins(self, lock: Lock) -> Lock:
         """What of the lock this kind uses."""
-        return Lock(
-            tuple(
-                pin
-                for pin in lock.pins
-                if pin.kind is Kind.DEB or self.wheels is None or normalised(pin.name) in self.wheels
-            )
-        )
+        return Lock(tuple(pin for pin in lock.pins if self._uses(pin)))
+
+    def _uses(self, pin: Pin) -> bool:
+        if pin.kind is Kind.DEB:
+            return pin.name in self.debs
+        name = normalised(pin.name)
+        return name not in _SWARM_WHEELS if self.wheels is None else name in self.wheels
 
     def keeps_stdlib(self, path: PurePosixPath) -> bool:
         """Whether a file of the standard library, relative to its folder, goes along."""
@@ -92,6 +110,7 @@ _HOSTS_NEITHER = _words("""
 SELECTIONS = {
     RuntimeKind.OPERATOR: Selection(None, _NOBODY),
     RuntimeKind.HOST: Selection(frozenset({"backports-zstd"}), _NOBODY | _HOSTS_NEITHER),
+    RuntimeKind.SWARM: Selection(_SWARM_WHEELS, frozenset(), _SWARM_DEBS | _SHARED_DEBS),
 }
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.bundle.pyruntime import debian, shelf, wheels
+from appliance.bundle.pyruntime import debian, shelf, swarmpart, wheels
 from appliance.bundle.pyruntime import lock as locks
 from appliance.bundle.pyruntime.assemble import Compiler, assemble
 from appliance.bundle.pyruntime.lock import ARCHITECTURES, Kind, Lock, Pin
 from appliance.bundle.pyruntime.packages import Packages
 from appliance.bundle.pyruntime.project import Project, this_project
-from appliance.bundle.pyruntime.selection import SELECTIONS, RuntimeKind
+from appliance.bundle.pyruntime.selection import SELECTIONS, SWARM_REQUIREMENTS, RuntimeKind
 from appliance.digest import Digest
 from appliance.errors import ApplianceError
 from appliance.events import TaskProgress
@@ -119,14 +119,18 @@ class Workshop:
         return (*debian.open_archive(arch, self.cache).fetch(pins, self.packages), *wheels.fetch(pins, self.packages))
 
     def _assemble(self, kind: RuntimeKind, arch: str, tree: Tree) -> None:
-        compiler = None if arch == platform.machine() else self.compiler(kind)
+        beside = self.tree(RuntimeKind.HOST, arch).folder if kind is RuntimeKind.SWARM else None
+        compiler = None if beside or arch == platform.machine() else self.compiler(kind)
         parent = tree.folder.parent
         with disk_errors(parent):
             parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".making-", dir=parent) as name:
                 work = Path(name) / "tree"
                 work.mkdir()
-                assemble(SELECTIONS[kind], tree.pins, self.packages, tree=work, compiler=compiler)
+                if beside:
+                    swarmpart.assemble(tree.pins, self.packages, tree=work, beside=beside)
+                else:
+                    assemble(SELECTIONS[kind], tree.pins, self.packages, tree=work, compiler=compiler)
                 work.rename(tree.folder)
             sync_folder(parent)
 
@@ -147,7 +151,7 @@ def open_workshop(cache: Path, *, latest: bool, sink: Sink) -> Workshop:
 def resolve(cache: Path, project: Project, arch: str) -> Lock:
     """The newest of everything for `arch`, from Debian's signed index and the package index."""
     debs = debian.open_archive(arch, cache).resolve()
-    return Lock(tuple(sorted((*debs, *wheels.resolve(project.requirements, arch)))))
+    return Lock(tuple(sorted((*debs, *wheels.resolve((*project.requirements, *SWARM_REQUIREMENTS), arch)))))
 
 
 def relock(cache: Path) -> tuple[str, ...]:

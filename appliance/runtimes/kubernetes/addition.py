@@ -16,11 +16,12 @@ from appliance.plan import footprint
 from appliance.plan.planner import helper, needs, send, unpack
 from appliance.plan.steps import PutText, Run, Stage, Step
 from appliance.runtimes.kubernetes import applications
-from appliance.runtimes.kubernetes.applications_steps import KUBECONFIG, UNDO, search_path
+from appliance.runtimes.kubernetes.applications_steps import KUBECONFIG, UNDO, Place, search_path, settled
 from appliance.runtimes.parts import registry, registryadditions
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
+    from appliance.inventory.facts import NodeStamp
     from appliance.plan.runtime import Site, SiteHost
 
 _GONE = 'for path; do [ ! -e "$path" ] || exit 1; done'
@@ -65,6 +66,20 @@ def take_away(site: Site, application: AppStamp) -> tuple[Stage, ...]:
         unless=Command.shell(_GONE, *trees),
     )
     return (Stage(f"Take {application.name} away", (step,), destructive=True),)
+
+
+def is_well(stamp: NodeStamp, application: AppStamp) -> Command:
+    """What asks once, on the host with both stamps, whether all that the application launched is well."""
+    place = Place(
+        host="",
+        home=footprint.application(stamp.cluster, application.name),
+        programs=search_path(
+            footprint.programs(stamp.cluster, Digest.parse(i)) for i in (application.image, stamp.image)
+        ),
+        tree="",
+        key="",
+    )
+    return settled(place, application.launches)
 
 
 def _note(site: Site, first: SiteHost) -> Step:

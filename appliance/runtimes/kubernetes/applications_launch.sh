@@ -11,7 +11,12 @@ PATH=$programs:$PATH HOME=$folder/home
 export PATH KUBECONFIG HOME
 mkdir -p "$HOME"
 chmod 0700 "$folder"
+if [ ! -e "$folder/$name.key" ] && recall "$folder" "$name" "$key"; then
+    echo "the cluster has it from a control plane that was lost"
+    exit 0
+fi
 rm -f "$folder/$name.key"
+forget "$folder" "$name"
 [ -e "$folder/$name.before" ] || { workloads >"$folder/$name.part" && mv -f "$folder/$name.part" "$folder/$name.before"; }
 run_lines "$folder/$name.log" "$copy" "$@"
 workloads >"$folder/$name.after"
@@ -23,6 +28,7 @@ touch "$folder/$name.objects"
     done <"$folder/$name.objects"
 } | cut -d ' ' -f 1-3 | LC_ALL=C sort -u >"$folder/$name.part"
 mv -f "$folder/$name.part" "$folder/$name.objects"
+remember "$folder" "$name" "$key"
 printf '%s\n' "$key" >"$folder/$name.key.part"
 mv -f "$folder/$name.key.part" "$folder/$name.key"
 rm -f "$folder/$name.before" "$folder/$name.after"

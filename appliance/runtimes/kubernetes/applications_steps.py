@@ -31,12 +31,12 @@ def _script(*names: str) -> str:
 
 
 COPY = _script("copy")
-LAUNCH = _script("workloads", "lines", "launch")
+LAUNCH = _script("workloads", "lines", "memory", "launch")
 LAUNCHED = _script("workloads", "launched")
 SETTLE = _script("workloads", "settle")
 PLUGIN = _script("lines", "plugin")
 NODES = _script("nodes")
-UNDO = _script("lines", "undo")
+UNDO = _script("lines", "memory", "undo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +122,20 @@ def launch_step(place: Place, launch: Launch, *, after: tuple[str, ...]) -> Step
 def settle_step(place: Place, name: str, title: str, launches: Sequence[Launch], *, after: tuple[str, ...]) -> Step:
     """Wait until all that `launches` made on the cluster is well; pods that are not are named with their last words."""
     names = tuple(launch.name for launch in launches)
-
-    def command(seconds: int) -> Command:
-        arguments = (place.marks, place.programs, KUBECONFIG, str(seconds), *names)
-        return Command.shell(SETTLE, *arguments, timeout=seconds + 60.0)
-
     return Step(
         id=f"{place.host}/well:{name}",
         title=title,
         host=place.host,
-        action=Run(command(SETTLE_SECONDS)),
-        unless=command(0),
+        action=Run(settled(place, names, within=SETTLE_SECONDS)),
+        unless=settled(place, names),
         after=after,
     )
+
+
+def settled(place: Place, launches: Iterable[str], *, within: int = 0) -> Command:
+    """Wait until all that these launches made is well; 0 seconds: ask once, in silence."""
+    arguments = (place.marks, place.programs, KUBECONFIG, str(within), *launches)
+    return Command.shell(SETTLE, *arguments, timeout=within + 60.0)
 
 
 def plugin_step(

@@ -16,6 +16,8 @@ for list in "$home"/launched/*.objects; do
         case $kind in CustomResourceDefinition) continue ;; esac
         kubectl delete --ignore-not-found --namespace "$namespace" "$kind" "$name"
     done <"$list"
+    name=${list##*/}
+    forget "$home/launched" "${name%.objects}"
 done
 rm -rf "$@"
 sync

@@ -20,6 +20,8 @@ UNIT = "containerd.service"
 CERTS_D = "/etc/containerd/certs.d"
 NETWORK_CONFIGS = "/etc/cni/net.d"
 _CONFIG = "/etc/containerd/config.toml"
+_DATA = "/var/lib/containerd"
+_KEPT_AND_UNPACKED = 3
 _PARAMETER = "containerd"
 _KNOWN: Mapping[str, type] = {"snapshotter": str, "restrictOomScoreAdj": bool}
 
@@ -100,6 +102,16 @@ def service(site: Site, host: SiteHost, programs: str) -> Service:
         _UNIT_TEXT.format(cluster=site.cluster, programs=programs, config=_CONFIG, oom="" if restricted else _OOM),
         files=(PutText(_CONFIG, (config,)),),
     )
+
+
+def room(site: Site, host: SiteHost) -> dict[str, int]:
+    """Bytes by folder that containers' images take on `host`, if it needs all of them.
+
+    containerd keeps each layer as it came, and unpacked it takes about twice as much as packed.
+    """
+    part = site.parts.get(host.facts.architecture)
+    blobs = {blob.digest: blob.size for image in part.carried for blob in image.blobs} if part else {}
+    return {_DATA: _KEPT_AND_UNPACKED * sum(blobs.values())} if blobs else {}
 
 
 def crictl() -> PutText:

@@ -1,5 +1,7 @@
 """How a host becomes a node: kubeadm begins the cluster on one, and the others join it.
 
+A machine that was lost and comes back empty joins like a new one, the first control plane too: another one lets it in.
+
 kubeadm's work is not atomic. What says that it came to its end is a mark of ours; where there is something of kubeadm's
 and no mark, an earlier attempt broke off: it is undone by ``kubeadm reset`` and made again. What the plan put into
 the folder of certificates stays.
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from appliance.plan.steps import PutText, Run, Step
 from appliance.runtimes.kubernetes import configuration, secrets
-from appliance.runtimes.kubernetes.members import CONTROL_PLANE, members
+from appliance.runtimes.kubernetes.members import CONTROL_PLANE, belongs, members
 from appliance.runtimes.parts.services import write
 from appliance.transport.base import Command
 
@@ -24,6 +26,8 @@ _INIT = "/etc/kubernetes/kubeadm-init.yaml"
 _JOIN = "/etc/kubernetes/kubeadm-join.yaml"
 _JOINED = "/etc/kubernetes/joined"
 _SECONDS = 900.0
+_LOST_SECONDS = 360.0
+"""After this a node that does not report counts as lost, whatever the controllers were told."""
 
 # A node that is still said to be ready is refused when it joins again: its object goes, or is waited for.
 _KUBEADM = Path(__file__).with_name("joining_kubeadm.sh").read_text(encoding="utf-8")
@@ -34,16 +38,13 @@ shift 2
 for path; do [ -e "$path" ] || exit 1; done
 """
 
-_ADMIT = """
-set -eu
-PATH=$1/bin:$PATH
-kubeadm init phase bootstrap-token --skip-token-print --kubeconfig="$2" --config="$3"
-"""
+_ADMIT = Path(__file__).with_name("joining_admit.sh").read_text(encoding="utf-8")
 
-# A node that was installed anew is still listed, and not ready.
+# $3: how many machines are new; the nodes that they are to be may still be listed, and for a while as ready.
 _ALL_READY = """
+[ "$3" = 0 ] || exit 1
 PATH=$1/bin:$PATH
-export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home; shift 2
+export KUBECONFIG=$2 HOME=/var/lib/appliance/node/home; shift 3
 template='{range .items[*]}{range .status.conditions[?(@.type=="Ready")]}{.status}{"\\n"}{end}{end}'
 said=$(kubectl --request-timeout=5s get node "$@" -o "jsonpath=$template") || exit 1
 [ "$(printf '%s\\n' "$said" | grep -cx True)" -eq $# ]
@@ -52,21 +53,26 @@ said=$(kubectl --request-timeout=5s get node "$@" -o "jsonpath=$template") || ex
 
 def begin(site: Site, programs: str) -> tuple[Step, ...]:
     """Make the first control plane."""
-    first = members(site).first
-    config = PutText(_INIT, configuration.init_parts(site, first), mode=0o600)
+    eldest = members(site).eldest
     words = ("init", "--skip-token-print", f"--config={_INIT}")
-    return (write(first.name, config), _kubeadm(first, programs, f"Begin the cluster {site.cluster} by kubeadm", words))
+    title = f"Begin the cluster {site.cluster} by kubeadm"
+    return (_admission(site, eldest), _kubeadm(eldest, programs, title, words))
 
 
 def admit(site: Site, programs: str) -> Step:
-    """Make the token valid by which hosts join; it is for a day, and not needed while all are ready."""
-    first, *others = members(site).all
+    """Make the token valid by which hosts join, for a day; not needed while all are ready.
+
+    kubeadm refuses a machine under the name of a node that is ready. So this waits until those that are lost count so.
+    """
+    eldest, every = members(site).eldest, members(site).all
+    new = tuple(host.name for host in every if host is not eldest and not belongs(site, host))
+    names = (host.name for host in every)
     return Step(
-        id=f"{first.name}/admit",
+        id=f"{eldest.name}/admit",
         title="Make the token valid by which hosts join",
-        host=first.name,
-        action=Run(Command.shell(_ADMIT, programs, ADMIN, _INIT)),
-        unless=Command.shell(_ALL_READY, programs, ADMIN, *(host.name for host in (first, *others))),
+        host=eldest.name,
+        action=Run(Command.shell(_ADMIT, programs, ADMIN, _INIT, *new, timeout=_LOST_SECONDS + 60)),
+        unless=Command.shell(_ALL_READY, programs, ADMIN, str(len(new)), *names),
     )
 
 
@@ -74,7 +80,14 @@ def join(site: Site, host: SiteHost, programs: str) -> tuple[Step, ...]:
     """Make `host` a node of the cluster, a control plane if that is its role."""
     config = PutText(_JOIN, configuration.join_parts(site, host), mode=0o600)
     words = ("join", f"--config={_JOIN}")
-    return (write(host.name, config), _kubeadm(host, programs, f"Join the cluster {site.cluster} by kubeadm", words))
+    admission = (_admission(site, host),) if CONTROL_PLANE in host.host.roles else ()
+    title = f"Join the cluster {site.cluster} by kubeadm"
+    return (write(host.name, config), *admission, _kubeadm(host, programs, title, words))
+
+
+def _admission(site: Site, host: SiteHost) -> Step:
+    """What a control plane begins the cluster by, and lets others in."""
+    return write(host.name, PutText(_INIT, configuration.init_parts(site, host), mode=0o600))
 
 
 def _kubeadm(host: SiteHost, programs: str, title: str, words: tuple[str, ...]) -> Step:

@@ -17,14 +17,19 @@ API_PORT = 6443
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The nodes of a cluster, in the Clusterfile's order. The first control plane is the one that begins."""
+    """The nodes of a cluster, in the Clusterfile's order.
+
+    `eldest` is the control plane that the others join: the first one, where the cluster begins; or, where that machine
+    was lost and is made anew, one of those that kept the cluster up meanwhile.
+    """
 
     control_planes: tuple[SiteHost, ...]
     workers: tuple[SiteHost, ...]
+    eldest: SiteHost
 
     @property
     def first(self) -> SiteHost:
-        """The control plane where the cluster begins."""
+        """The control plane on which the cluster's own affairs are done once all have joined."""
         return self.control_planes[0]
 
     @property
@@ -44,10 +49,22 @@ def members(site: Site) -> Members:
             if roles:
                 hint += f"; where no host is a {WORKER}, control planes run what workers would"
             raise RecipeError(f"{host.name} is {which}", where=where, hint=hint)
-    found = Members(site.with_role(CONTROL_PLANE), site.with_role(WORKER))
-    if not found.control_planes:
+    control_planes = site.with_role(CONTROL_PLANE)
+    if not control_planes:
         raise RecipeError("no host is a control plane", where=where, hint=f"give one the role {CONTROL_PLANE}")
-    return found
+    first, *others = control_planes
+    governing = [] if _governs(site, first) else [host for host in others if _governs(site, host)]
+    return Members(control_planes, site.with_role(WORKER), eldest=(governing or [first])[0])
+
+
+def _governs(site: Site, host: SiteHost) -> bool:
+    """Whether a host was seen to be a control plane of the cluster, with an API server that listens."""
+    return belongs(site, host) and API_PORT in host.facts.listening_ports
+
+
+def belongs(site: Site, host: SiteHost) -> bool:
+    """Whether an installation of the cluster was begun on this machine."""
+    return host.stamp is not None and host.stamp.cluster == site.cluster
 
 
 def address(host: SiteHost) -> str:

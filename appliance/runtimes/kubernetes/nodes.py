@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.plan import footprint
@@ -47,16 +48,8 @@ echo "$2 is not ready: ${said#* }" >&2
 exit 1
 """
 
-_REACHABLE = """
-set -eu
-from=$1 to=$2 server=$3
-umask 077
-mkdir -p "${to%/*}"
-sed "s|^\\\\( *server: \\\\).*|\\\\1https://$server|" "$from" >"$to.part"
-mv -f "$to.part" "$to"
-"""
-
-_IS_REACHABLE = '[ -s "$2" ] && [ "$(sed "s|^\\\\( *server: \\\\).*|\\\\1https://$3|" "$1")" = "$(cat "$2")" ]'
+# kubectl knows one address for a cluster. So each API server is a cluster and a context; kubeadm's name is the first's.
+_WAY_IN = Path(__file__).with_name("nodes_kubeconfig.sh").read_text(encoding="utf-8")
 
 
 def label(site: Site, programs: str) -> tuple[Step, ...]:
@@ -93,21 +86,29 @@ def ready(host: SiteHost, programs: str) -> Step:
 
 
 def way_in(site: Site) -> tuple[Step, ...]:
-    """Bring the administrator's kubeconfig to the operator, with an address that is reached from there."""
-    first = members(site).first
+    """Bring the administrator's kubeconfig to the operator, with addresses that are reached from there.
+
+    Its current context leads to the Clusterfile's endpoint. Without one it leads to the first control plane, and
+    contexts named ``HOST@CLUSTER`` lead to the others, for the day on which that is lost.
+    """
+    cluster = members(site)
     path = f"{footprint.NODE}/clusters/{site.cluster}/{KUBECONFIG}"
-    arguments = (ADMIN, path, site.network.endpoint or place(first, API_PORT))
+    doors = [(host.name, place(host, API_PORT)) for host in cluster.control_planes]
+    if site.network.endpoint:
+        doors = [("endpoint", site.network.endpoint)]
+    arguments = (ADMIN, path, site.cluster, *(word for door in doors for word in door))
+    name = cluster.first.name
     made = Step(
-        id=f"{first.name}/kubeconfig",
+        id=f"{name}/kubeconfig",
         title="Write a kubeconfig for the operator",
-        host=first.name,
-        action=Run(Command.shell(_REACHABLE, *arguments)),
-        unless=Command.shell(_IS_REACHABLE, *arguments),
+        host=name,
+        action=Run(Command.shell(_WAY_IN, "write", *arguments)),
+        unless=Command.shell(_WAY_IN, "compare", *arguments),
     )
     brought = Step(
-        id=f"{first.name}/fetch-kubeconfig",
+        id=f"{name}/fetch-kubeconfig",
         title="Fetch the kubeconfig",
-        host=first.name,
+        host=name,
         action=Fetch(path, KUBECONFIG),
         unless=Command(("test", "-e", path)),
         after=(made.id,),

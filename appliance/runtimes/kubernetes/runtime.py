@@ -57,8 +57,8 @@ class KubernetesRuntime:
         return (*secrets.requests(site), *registry.requests(site), *declaredsecrets.requests(site))
 
     def room(self, site: Site, host: SiteHost) -> Mapping[str, int]:
-        """See `appliance.plan.runtime.NeedsRoom`: the registry's images."""
-        return registry.room(site, host)
+        """See `appliance.plan.runtime.NeedsRoom`: images in the registry, and as containerd has them."""
+        return {**registry.room(site, host), **containerd.room(site, host)}
 
     def install(self, site: Site) -> tuple[Stage, ...]:
         """Machines, registry, etcd; then the first control plane, the others, the workers; at last what runs there."""
@@ -78,6 +78,10 @@ class KubernetesRuntime:
         )
         return Receipt(units=units, trees=(*leaving.TREES, *((etcd.DATA,) * governs)))
 
+    def networks(self) -> tuple[str, ...]:
+        """See `appliance.plan.runtime.MakesNetworks`."""
+        return ("podSubnet", "serviceSubnet", "controlPlaneEndpoint", "vip")
+
     def add(self, site: Site) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.add(site)
@@ -85,6 +89,10 @@ class KubernetesRuntime:
     def take_away(self, site: Site, application: AppStamp) -> tuple[Stage, ...]:
         """See `appliance.plan.runtime.TakesApplications`."""
         return addition.take_away(site, application)
+
+    def is_well(self, stamp: NodeStamp, application: AppStamp) -> Command:
+        """See `appliance.plan.runtime.TakesApplications`."""
+        return addition.is_well(stamp, application)
 
     def question(self, stamp: NodeStamp) -> Command | None:
         """See `appliance.plan.runtime.TellsOfClusters`."""
@@ -120,15 +128,20 @@ def _grounds(site: Site) -> Iterator[Stage]:
 
 
 def _cluster(site: Site) -> Iterator[Stage]:
-    """What makes nodes of machines."""
+    """What makes nodes of machines. Pods have their network before others join, unless the cluster stands already."""
     programs = _programs(site)
     cluster = members(site)
-    first, *others = cluster.control_planes
-    yield _stage(site, f"Begin the cluster on {first.name}", [joining.begin(site, programs)])
-    yield _stage(site, "Apply the network of pods", [podnetwork.apply(site, programs)])
+    others = [host for host in cluster.control_planes if host is not cluster.eldest]
+    network = _stage(site, "Apply the network of pods", [podnetwork.apply(site, programs)])
+    begins = cluster.eldest is cluster.first
+    if begins:
+        yield _stage(site, f"Begin the cluster on {cluster.first.name}", [joining.begin(site, programs)])
+        yield network
     if others or cluster.workers:
         yield _stage(site, "Admit the other nodes", [(joining.admit(site, programs),)])
     yield _stage(site, "Join control planes", (joining.join(site, host, programs) for host in others), at_once=1)
+    if not begins:
+        yield network
     yield _stage(site, "Join workers", (joining.join(site, host, programs) for host in cluster.workers))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from appliance.bundle.pyruntime.layout import host_python
 from appliance.errors import PlanError
+from appliance.inventory.appstamp import FOLDER as APPS
 from appliance.plan import footprint
 from appliance.plan.planner import needs
 from appliance.plan.runtime import Authority, Leaf
@@ -180,14 +181,15 @@ def send(site: Site, host: SiteHost, held: Contents) -> Step:
 
 def _configure(site: Site, host: SiteHost, held: Contents) -> Iterator[Step]:
     listing = PutText(_listing(site), (held.listing,))
-    arguments = (registrystorage.BLOBS, held.root, listing.path)
+    added = f"{footprint.NODE}/clusters/{site.cluster}/{APPS}"
+    arguments = (registrystorage.BLOBS, held.root, listing.path, added)
     yield write(host.name, listing)
     yield Step(
         id=f"{host.name}/registry-storage",
         title="Lay out the registry's storage, of links of what was received",
         host=host.name,
-        action=Run(Command.shell(registrystorage.LAY_OUT, *arguments)),
-        unless=Command.shell(registrystorage.LAID_OUT, *arguments),
+        action=Run(Command.shell(registrystorage.LAY_OUT_WITH_ADDED, *arguments)),
+        unless=Command.shell(registrystorage.LAID_OUT_WITH_ADDED, *arguments),
         after=(write_id(host.name, listing.path),),
     )
     yield write(host.name, registryservice.authority(site))

@@ -74,6 +74,31 @@ done <"$list"
 """
 """Whether all of a listing stands, whole."""
 
+LAY_OUT_WITH_ADDED = (
+    """
+set -eu
+umask 077
+{ cat "$4"/*/registry.list 2>/dev/null || true; cat "$3"; } >"$3.all"
+set -- "$1" "$2" "$3.all"
+"""
+    + LAY_OUT
+)
+"""The same with what applications added to the set before. Where both say what a tag means, the listing is right.
+
+The last argument is where the folders of added applications lie."""
+
+LAID_OUT_WITH_ADDED = (
+    LAID_OUT
+    + """
+for list in "$4"/*/registry.list; do
+    [ -f "$list" ] || continue
+    while read -r what hex path; do
+        [ "$what" != data ] || [ "$blobs/$hex" -ef "$root/$path" ] || exit 1
+    done <"$list"
+done
+"""
+)
+
 DROP = """
 set -eu
 cd "$1"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import paramiko
 
 from appliance.errors import Unreachable
+from appliance.transport.ssh.greeting import Greeting
 from appliance.transport.ssh.hostkeys import HostKey
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def handshake(
     `HungUp` when it says nothing at all.
     """
     try:
-        transport = paramiko.Transport(link, strict_kex=True)  # type: ignore[arg-type]  # all that it uses of a socket
+        transport = paramiko.Transport(Greeting(link), strict_kex=True)  # type: ignore[arg-type]  # all that it uses of a socket
     except (paramiko.SSHException, OSError) as error:
         link.close()
         raise Unreachable(f"cannot begin SSH: {error}", where=where) from error
