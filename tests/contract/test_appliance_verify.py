@@ -567,6 +567,7 @@ def test_it_is_one_short_file_for_old_pythons_that_imports_the_standard_library_
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
 
     assert len(text.splitlines()) <= 400
+    assert max(map(len, text.splitlines())) <= 120
     assert imported <= sys.stdlib_module_names
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not re.search(r"removeprefix|:=|capture_output|text=True", text)
