@@ -69,7 +69,7 @@ def read(text: bytes) -> SshSignature:
         inner.string()
         signature = _plain(key, inner.string())
         again = _armoured(key, namespace, signature)
-    except (ValueError, struct.error, binascii.Error, UnsupportedAlgorithm) as error:
+    except (ValueError, struct.error, binascii.Error, UnsupportedAlgorithm, NotImplementedError) as error:
         raise VerificationError("this is not a signature of ssh-keygen that can be checked") from error
     if again != text:
         raise VerificationError("this signature of ssh-keygen is not written as ssh-keygen writes it")

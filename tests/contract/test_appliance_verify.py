@@ -369,6 +369,15 @@ def test_of_the_sites_own_store_both_say_the_same(tmp_path: Path, root: Path) ->
     agree(Judge((), site=site, policy=tmp_path / "policy.json"), path, expected=False, code=2)
     agree(Judge((tmp_path / "nowhere",)), path, expected=False, code=2)
     (site / "policy.json").unlink()
+    (site / "old-policy.json").write_text("no policy at all")
+    agree(Judge((), site=site), path, expected=True)
+    assert signer.certificate is not None
+    for folder, certificate in (("roots", signer.certificate), ("keys", VENDOR.ca)):
+        (site / folder).mkdir(exist_ok=True)
+        (site / folder / "x.pem").write_bytes(certificates.certificate_pem(certificate))
+        agree(Judge((), site=site), path, expected=False, code=8)
+        (site / folder / "x.pem").unlink()
+    agree(Judge((), site=site), path, expected=True)
     (site / "roots").chmod(0o777)
     agree(Judge((), site=site), path, expected=False, code=8)
 
@@ -563,6 +572,7 @@ def test_it_is_one_short_file_for_old_pythons_that_imports_the_standard_library_
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
 
     assert len(text.splitlines()) <= 400
+    assert max(map(len, text.splitlines())) <= 120
     assert imported <= sys.stdlib_module_names
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not re.search(r"removeprefix|:=|capture_output|text=True", text)

@@ -13,7 +13,7 @@ from support.signing import DAY, NOW, At, Vendor
 from appliance import canonical
 from appliance.digest import Digest
 from appliance.errors import RecipeError, VerificationError
-from appliance.trust import certificates, cms, envelope, formats, judgement, signeddata
+from appliance.trust import certificates, cms, envelope, formats, judgement, signeddata, sshsig
 from appliance.trust.envelope import Signature
 from appliance.trust.formats import Form
 from appliance.trust.policy import Anchors, Pin, Trust
@@ -337,3 +337,16 @@ def reissued(
     names = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign")
     flags = [name == usage for name in names]
     return builder.add_extension(x509.KeyUsage(*flags, False, False, False), critical=True).sign(key, hashes.SHA384())
+
+
+def test_an_sshsig_whose_key_is_written_in_another_way_is_refused_in_words(signer: Signer) -> None:
+    """A compressed point, which the library below does not read, and says so by an error of its own kind."""
+    text = formats.make(signer, Form.SSHSIG, DATA, signing_time=NOW)
+    blob = base64.b64decode(b"".join(text.splitlines()[1:-1]))
+    point = blob.index(b"nistp384\0\0\0\x61\x04") + 12
+    body = base64.b64encode(blob[:point] + b"\x02" + blob[point + 1 :]).decode()
+    lines = [body[start : start + 70] for start in range(0, len(body), 70)]
+    compressed = "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""]).encode()
+
+    with pytest.raises(VerificationError, match="not a signature of ssh-keygen that can be checked"):
+        sshsig.read(compressed)
