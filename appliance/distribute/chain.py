@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,13 +19,13 @@ from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.lineup import Lineup, Member
 from appliance.distribute.relay import Relay
+from appliance.distribute.talk import PING_SECONDS, Authority, Talk
 from appliance.distribute.unicast import TRANSFER_SECONDS, Unicast, hostside
 from appliance.distribute.units import HASH_BYTES, Units
-from appliance.distribute.words import UNIT_BYTES, Data, End, Hashes, Identity, Leave, Ping, Start, Take
+from appliance.distribute.words import UNIT_BYTES, Data, End, Hashes, Leave, Ping, Start, Take
 from appliance.errors import TransferFailed
 from appliance.recipe.quantities import size_text
 from appliance.transport.base import Command
-from appliance.trust import issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,22 +33,11 @@ if TYPE_CHECKING:
     from appliance.clock import Clock
     from appliance.digest import Digest
     from appliance.distribute.base import BlobSource, Hearing
+    from appliance.distribute.talk import Way
     from appliance.image.blobs import Blob
     from appliance.transport.base import Transport
-    from appliance.trust.issue import Issued
 
-PING_SECONDS = 2.0
-VALID_DAYS = 2
 _HASHES_A_LINE = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How hosts reach each other: the address of each by its name (none: others cannot), one port, bits a second."""
-
-    addresses: Mapping[str, str]
-    port: int
-    bandwidth: int = 0
 
 
 class Chain:
@@ -74,7 +62,7 @@ class Chain:
         self._numbers = itertools.count(1)
         self._talks: dict[str, _Talk] = {}
         self._units: Units | None = None
-        self._authority: Issued | None = None
+        self._authority = Authority(self._clock)
 
     def send(
         self,
@@ -105,7 +93,13 @@ class Chain:
         talk.require_honest()
 
     def _begin(self, host: str, blobs: Sequence[Blob], source: BlobSource, hearing: Hearing) -> _Talk:
-        talk = _Talk(f"peer-{next(self._numbers)}.chain", Member(host), tuple(blobs), hearing)
+        talk = _Talk(
+            host=host,
+            blobs=tuple(blobs),
+            hearing=hearing,
+            name=f"peer-{next(self._numbers)}.chain",
+            member=Member(host),
+        )
         with self._changed:
             self._units = self._units or Units(source, changed=self._wake)
             self._talks[host] = talk
@@ -115,8 +109,8 @@ class Chain:
         with self._changed:
             talk.closed = True
             self._line.leave(talk.member)
-            if self._talks.get(talk.member.host) is talk:
-                del self._talks[talk.member.host]
+            if self._talks.get(talk.host) is talk:
+                del self._talks[talk.host]
             self._review()
             self._changed.notify_all()
 
@@ -147,21 +141,18 @@ class Chain:
             talk.hearing.progress(talk.held + talk.moved.done, talk.total)
 
     def _admit(self, talk: _Talk, ready: words.Ready, now: float, sentences: list[str]) -> None:
-        if self._line.member(talk.member.host):
+        if self._line.member(talk.host):
             raise TransferFailed("the helper on the host begins twice", hint="run the command again")
         talk.has(ready.has)
         if self._units:
             self._units.add(talk.missing)
-        known = self._way.addresses.get(talk.member.host, "")
-        talk.member.address = "" if ready.deaf or not known else words.address_said(ready.address) or known
+        known = self._way.addresses.get(talk.host, "")
+        talk.member.address = self._way.address(talk.host, ready)
         if ready.deaf:
             sentences.append(f"others cannot take from this host: {ready.deaf}")
         elif talk.member.address != known:
             sentences.append(f"others take from this host at {talk.member.address}: {known} is not its own")
-        today = self._clock.now()
-        self._authority = self._authority or issue.authority("one run's peers", now=today, days=VALID_DAYS)
-        certificate = issue.answer(self._authority, ready.request, name=talk.name, now=today, days=VALID_DAYS)
-        talk.orders.append(Identity(certificate.decode(), self._authority.certificate_pem.decode(), talk.name))
+        talk.orders.append(self._authority.identity(ready.request, name=talk.name))
         self._line.join(talk.member, now=now)
 
     def _answer(self, talk: _Talk, blob: str, offset: int, now: float, sentences: list[str]) -> None:
@@ -186,8 +177,9 @@ class Chain:
         if giver is None:
             talk.member.source = None
             return
-        self._line.lost(talk.member, giver.member.host, lied=lied)
-        sentences.append(f"takes no more from {giver.member.host}: {why}")
+        self._line.lost(talk.member, giver.host, lied=lied)
+        giver.lied_to = giver.member.lied
+        sentences.append(f"takes no more from {giver.host}: {why}")
 
     def _count(self, talk: _Talk, moved: words.Moved, now: float) -> None:
         talk.moved = moved
@@ -202,17 +194,15 @@ class Chain:
             talk.orders.append(Leave())
         if all(talk.member.ended for talk in self._talks.values()):
             for talk in self._talks.values():
-                if not talk.ending:
-                    talk.ending = True
-                    talk.orders.append(End())
+                talk.end()
 
     # What a host is told
 
     def _orders(self, talk: _Talk, source: BlobSource) -> Iterator[bytes]:
         """All that goes to one host, until it is over: orders first, then hashes, then bytes if it is fed."""
         blobs = tuple((blob.digest.hex, blob.size) for blob in talk.blobs)
-        address = self._way.addresses.get(talk.member.host, "")
-        layers = tuple(self._layers.get(talk.member.host, {}).items())
+        address = self._way.addresses.get(talk.host, "")
+        layers = tuple(self._layers.get(talk.host, {}).items())
         yield words.line(Start(blobs, address, self._way.port, self._way.bandwidth, layers))
         while (word := self._next(talk)) is not None:
             talk.spoke = self._clock.monotonic()
@@ -272,44 +262,23 @@ class Chain:
         return data
 
 
-@dataclass(slots=True, eq=False)
-class _Talk:
-    """The operator's side of one host: what it is told, and what it said. `name` is that of its certificate.
-
-    `missing` are those of its blobs that it had not when it was ready.
-    """
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Talk(Talk):
+    """One host of the line; `name` is that of its certificate."""
 
     name: str
     member: Member
-    blobs: tuple[Blob, ...]
-    hearing: Hearing
-    missing: tuple[Blob, ...] = ()
-    orders: deque[words.Order] = field(default_factory=deque)
     told: dict[str, int] = field(default_factory=dict)
     fed: tuple[str, int] | None = None
-    given: int = 0
-    spoke: float = 0.0
     moved: words.Moved = field(default_factory=lambda: words.Moved(0))
     said_source: str = ""
     sources: list[str] = field(default_factory=list)
-    ending: bool = False
-    closed: bool = False
 
     def has(self, names: Sequence[str]) -> None:
         """Learn which of its blobs the host has already, by their hexadecimal digests."""
         self.missing = tuple(blob for blob in self.blobs if blob.digest.hex not in names)
         self.member.has = {blob.digest.hex for blob in self.blobs if blob not in self.missing}
         self.member.needs = {blob.digest.hex: blob.size for blob in self.missing}
-
-    @property
-    def total(self) -> int:
-        """Bytes that the host shall have."""
-        return sum(blob.size for blob in self.blobs)
-
-    @property
-    def held(self) -> int:
-        """Bytes that it had when it began."""
-        return self.total - sum(self.member.needs.values())
 
     def summary(self) -> str:
         """One sentence for people."""
@@ -319,11 +288,3 @@ class _Talk:
             f"got {size_text(moved.done)} from {sources} ({self.given} bytes of them from the operator),"
             f" passed on {size_text(moved.sent)}, {moved.twice} bytes came in vain"
         )
-
-    def require_honest(self) -> None:
-        """Raise `TransferFailed` when another host got wrong bytes from this one."""
-        if self.member.lied:
-            raise TransferFailed(
-                f"it passed on other bytes than it was given, says {self.member.lied}",
-                hint="check the host's memory and disk, and who works there; then run the command again",
-            )

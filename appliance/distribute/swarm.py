@@ -18,12 +18,12 @@ from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.describing import Describing
 from appliance.distribute.shares import Shares, Why
+from appliance.distribute.talk import PING_SECONDS, Authority, Talk
 from appliance.distribute.unicast import TRANSFER_SECONDS, hostside
-from appliance.distribute.words import LARGE_BYTES, Data, End, Got, Identity, Lost, Meet, Ping, Ready, Start
+from appliance.distribute.words import LARGE_BYTES, Data, End, Got, Lost, Meet, Ping, Ready, Start
 from appliance.errors import TransferFailed
 from appliance.recipe.quantities import size_text
 from appliance.transport.base import Command
-from appliance.trust import issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,17 +31,14 @@ if TYPE_CHECKING:
     from appliance.clock import Clock
     from appliance.digest import Digest
     from appliance.distribute.base import BlobSource, Distributor, Hearing
-    from appliance.distribute.chain import Way
+    from appliance.distribute.talk import Way
     from appliance.distribute.torrent import Piece
     from appliance.distribute.unicast import Unicast
     from appliance.image.blobs import Blob, LayerBlob
     from appliance.transport.base import Transport
-    from appliance.trust.issue import Issued
 
-PING_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 """How long nothing may be given before it is asked again whether something should be."""
-VALID_DAYS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class Swarm:
         self._pieces = torrent.pieces(self._files, torrent.piece_bytes(blob.size for blob in self._files))
         self._shares = Shares([piece.size for piece in self._pieces])
         self._talks: dict[str, _Talk] = {}
-        self._authority: Issued | None = None
+        self._authority = Authority(self._clock)
         self._description: Describing | None = None
 
     def send(
@@ -103,7 +100,7 @@ class Swarm:
         talk.require_honest()
 
     def _begin(self, host: str, blobs: Sequence[Blob], part: LayerBlob, hearing: Hearing) -> _Talk:
-        talk = _Talk(host, tuple(blobs), part, hearing)
+        talk = _Talk(host=host, blobs=tuple(blobs), hearing=hearing, part=part)
         with self._changed:
             self._talks[host] = talk
         return talk
@@ -148,22 +145,17 @@ class Swarm:
         if talk.ready:
             raise TransferFailed("the helper on the host begins twice", hint="run the command again")
         talk.ready = ready
-        known = self._way.addresses.get(talk.host, "")
-        talk.address = "" if ready.deaf or not known else words.address_said(ready.address) or known
+        talk.address = self._way.address(talk.host, ready)
         talk.missing = tuple(blob for blob in talk.blobs if blob.digest.hex not in ready.has)
         talk.small.extend(blob for blob in talk.missing if blob.size < LARGE_BYTES)
         if ready.deaf:
             sentences.append(f"others cannot connect to this host: {ready.deaf}")
         if any(blob.size >= LARGE_BYTES for blob in talk.missing):
-            today = self._clock.now()
-            self._authority = self._authority or issue.authority("one run's peers", now=today, days=VALID_DAYS)
-            authority = self._authority.certificate_pem.decode()
-            name = torrent.NAME
-            certificate = issue.answer(self._authority, ready.request, name=name, now=today, days=VALID_DAYS)
-            talk.orders.append(Identity(certificate.decode(), authority, name))
+            identity = self._authority.identity(ready.request, name=torrent.NAME)
+            talk.orders.append(identity)
             talk.swarms = True
             self._description = self._description or Describing(
-                self._files, self._pieces, authority, source=source, changed=self._wake
+                self._files, self._pieces, identity.authority, source=source, changed=self._wake
             )
 
     def _count(self, talk: _Talk, got: Got, now: float) -> None:
@@ -188,9 +180,7 @@ class Swarm:
     def _end_all(self) -> None:
         if all(talk.got.ended for talk in self._talks.values()):
             for talk in self._talks.values():
-                if not talk.ending:
-                    talk.ending = True
-                    talk.orders.append(End())
+                talk.end()
 
     # What a host is told
 
@@ -277,44 +267,23 @@ class Swarm:
         return data
 
 
-@dataclass(slots=True, eq=False)
-class _Talk:
-    """The operator's side of one host: what it is told, and what it said.
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Talk(Talk):
+    """One host of the swarm.
 
-    `address` is where others find it, empty if they cannot. `missing` are those of its blobs that it had not when it
-    was ready, `small` those of them that the operator sends whole. It `swarms` if it needs others; then it is
-    `described` once it has the torrent.
+    `address` is where others find it, empty if they cannot; `small` are those missing blobs that the operator sends
+    whole. It `swarms` if it needs others; then it is `described` once it has the torrent.
     """
 
-    host: str
-    blobs: tuple[Blob, ...]
     part: LayerBlob
-    hearing: Hearing
     ready: Ready | None = None
     address: str = ""
-    missing: tuple[Blob, ...] = ()
     small: deque[Blob] = field(default_factory=deque)
-    orders: deque[words.Order] = field(default_factory=deque)
     swarms: bool = False
     described: bool = False
     alone: bool = False
     says: str = ""
-    given: int = 0
-    spoke: float = 0.0
     got: Got = field(default_factory=lambda: Got(0))
-    lied_to: str = ""
-    ending: bool = False
-    closed: bool = False
-
-    @property
-    def total(self) -> int:
-        """Bytes that the host shall have."""
-        return sum(blob.size for blob in self.blobs)
-
-    @property
-    def held(self) -> int:
-        """Bytes that it had when it began."""
-        return self.total - sum(blob.size for blob in self.missing)
 
     def summary(self) -> str:
         """One sentence for people."""
@@ -323,11 +292,3 @@ class _Talk:
             f"got {size_text(got.done)} by the swarm ({self.given} bytes of them from the operator),"
             f" passed on {size_text(got.sent)}, {got.twice} bytes came in vain"
         )
-
-    def require_honest(self) -> None:
-        """Raise `TransferFailed` when another host got wrong bytes from this one."""
-        if self.lied_to:
-            raise TransferFailed(
-                f"it passed on other bytes than it was given, says {self.lied_to}",
-                hint="check the host's memory and disk, and who works there; then run the command again",
-            )

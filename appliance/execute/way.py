@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.distribute.chain import Chain, Way
+from appliance.distribute.chain import Chain
 from appliance.distribute.pace import Pace
 from appliance.distribute.swarm import Load, Swarm
+from appliance.distribute.talk import Way
 from appliance.distribute.unicast import Unicast
 from appliance.errors import PlanError
 from appliance.plan.forecast import WORTH_BYTES

@@ -18,11 +18,12 @@ import appliance
 from appliance.digest import Digest
 from appliance.distribute import hostside, programs
 from appliance.distribute.base import BlobFolder, Distributor, Hearing
-from appliance.distribute.chain import Chain, Way
+from appliance.distribute.chain import Chain
 from appliance.distribute.conversation import converse
 from appliance.distribute.node import Layer, Node, Request
 from appliance.distribute.pace import Pace
 from appliance.distribute.swarm import Load, Swarm
+from appliance.distribute.talk import Way
 from appliance.distribute.unicast import Unicast
 from appliance.errors import ApplianceError, BundleError, StateError, TransferFailed, Unreachable
 from appliance.files import put_blob

@@ -22,11 +22,12 @@ from support.smallruntime import small_runtime
 import appliance
 from appliance.clock import SystemClock
 from appliance.distribute.base import BlobFolder, Hearing
-from appliance.distribute.chain import Chain, Way
+from appliance.distribute.chain import Chain
 from appliance.distribute.giving import Offer
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
 from appliance.distribute.relay import WINDOW_SECONDS, Feeds
+from appliance.distribute.talk import Way
 from appliance.distribute.unicast import Unicast
 from appliance.files import hash_file, put_blob
 from appliance.image.blobs import Blob

@@ -28,13 +28,14 @@ from appliance.clock import SystemClock
 from appliance.digest import Digest
 from appliance.distribute import torrent
 from appliance.distribute.base import BlobFolder, Hearing
-from appliance.distribute.chain import Chain, Way
+from appliance.distribute.chain import Chain
 from appliance.distribute.keypair import KeyPair
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
 from appliance.distribute.partial import SWARM
 from appliance.distribute.swarm import Load, Swarm
 from appliance.distribute.swarmsession import Certified, Files, Session
+from appliance.distribute.talk import Way
 from appliance.distribute.unicast import Unicast
 from appliance.errors import StateError
 from appliance.files import put_blob
@@ -272,7 +273,7 @@ def test_only_who_has_a_certificate_of_the_runs_authority_gets_a_byte(scene: Sce
     with ThreadPoolExecutor() as pool:
         sent = pool.submit(scene.send, "one", progress=progress)
         assert serving.wait(30)
-        authority = scene.swarm._authority
+        authority = scene.swarm._authority._issued
         assert authority
         foreign = issue.authority("another", now=SystemClock().now(), days=1)
         strangers = {

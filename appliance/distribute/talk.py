@@ -1,0 +1,96 @@
+"""What chain and swarm have in common at the operator's: how hosts reach each other, and one host's talk."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from appliance.distribute import words
+from appliance.errors import TransferFailed
+from appliance.trust import issue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from appliance.clock import Clock
+    from appliance.distribute.base import Hearing
+    from appliance.image.blobs import Blob
+    from appliance.trust.issue import Issued
+
+PING_SECONDS = 2.0
+VALID_DAYS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How hosts reach each other: the address of each by its name (none: others cannot), one port, bits a second."""
+
+    addresses: Mapping[str, str]
+    port: int
+    bandwidth: int = 0
+
+    def address(self, host: str, ready: words.Ready) -> str:
+        """Where others reach `host`, which may know an address of its own better; empty if they do not."""
+        known = self.addresses.get(host, "")
+        return "" if ready.deaf or not known else words.address_said(ready.address) or known
+
+
+class Authority:
+    """What certifies one run's peers: made when it is first asked, never outside this process's memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._issued: Issued | None = None
+
+    def identity(self, request: str, *, name: str) -> words.Identity:
+        """A certificate of `name` for who made `request`, with the authority's own; both PEM. One caller at a time."""
+        today = self._clock.now()
+        self._issued = self._issued or issue.authority("one run's peers", now=today, days=VALID_DAYS)
+        certificate = issue.answer(self._issued, request, name=name, now=today, days=VALID_DAYS)
+        return words.Identity(certificate.decode(), self._issued.certificate_pem.decode(), name)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Talk:
+    """The operator's side of one host: what it shall have, what it is told, and what it said.
+
+    `missing` are those of its blobs that it had not when it was ready; `given` are bytes that went to it from here,
+    `spoke` is when anything did; `lied_to` is a host that got other bytes from it than it was given. Who is `closed`
+    is gone.
+    """
+
+    host: str
+    blobs: tuple[Blob, ...]
+    hearing: Hearing
+    missing: tuple[Blob, ...] = ()
+    orders: deque[words.Order] = field(default_factory=deque)
+    given: int = 0
+    spoke: float = 0.0
+    lied_to: str = ""
+    ending: bool = False
+    closed: bool = False
+
+    @property
+    def total(self) -> int:
+        """Bytes that the host shall have."""
+        return sum(blob.size for blob in self.blobs)
+
+    @property
+    def held(self) -> int:
+        """Bytes that it had when it began."""
+        return self.total - sum(blob.size for blob in self.missing)
+
+    def end(self) -> None:
+        """Tell the host, once, that it is over."""
+        if not self.ending:
+            self.ending = True
+            self.orders.append(words.End())
+
+    def require_honest(self) -> None:
+        """Raise `TransferFailed` when another host got wrong bytes from this one."""
+        if self.lied_to:
+            raise TransferFailed(
+                f"it passed on other bytes than it was given, says {self.lied_to}",
+                hint="check the host's memory and disk, and who works there; then run the command again",
+            )
