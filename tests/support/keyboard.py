@@ -44,6 +44,12 @@ class Terminal:
             self.shown = self.tmux("capture-pane", "-p", "-t", "a")
         self.shown = ""
 
+    def ended(self, seconds: float = 120.0) -> None:
+        """Wait until the program has left the terminal; tmux itself may be late to say so on the screen."""
+        end = time.monotonic() + seconds
+        while self.tmux("display-message", "-p", "-t", "a", "#{pane_dead}").strip() != "1":
+            assert time.monotonic() < end, f"it goes on:\n{self.tmux('capture-pane', '-p', '-t', 'a')}"
+
     def type(self, text: str) -> None:
         self.tmux("send-keys", "-t", "a", "-l", text)
 
