@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from appliance.transport.base import Command, Transport
 
-LONGEST_LINE = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
 class Ack:
@@ -92,7 +90,7 @@ class _Lines:
 
     def feed(self, data: bytes) -> None:
         *lines, self._partial = (self._partial + data).split(b"\n")
-        if len(self._partial) > LONGEST_LINE:
+        if len(self._partial) > words.LONGEST_LINE:
             raise TransferFailed("the helper on the host answers with something else than its messages")
         for line in lines:
             self._line(line)
@@ -108,7 +106,7 @@ class _Lines:
                 self._spoken(words.report(message))
             else:
                 self._heard(Ack(int(message["done"]), str(message.get("detail", ""))))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             text = line[:80].decode(errors="replace")
             raise TransferFailed(f"the helper on the host says something unknown: {text!r}") from error
 

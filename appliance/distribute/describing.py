@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from appliance.distribute.torrent import FileHasher, Hashed, Piece, Torrent, piece_bytes
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, TransferFailed
 from appliance.files import COPY_BYTES
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Describing:
         self._changed = changed
         self._torrent: Torrent | None = None
         self._error: BaseException | None = None
+        self._stopped = threading.Event()
         self.encoded = b""
         self.names = frozenset(blob.digest.hex for blob in files)
         threading.Thread(target=self._work, name="torrent", daemon=True).start()
@@ -46,6 +47,12 @@ class Describing:
         if self._error:
             raise self._error
         return self._torrent is not None
+
+    def stop(self) -> bool:
+        """Make no more of it, if it is not made yet; whether that is so."""
+        if self._torrent is None:
+            self._stopped.set()
+        return self._stopped.is_set()
 
     def is_right(self, blob: str, offset: int, data: bytes) -> bool:
         """Whether `data` are a piece as the blob's checked bytes have it."""
@@ -62,11 +69,15 @@ class Describing:
             self._error = ApplianceError(f"a blob cannot be read: {error.strerror or error}")
         except ApplianceError as error:
             self._error = error
+        except Exception as error:  # noqa: BLE001  (a thread that ends unheard would be waited for in vain)
+            self._error = TransferFailed(f"the blobs cannot be described: {error!r}")
         self._changed()
 
     def _hash(self, blob: Blob) -> Hashed:
         hasher = FileHasher(piece_bytes(each.size for each in self._files))
         with self._source.open(blob.digest) as opened:
             while data := opened.read(COPY_BYTES):
+                if self._stopped.is_set():
+                    raise TransferFailed("nobody waits for the blobs any more")
                 hasher.update(data)
         return hasher.finish()

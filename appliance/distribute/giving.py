@@ -11,6 +11,7 @@ import dataclasses
 import hmac
 import json
 import threading
+import time
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 PACKED = "packed"
 _PATIENCE_SECONDS = 30.0
+_BREATH_SECONDS = 0.1
 _LONGEST_LINE = 256
 
 
@@ -86,7 +88,11 @@ def give(offer: Offer, node: Node, source: BinaryIO, *, say: Callable[[int, str]
 
     def accept() -> None:
         while True:
-            line, _ = listener.accept()
+            try:
+                line, _ = listener.accept()
+            except OSError:  # of one who came, or of too many
+                time.sleep(_BREATH_SECONDS)
+                continue
             threading.Thread(target=answer, args=(line,), daemon=True).start()
 
     threading.Thread(target=accept, name="giving", daemon=True).start()

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import threading
+import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 30.0
 """How long another may take to say what it wants, or to take what it asked for."""
+_BREATH_SECONDS = 0.1
 _LONGEST_REQUEST = 4096
 
 
@@ -45,7 +47,8 @@ class Listener:
             while True:
                 try:
                     line, _ = self._socket.accept()
-                except OSError:
+                except OSError:  # of one who came, or of too many
+                    time.sleep(_BREATH_SECONDS)
                     continue
                 threading.Thread(target=answer, args=(line,), daemon=True).start()
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from appliance.transport.base import Transport
 
 TAKE_SECONDS = 60
+"""For taking a runtime; more where givers are held to a bandwidth."""
 INSTALL_SECONDS = 600.0
 WINDOW_SECONDS = 2.0
 """For so long feeding is watched before more hosts are fed at once, or fewer."""
@@ -223,7 +224,8 @@ class Relay:
     ) -> bool:
         """Whether the host has it from `giver` now; one from whom another could not take gives no more."""
         form = PACKED if unpacks else ""
-        place = (giver.address, str(self._port), str(TAKE_SECONDS))
+        seconds = TAKE_SECONDS + (2 * 8 * blob.size // self._bandwidth if self._bandwidth else 0)
+        place = (giver.address, str(self._port), str(seconds))
         kept = (str(self._unicast.node.blobs), blob.digest.hex, str(blob.size), form)
         command = Command.shell(_TAKE, *place, RECEIVE, *kept, timeout=TRANSFER_SECONDS)
         status = _NO_BASH

@@ -20,7 +20,7 @@ from appliance.distribute.describing import Describing
 from appliance.distribute.shares import Shares, Why
 from appliance.distribute.talk import PING_SECONDS, Authority, Talk
 from appliance.distribute.unicast import TRANSFER_SECONDS, hostside
-from appliance.distribute.words import LARGE_BYTES, Data, End, Got, Lost, Meet, Ping, Ready, Start
+from appliance.distribute.words import LARGE_BYTES, UNIT_BYTES, Data, End, Got, Lost, Meet, Ping, Ready, Start
 from appliance.errors import TransferFailed
 from appliance.recipe.quantities import size_text
 from appliance.transport.base import Command
@@ -111,6 +111,8 @@ class Swarm:
             if self._talks.get(talk.host) is talk:
                 self._shares.leave(talk.host)
                 del self._talks[talk.host]
+            if not self._talks and self._description and self._description.stop():
+                self._description = None
             self._end_all()
             self._changed.notify_all()
 
@@ -159,9 +161,12 @@ class Swarm:
             )
 
     def _count(self, talk: _Talk, got: Got, now: float) -> None:
-        if not talk.ready or any(not 0 <= first <= last < len(self._pieces) for first, last in got.pieces):
-            raise TransferFailed("the helper on the host has what nobody has", hint="run the command again")
-        numbers = [number for first, last in got.pieces for number in range(first, last + 1)]
+        numbers: list[int] = []
+        for first, last in got.pieces:
+            before = numbers[-1] if numbers else -1
+            if not (talk.ready and before < first <= last < len(self._pieces)):
+                raise TransferFailed("the helper on the host has what nobody has", hint="run the command again")
+            numbers.extend(range(first, last + 1))
         talk.got = got
         if got.begun and talk.host not in self._shares:
             wanted = {blob.digest.hex for blob in talk.missing}
@@ -171,7 +176,9 @@ class Swarm:
             self._shares.heard(talk.host, got=numbers, came=got.came, now=now)
 
     def _lose(self, address: str, why: str, sentences: list[str], *, by: str, lied: bool) -> None:
-        giver = next((talk for talk in self._talks.values() if address and talk.address == address), None)
+        known = self._way.addresses
+        named = [talk for talk in self._talks.values() if address and address in (talk.address, known.get(talk.host))]
+        giver = named[0] if len(named) == 1 and named[0].host != by else None
         if giver and lied:
             giver.lied_to = by
             self._shares.lied(giver.host)
@@ -200,8 +207,11 @@ class Swarm:
                     yield words.line(order) + self._description.encoded
                 case Data():
                     data = self._bytes(talk, order, source)
-                    self._unicast.pace.wait(len(data))
-                    yield words.line(order) + data
+                    yield words.line(order)
+                    for start in range(0, len(data), UNIT_BYTES):  # the host hears something all the time
+                        unit = data[start : start + UNIT_BYTES]
+                        self._unicast.pace.wait(len(unit))
+                        yield unit
                     talk.given += len(data)
                 case _:
                     yield words.line(order)

@@ -89,7 +89,7 @@ class SwarmPeer:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except (ApplianceError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001  (a thread that ends unheard would be waited for in vain)
             told = isinstance(error, ApplianceError | OSError | ValueError)
             self._over.put(error if told else TransferFailed(f"the swarm broke: {error!r}"))
 
@@ -105,16 +105,26 @@ class SwarmPeer:
                 case Identity() as identity:
                     self._identity = identity
                 case Torrent(size) if size <= _LONGEST_TORRENT:
-                    self._begin(_exactly(source, size))
+                    self._begin(self._exactly(source, size))
                 case Meet(address, port) if self._session:
                     self._session.meet(address, port)
                 case Data(blob, offset, size):
-                    self._data(blob, offset, _exactly(source, size))
+                    self._data(blob, offset, self._exactly(source, size))
                 case Ping():
                     pass
                 case word:
                     raise ValueError(f"not an order: {type(word).__name__}")
         raise TransferFailed("the connection ended before all blobs had come", hint="run the command again")
+
+    def _exactly(self, source: BinaryIO, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            more = source.read(min(size - len(data), words.UNIT_BYTES))
+            if not more:
+                raise TransferFailed("the connection ended before all blobs had come", hint="run the command again")
+            self._heard = time.monotonic()
+            data += more
+        return bytes(data)
 
     def _begin(self, encoded: bytes) -> None:
         if self._identity is None:
@@ -210,9 +220,10 @@ class SwarmPeer:
         self._ended = True
 
     def _put(self, name: str) -> None:
-        path, stored, end = self._file(name), self._node.blobs / name, time.monotonic() + _FLUSH_SECONDS
+        path, stored, end = self._file(name), self._node.blobs / name, 0.0
         with disk_errors(path):
             while not _right(path, name):
+                end = end or time.monotonic() + _FLUSH_SECONDS
                 if time.monotonic() > end:
                     path.unlink(missing_ok=True)
                     raise TransferFailed(f"blob {Digest(name).short} arrived with other content")
@@ -252,13 +263,6 @@ def _right(path: Path, name: str) -> bool:
         return hash_file(path).hex == name
     except FileNotFoundError:
         return False
-
-
-def _exactly(source: BinaryIO, size: int) -> bytes:
-    data = source.read(size)
-    if len(data) != size:
-        raise TransferFailed("the connection ended before all blobs had come", hint="run the command again")
-    return data
 
 
 def _runs(numbers: frozenset[int]) -> list[tuple[int, int]]:

@@ -44,8 +44,8 @@ rm -f ."$hex".*.part
 part=.$hex.$$.part
 trap 'rm -f "$part"' EXIT
 trap 'exit 129' HUP INT TERM
-if [ "$packed" ]; then gzip -dc >"$part" 2>/dev/null || :; else cat >"$part"; fi
-[ "$(wc -c <"$part")" -eq "$size" ] || { echo "only $(wc -c <"$part") of $size bytes arrived" >&2; exit 65; }
+if [ "$packed" ]; then gzip -dc 2>/dev/null; else cat; fi | head -c "$((size + 1))" >"$part" || :
+[ "$(wc -c <"$part")" -eq "$size" ] || { echo "$(wc -c <"$part") bytes arrived, not $size" >&2; exit 65; }
 sum=$(sha256sum <"$part" || openssl dgst -sha256 -r <"$part")
 [ "${sum%% *}" = "$hex" ] || { echo "other bytes arrived than were named" >&2; exit 65; }
 chmod 0444 "$part"

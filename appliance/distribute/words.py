@@ -226,9 +226,12 @@ def _restored(document: dict[str, Any]) -> Order | Report | Request:
         kind = _KINDS.get(str(field.type))
         if kind and type(getattr(word, field.name)) is not kind:
             raise TypeError(f"{field.name} is not {field.type}")
+        if kind is int and not 0 <= getattr(word, field.name) < _MOST:
+            raise TypeError(f"{field.name} is no count")
     return word
 
 
+_MOST = 1 << 63
 _KINDS: dict[str, type[Any]] = {"str": str, "int": int, "bool": bool}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from appliance import canonical
+from appliance.digest import Digest
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def from_text(text: str) -> AppStamp:
             name=_text(document["name"]),
             version=_text(document["version"]),
             epoch=int(document["epoch"]),
-            image=_text(document["image"]),
+            image=str(Digest.parse(_text(document["image"]))),
             launches=_texts(document["launches"]),
             undo=_texts(document["undo"]),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance import events, plugins
+from appliance.errors import TimedOut
 from appliance.inventory import appstamp
 from appliance.operations.survey import survey
 from appliance.plan import footprint
@@ -101,9 +102,17 @@ def _applications(found: Survey, cluster: str) -> tuple[AppStatus, ...]:
         if not isinstance(runtime, TakesApplications):
             return ()
         there = appstamp.parse(line.run(asked).stdout)
-        return tuple(AppStatus(app, line.run(runtime.is_well(stamp, app)).ok) for app in there)
+        return tuple(AppStatus(app, _is_well(line, runtime.is_well(stamp, app))) for app in there)
 
     return tuple({app.stamp.name: app for apps in found.ask(ask).values() for app in apps}.values())
+
+
+def _is_well(line: Transport, question: Command) -> bool:
+    """Whether the answer is yes; a cluster that does not answer in time is not well."""
+    try:
+        return line.run(question).ok
+    except TimedOut:
+        return False
 
 
 def _cluster(found: Survey, name: str) -> ClusterView | None:

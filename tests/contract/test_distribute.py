@@ -16,7 +16,7 @@ from support.rooms import Break, Room, busybox_path
 
 import appliance
 from appliance.digest import Digest
-from appliance.distribute import hostside, programs
+from appliance.distribute import hostside, programs, words
 from appliance.distribute.base import BlobFolder, Distributor, Hearing
 from appliance.distribute.chain import Chain
 from appliance.distribute.conversation import converse
@@ -138,7 +138,7 @@ def test_the_plain_way_needs_nothing_but_busybox_and_packs_what_that_unpacks(
 def test_a_host_without_gzip_gets_its_blobs_as_they_are(tmp_path: Path, source: BlobFolder) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name in ("sh", "cat", "wc", "mkdir", "rm", "sha256sum", "chmod", "sync", "mv"):
+    for name in ("sh", "cat", "head", "wc", "mkdir", "rm", "sha256sum", "chmod", "sync", "mv"):
         (programs / name).symlink_to(shutil.which(name) or name)
     room = Room(tmp_path / "host", str(programs))
     blob = repetitive(source)
@@ -243,19 +243,27 @@ def test_a_helper_whose_output_nobody_reads_any_more_ends_quietly(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "words"),
+    ("answer", "error", "said"),
     [
         ('echo \'{"error":{"kind":"BundleError","message":"m","hint":"h"}}\'; exit 1', BundleError, "m"),
         ('echo \'{"error":{"kind":"Exotic","message":"m"}}\'; exit 1', ApplianceError, "m"),
         ("echo hello; exit 0", TransferFailed, "something unknown: 'hello'"),
-        ("head -c 100000 /dev/zero", TransferFailed, "something else than its messages"),
+        ("echo '{\"done\":Infinity}'; exit 0", TransferFailed, "something unknown"),
+        ("head -c 60000 /dev/zero | tr '\\0' '['; echo", TransferFailed, "something unknown"),
+        ("head -c 2000000 /dev/zero", TransferFailed, "something else than its messages"),
         ("exit 0", TransferFailed, "did not finish: status 0"),
         ("echo '{\"end\":true}'; echo killed >&2; exit 137", TransferFailed, "did not finish: killed"),
     ],
 )
-def test_what_a_helper_says_wrong_is_an_error(room: Room, answer: str, error: type[ApplianceError], words: str) -> None:
-    with pytest.raises(error, match=words):
+def test_what_a_helper_says_wrong_is_an_error(room: Room, answer: str, error: type[ApplianceError], said: str) -> None:
+    with pytest.raises(error, match=said):
         converse(room.transport(), Command.shell(answer), b"", heard=lambda _: None)
+
+
+@pytest.mark.parametrize("count", [-1, 1 << 63, 10**400, True, 1.0])
+def test_a_count_that_is_none_is_no_word(count: float) -> None:
+    with pytest.raises(TypeError):
+        words.report({"word": "Moved", "done": count})
 
 
 # Unpacking

@@ -37,7 +37,7 @@ from appliance.distribute.swarm import Load, Swarm
 from appliance.distribute.swarmsession import Certified, Files, Session
 from appliance.distribute.talk import Way
 from appliance.distribute.unicast import Unicast
-from appliance.errors import StateError
+from appliance.errors import StateError, TransferFailed
 from appliance.files import put_blob
 from appliance.image.blobs import Blob
 from appliance.trust import certificates, issue
@@ -73,8 +73,8 @@ class Scene:
         self.blobs.append(Blob(Digest.of(content), size))
         return self.blobs[-1]
 
-    def begin(self, *, bandwidth: int = 0, clock: Clock | None = None) -> None:
-        unicast = Unicast(python=lambda _: PYTHON, pace=Pace(bandwidth))
+    def begin(self, *, bandwidth: int = 0, clock: Clock | None = None, python: tuple[str, ...] = PYTHON) -> None:
+        unicast = Unicast(python=lambda _: python, pace=Pace(bandwidth))
         way = Way(ADDRESSES, self.port)
         part = next(swarm_part(self.folder / name) for name in ADDRESSES)
         for name in ADDRESSES:
@@ -186,6 +186,16 @@ def test_a_rotten_blob_of_the_operators_fails_all_hosts_and_none_stores_it(scene
             with pytest.raises(StateError, match="is damaged"):
                 job.result()
     assert not any(scene.has(name) for name in ADDRESSES)
+
+
+@pytest.mark.parametrize("pieces", ["[[0,0],[0,0]]", "[[0,999]]", "[[-1,0]]", '[["a","b"]]', "[[1,0]]"])
+def test_a_host_that_tells_of_pieces_that_cannot_be_is_refused(scene: Scene, pieces: str) -> None:
+    blob = scene.blob(MIB)
+    ready = f'{{"word":"Ready","request":"","has":["{blob.digest.hex}"]}}'
+    says = f"""echo '{ready}'; echo '{{"word":"Got","done":0,"pieces":{pieces}}}'; cat >/dev/null"""
+    scene.begin(python=("sh", "-c", says))
+    with pytest.raises(TransferFailed, match="has what nobody has|says something unknown"):
+        scene.send("one")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ template='{{range .items}}{{$name := .metadata.name}}{{range .status.conditions}
 deadline=$(($(date +%s) + 360)) said=''
 while :; do
     ready=''
-    for node in $(kubectl --request-timeout=30s get nodes -o go-template="$template"); do
+    if ! nodes=$(kubectl --request-timeout=30s get nodes -o go-template="$template"); then
+        [ "$(date +%s)" -lt "$deadline" ] || exit 1
+        sleep 2
+        continue
+    fi
+    for node in $nodes; do
         for new; do [ "$node" != "$new" ] || ready="$ready $new"; done
     done
     [ -n "$ready" ] || exit 0
