@@ -367,10 +367,11 @@ def on_terminal(
     What is typed before a prompt is whole may be thrown away: who asks for a password empties the line first. A signal
     that comes just before the program begins to read waits for the next key; so, like a person, type once more.
 
-    One that falls silent without ending is killed, and its test fails."""
+    One that falls silent without ending is killed, and its test fails. Ctrl-C counts there even if these tests were
+    started where it does not, as in the background of a script."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", *call.command(*line, bundle=bundle)],
+        ["setsid", "--ctty", "env", "--default-signal=INT", *call.command(*line, bundle=bundle)],
         cwd=call.folder,
         env=call.environment(TERM=term, COLUMNS="80", LANG="C.UTF-8"),
         stdin=theirs,

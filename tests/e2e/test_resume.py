@@ -106,6 +106,7 @@ def test_a_worker_killed_during_unpacking_leaves_no_half_tree(ann: Operator) -> 
     half = (
         "cd /var/lib/appliance/node; until [ -n \"$(find layers -name '.*.part' 2>/dev/null)\" ]; do sleep 0.05; done"
     )
+    inside(ann, "one", "rm -rf /var/lib/appliance/node/layers/*")  # they stood while the blobs came
     ann.killed("apply", when=begun("beacon-1/unpack"), then=lambda: inside(ann, "one", half))
     run = ann.killed("apply", when=ended("beacon-1/write:/etc/beacon/word"))
     assert not any(step.endswith(("/image", "/helper", "/keep")) for step in steps_of(run))

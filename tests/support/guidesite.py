@@ -148,6 +148,7 @@ class FakeHost:
         )
         lines = lines.replace("4994f549d840429484406d5609737c05", f"{int(number):032x}")
         lines = lines.replace("24684084 kB", f"{self.memory >> 10} kB")
+        lines = lines.replace("10.210.0.12", self.address)
         head, _, rest = lines.partition("@tcp\n")
         lines = f"{head}@tcp\n{listening}@inet{rest.partition('@inet')[2]}"
         if self.lease:
