@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.bundles import write_bundle
 from support.signing import DAY, NOW, At, Vendor
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from support.bundles import Written
 
+    from appliance.trust.algorithms import PrivateKey
     from appliance.trust.envelope import Signature
     from appliance.trust.revocation import RevocationList
 
@@ -564,6 +566,53 @@ def test_authorities_of_the_system_certify_nobody(tmp_path: Path, root: Path) ->
     agree(
         Judge((root,)), written.path, expected=False, SSL_CERT_DIR=str(system), SSL_CERT_FILE=str(system / "root.pem")
     )
+
+
+@pytest.mark.parametrize("name", ["lists/site.crl", "lists/half.crl", "revoked/somebody.json"])
+def test_what_cannot_be_read_in_the_sites_own_store_is_no_verdict(tmp_path: Path, root: Path, name: str) -> None:
+    signer, spoilt_file = VENDOR.signer(), tmp_path / "site" / name
+    assert signer.certificate is not None
+    listed = VENDOR.revocations(signer.certificate).crl.public_bytes(serialization.Encoding.PEM)
+    spoilt_file.parent.mkdir(parents=True)
+    spoilt_file.write_bytes(listed[:-60] if "half" in name else b"garbage")
+    path, judge = delivery(tmp_path, signer).path, Judge((root,), site=tmp_path / "site")
+
+    assert judge.theirs(path).returncode == 8
+    with pytest.raises((ApplianceError, ValueError)):
+        store.load_store(judge.site)
+
+
+def test_of_all_five_kinds_named_and_an_issuer_of_none_of_them_both_say_the_same(tmp_path: Path) -> None:
+    weak = ec.generate_private_key(ec.SECP521R1())
+    vendor, judge = rooted(tmp_path, weak)
+    path = delivery(tmp_path, vendor.signer()).path
+    agree(judge, path, expected=True)
+    (tmp_path / "policy.json").write_text(
+        json.dumps({"format": 1, "roles": {"vendor": {"threshold": 1}}, "algorithms": list(KeyType)})
+    )
+    agree(dataclasses.replace(judge, policy=tmp_path / "policy.json"), path, expected=False)
+
+
+def test_of_an_issuer_with_an_ed25519_key_both_say_the_same(tmp_path: Path) -> None:
+    vendor, judge = rooted(tmp_path, algorithms.generate(KeyType.ED25519))
+    agree(judge, delivery(tmp_path, vendor.signer()).path, expected=False)
+
+
+def rooted(folder: Path, key: PrivateKey) -> tuple[Vendor, Judge]:
+    """A vendor whose root has this key, and who believes it."""
+    name = certificates.subject("Odd root")
+    dates = {"not_before": NOW - DAY, "not_after": NOW + 900 * DAY}
+    root = certificates.certify(name, key.public_key(), issuer=name, issuer_key=key, path_length=1, **dates)
+    issued = certificates.certify(
+        VENDOR.ca.subject, VENDOR.ca_key.public_key(), issuer=name, issuer_key=key, path_length=0, **dates
+    )
+    (folder / "odd.pem").write_bytes(certificates.certificate_pem(root))
+    return dataclasses.replace(VENDOR, root=root, ca=issued), Judge((folder / "odd.pem",))
+
+
+def test_a_name_that_the_terminal_cannot_write_is_no_traceback(tmp_path: Path, root: Path) -> None:
+    path = delivery(tmp_path, VENDOR.signer("M\u00fcller")).path
+    agree(Judge((root,)), path, expected=True, LANG="C", PYTHONIOENCODING="ascii")
 
 
 def test_it_is_one_short_file_for_old_pythons_that_imports_the_standard_library_only() -> None:
