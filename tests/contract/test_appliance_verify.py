@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.bundles import write_bundle
 from support.signing import DAY, NOW, At, Vendor
 from support.stamping import stamp, stamper
 from support.stocktools import stock_tools
 
+from appliance import canonical
 from appliance.bundle import layout
 from appliance.bundle.layout import CHUNK_BYTES, MANIFEST_OFFSET, STUB_BYTES
 from appliance.digest import Digest
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from support.bundles import Written
 
+    from appliance.trust.algorithms import PrivateKey
     from appliance.trust.envelope import Signature
     from appliance.trust.revocation import RevocationList
 
@@ -564,6 +567,92 @@ def test_authorities_of_the_system_certify_nobody(tmp_path: Path, root: Path) ->
     agree(
         Judge((root,)), written.path, expected=False, SSL_CERT_DIR=str(system), SSL_CERT_FILE=str(system / "root.pem")
     )
+
+
+@pytest.mark.parametrize("name", ["lists/site.crl", "lists/half.crl", "revoked/somebody.json"])
+def test_what_cannot_be_read_in_the_sites_own_store_is_no_verdict(tmp_path: Path, root: Path, name: str) -> None:
+    signer, spoilt_file = VENDOR.signer(), tmp_path / "site" / name
+    assert signer.certificate is not None
+    listed = VENDOR.revocations(signer.certificate).crl.public_bytes(serialization.Encoding.PEM)
+    spoilt_file.parent.mkdir(parents=True)
+    spoilt_file.write_bytes(listed[:-60] if "half" in name else b"garbage")
+    path, judge = delivery(tmp_path, signer).path, Judge((root,), site=tmp_path / "site")
+
+    assert judge.theirs(path).returncode == 8
+    with pytest.raises((ApplianceError, ValueError)):
+        store.load_store(judge.site)
+
+
+def test_of_all_five_kinds_named_and_an_issuer_of_none_of_them_both_say_the_same(tmp_path: Path) -> None:
+    weak = ec.generate_private_key(ec.SECP521R1())
+    vendor, judge = rooted(tmp_path, weak)
+    path = delivery(tmp_path, vendor.signer()).path
+    agree(judge, path, expected=True)
+    (tmp_path / "policy.json").write_text(
+        json.dumps({"format": 1, "roles": {"vendor": {"threshold": 1}}, "algorithms": list(KeyType)})
+    )
+    agree(dataclasses.replace(judge, policy=tmp_path / "policy.json"), path, expected=False)
+
+
+def test_of_an_issuer_with_an_ed25519_key_both_say_the_same(tmp_path: Path) -> None:
+    vendor, judge = rooted(tmp_path, algorithms.generate(KeyType.ED25519))
+    agree(judge, delivery(tmp_path, vendor.signer()).path, expected=False)
+
+
+def rooted(folder: Path, key: PrivateKey) -> tuple[Vendor, Judge]:
+    """A vendor whose root has this key, and who believes it."""
+    name = certificates.subject("Odd root")
+    dates = {"not_before": NOW - DAY, "not_after": NOW + 900 * DAY}
+    root = certificates.certify(name, key.public_key(), issuer=name, issuer_key=key, path_length=1, **dates)
+    issued = certificates.certify(
+        VENDOR.ca.subject, VENDOR.ca_key.public_key(), issuer=name, issuer_key=key, path_length=0, **dates
+    )
+    (folder / "odd.pem").write_bytes(certificates.certificate_pem(root))
+    return dataclasses.replace(VENDOR, root=root, ca=issued), Judge((folder / "odd.pem",))
+
+
+def test_a_name_that_the_terminal_cannot_write_is_no_traceback(tmp_path: Path, root: Path) -> None:
+    path = delivery(tmp_path, VENDOR.signer("M\u00fcller")).path
+    agree(Judge((root,)), path, expected=True, LANG="C", PYTHONIOENCODING="ascii")
+
+
+def test_of_a_manifest_critical_of_what_nobody_knows_both_say_the_same(tmp_path: Path, root: Path) -> None:
+    path, signer = delivery(tmp_path, VENDOR.signer()).path, VENDOR.signer()
+    data = path.read_bytes()
+    length, _ = layout.head_lengths(data[STUB_BYTES:MANIFEST_OFFSET])
+    document = json.loads(data[MANIFEST_OFFSET : MANIFEST_OFFSET + length])
+    for more, expected in (({}, True), ({"foo": 1}, True), ({"foo": 1, "critical": ["foo"]}, False)):
+        manifest = canonical.dumps({**document, **more})
+        head = layout.pack_head(manifest, envelope.pack(envelope.sign(manifest, [signer], At())), base=BASE)
+        (tmp_path / "again.run").write_bytes(data[:STUB_BYTES] + head + data[BASE:])
+        ours, _ = Judge((root,)).ours(tmp_path / "again.run")
+        theirs = Judge((root,)).theirs(tmp_path / "again.run")
+        assert [theirs.returncode == 0, ours == 0] == [expected] * 2, theirs.stdout
+
+
+def test_of_a_certificate_signed_over_sha1_both_say_the_same(tmp_path: Path) -> None:
+    subprocess.run(["openssl", "genrsa", "-out", "root.key", "3072"], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "ca.cnf").write_text(
+        "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n"
+        "authorityKeyIdentifier=keyid\n"
+    )
+    key = serialization.load_pem_private_key((tmp_path / "root.key").read_bytes(), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    vendor, judge = rooted(tmp_path, key)
+    (tmp_path / "ca.key").write_bytes(certificates.private_pem(VENDOR.ca_key))
+    request = ["openssl", "req", "-new", "-key", "ca.key", "-utf8", "-subj", "/CN=Vendor CA", "-out", "ca.csr"]
+    subprocess.run(request, cwd=tmp_path, check=True, capture_output=True)
+    for digest, expected in (("sha384", True), ("sha1", False)):
+        command = (
+            f"openssl x509 -req -in ca.csr -CA odd.pem -CAkey root.key -{digest} -days 900"
+            " -set_serial 7 -extfile ca.cnf -out made.pem"
+        )
+        subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+        (made,) = certificates.read_certificates((tmp_path / "made.pem").read_bytes())
+        now, signer = max(NOW, made.not_valid_before_utc), dataclasses.replace(vendor, ca=made).signer()
+        (tmp_path / digest).mkdir()
+        path = write_bundle(tmp_path / digest, b"x", vendor=VENDOR, signers=[signer], exports=True, clock=At(now)).path
+        agree(dataclasses.replace(judge, now=now), path, expected=expected)
 
 
 def test_it_is_one_short_file_for_old_pythons_that_imports_the_standard_library_only() -> None:
