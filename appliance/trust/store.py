@@ -37,7 +37,7 @@ def load_store(folder: Path = STORE) -> Trust:
     trust = Trust(
         anchors,
         lists=tuple(revocation.read(path) for path in _listed(folder / LISTS, ".crl")),
-        revoked=frozenset(Digest(path.stem) for path in _listed(folder / REVOKED, ".json")),
+        revoked=frozenset(_revoked(path) for path in _listed(folder / REVOKED, ".json")),
         stampers=tuple(_authority(path) for path in _listed(folder / STAMPERS, ".pem")),
     )
     policy = folder / POLICY
@@ -56,6 +56,13 @@ def _listed(folder: Path, suffix: str) -> list[Path]:
     for path in (folder.parent, folder, *found):
         check_owner(path)
     return found
+
+
+def _revoked(path: Path) -> Digest:
+    try:
+        return Digest(path.stem)
+    except ValueError:
+        raise StateError("this is not named by a key's SHA-256", where=str(path), hint="revoke the key anew") from None
 
 
 def _authority(path: Path) -> x509.Certificate:
