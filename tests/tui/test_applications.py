@@ -162,6 +162,8 @@ async def test_a_cluster_of_the_product_is_offered_to_be_changed_or_repaired(mak
         choices = guide.screen.query_one(OptionList)
         assert [option.id for option in choices.options] == ["cluster-site-c", "anew"]
         await press(pilot, "enter")
+        assert isinstance(guide.screen, OpenPage)  # the licence comes first
+        await press(pilot, "space", "ctrl+n")
         assert isinstance(guide.screen, HostsPage)
         assert guide.session.written.name == "site-c"
         assert "1 host entered" in text_of(guide)

@@ -8,7 +8,7 @@ import pytest
 from support.guidesite import stamp_of
 from support.piloting import press, settle, type_in, until
 from support.screentext import compare, text_of
-from textual.widgets import Input, Select
+from textual.widgets import Checkbox, Input, Select
 
 from appliance.execute import order
 from appliance.execute.lease import Owner
@@ -22,7 +22,7 @@ from tui.screens.plan import PlanPage
 from tui.screens.preflight import PreflightPage
 from tui.screens.run import RunPage
 from tui.screens.settings import SettingsPage
-from tui.session import Entry
+from tui.session import Entry, Step
 from tui.widgets.dialogs import Reading, TypeName
 from tui.widgets.grid import Grid
 
@@ -128,6 +128,25 @@ async def test_the_licence_must_be_accepted(make_site: MakeSite) -> None:
         await press(pilot, "space", "ctrl+n")
         assert isinstance(guide.screen, OpenPage)
         assert "licence" in text_of(guide).splitlines()[-2]
+        await press(pilot, "space", "ctrl+n")
+        assert isinstance(guide.screen, HostsPage)
+
+
+async def test_no_way_leads_round_the_licence(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await press(pilot, "g", "right", "enter")
+        assert isinstance(guide.screen, RunPage)
+        guide.go(Step.OPEN)
+        await settle(pilot)
+        guide.screen.query_one("#licence", Checkbox).value = False
+        await press(pilot, "c", "e")
+        assert isinstance(guide.screen, OpenPage)
+        assert "Accept the licence" in text_of(guide)
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, OpenPage)
         await press(pilot, "space", "ctrl+n")
         assert isinstance(guide.screen, HostsPage)
 
@@ -463,6 +482,10 @@ async def test_what_was_described_is_offered_again(make_site: MakeSite) -> None:
         await press(pilot, "enter")
         compare(again, "open-resume")
         await press(pilot, "enter")
+        assert isinstance(again.screen, OpenPage)
+        assert "Accept the licence" in text_of(again)
+        await press(pilot, "space", "ctrl+n")
+        assert isinstance(again.screen, HostsPage)
         assert [machine.address for machine in again.session.machines] == ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
         assert {machine.pinned for machine in again.session.machines} == {True}
 

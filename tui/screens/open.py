@@ -137,6 +137,8 @@ class OpenPage(Page):
         path = self.query_one("#path", Input)
         if self._wanted:
             self.notice.say(texts.OPEN_WANTED.format(product=wording.clean(self._wanted)))
+        elif self.session.machines and self.session.delivery and not self.session.delivery.usable:
+            self.action_forward()  # it says what is to be done before one can go on
         elif self.session.delivery is None and not path.value and (len(found) == 1 or self._is_meant(found[0])):
             path.value = str(found[0].path)
             self.action_verify()
@@ -190,8 +192,8 @@ class OpenPage(Page):
         self.app.push_screen(Pick(texts.OFFER_TITLE, texts.OFFER_TEXT, choices), answered)
 
     def _go_on(self, session: Session) -> None:
-        self.session = session
-        self.guide.go(Step.HOSTS)
+        self.session = replace(session, delivery=self.session.delivery)
+        self.action_forward()
 
     def _living(self, run: RunDir | None) -> None:
         if run is None:
