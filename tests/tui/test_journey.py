@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,10 @@ from textual.widgets import Checkbox, Input, Select
 
 from appliance.execute import order
 from appliance.execute.lease import Owner
+from appliance.inventory.hosts import Access
 from appliance.operations.carry_out import report
 from appliance.recipe import clusterfile
+from appliance.transport.sshconfig import SshConfig
 from tui.app import Guide
 from tui.screens.cluster import ClusterPage
 from tui.screens.hosts import HostsPage
@@ -488,6 +491,25 @@ async def test_what_was_described_is_offered_again(make_site: MakeSite) -> None:
         assert isinstance(again.screen, HostsPage)
         assert [machine.address for machine in again.session.machines] == ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
         assert {machine.pinned for machine in again.session.machines} == {True}
+
+
+async def test_the_way_into_a_cluster_leaves_what_single_hosts_and_the_users_file_say(make_site: MakeSite) -> None:
+    site = make_site()
+    config = site.folder / "config"
+    config.write_text("Host 10.0.0.12\n  User other\n")
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await press(pilot, "g", "right", "enter")
+        own = {"10.0.0.13": Access(password=PASSWORD)}
+        access = replace(guide.session.access, own=own, config=SshConfig.read(config))
+        guide.session = replace(guide.session, access=access)
+        await press(pilot, "escape", "a")
+        await type_in(pilot, "ann")
+        await press(pilot, "enter")
+        assert isinstance(guide.screen, ClusterPage)
+        assert guide.session.access.user.endswith("ann")
+        assert (guide.session.access.own, guide.session.access.config) == (own, access.config)
 
 
 async def test_nothing_but_the_very_name_resets_a_cluster(make_site: MakeSite) -> None:

@@ -115,7 +115,8 @@ class ClusterPage(Page):
 
         def answered(access: Access | None) -> None:
             if access is not None:
-                self.session = replace(self.session, access=access)
+                kept = self.session.access
+                self.session = replace(self.session, access=replace(access, own=kept.own, config=kept.config))
                 self.action_look()
 
         def ask(applied: Cluster) -> None:
