@@ -364,6 +364,27 @@ async def test_another_name_keeps_the_keys_that_were_believed(make_site: MakeSit
     assert (site.engine.folder("demo-b").draft.exists(), site.engine.folder("demo").draft.exists()) == (True, False)
 
 
+async def test_a_name_that_holds_is_kept_on_the_way_back_and_another_is_not(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        await press(pilot, "ctrl+n", "end")
+        await type_in(pilot, "-b")
+        await press(pilot, "escape")
+        assert isinstance(guide.screen, HostsPage)
+        assert guide.session.written.name == "demo-b"
+        assert {machine.pinned for machine in guide.session.machines} == {True}
+        await press(pilot, "ctrl+n", "end")
+        await type_in(pilot, "-")
+        await press(pilot, "escape")
+        assert isinstance(guide.screen, HostsPage)
+        assert guide.session.written.name == "demo-b"
+    assert (site.engine.folder("demo-b").draft.exists(), site.engine.folder("demo").draft.exists()) == (True, False)
+
+
 async def test_a_secret_is_masked_and_ends_in_the_vault_only(make_site: MakeSite) -> None:
     site = make_site()
     guide = Guide(site.engine)
