@@ -131,7 +131,10 @@ class Guide(App[int]):
     # Going about
 
     def go(self, step: Step) -> None:
-        """Show the screen of a step."""
+        """Show the screen of a step; of the first one, as long as the delivery is not to be used."""
+        delivery = self.session.delivery
+        if not self._is_other_operation() and not (delivery and delivery.usable):
+            step = Step.OPEN
         self._step = step
         page: Page = self._pages.page_of(step, self.session)
         self.switch_screen(page)

@@ -248,3 +248,8 @@ def help_page(title: str, text: str) -> str:
     """The help of a screen: prose in whole paragraphs, which the screen wraps, and lines of keys as they are."""
     paragraphs = f"{title}\n\n{text}\n\n{helps.EVERYWHERE}".split("\n\n")
     return "\n\n".join(each if each.startswith("  ") else " ".join(each.split()) for each in paragraphs)
+
+
+def image(name: str) -> str:
+    """What an image is called on screens: of a digest, enough to compare it by."""
+    return name[: len("sha256:") + 12] if name.startswith("sha256:") else name

@@ -146,6 +146,34 @@ async def test_to_change_an_application_its_bundle_is_asked_for_and_the_steps_ar
         assert "verify the bundle of kubernetes" in text_of(guide)
 
 
+async def test_no_bundle_but_its_own_goes_onto_a_cluster_of_which_the_product_is_not_known(
+    make_site: MakeSite,
+) -> None:
+    site = make_site()
+    install_kubernetes(site, "site-a")
+    folder = site.engine.folder("site-a")
+    applied = clusterfile.load(folder.clusterfile.read_text(), source="").cluster
+    folder.clusterfile.write_text(clusterfile.dump(replace(applied, image=f"sha256:{'b' * 64}")))
+    folder.state.unlink()  # as a first run leaves it that did not come through
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await settle(pilot)
+        guide.screen.query_one("#trust", Input).value = "root.pem"
+        await press(pilot, "ctrl+r")
+        guide.show_clusters()
+        await settle(pilot)
+        await press(pilot, "e")
+        assert isinstance(guide.screen, OpenPage)
+        assert "verify the bundle of sha256:bbbbbbbbbbbb that" in text_of(guide)
+    bare = Guide(replace(site.engine, beside=()))
+    async with bare.run_test() as pilot:
+        await settle(pilot)
+        bare.show_clusters()
+        await settle(pilot)
+        await press(pilot, "e")
+        assert "verify the bundle of sha256:bbbbbbbbbbbb that" in text_of(bare)
+
+
 async def test_a_cluster_of_the_product_is_offered_to_be_changed_or_repaired(make_site: MakeSite) -> None:
     site = make_site()
     install_kubernetes(site, "site-a")
@@ -162,6 +190,8 @@ async def test_a_cluster_of_the_product_is_offered_to_be_changed_or_repaired(mak
         choices = guide.screen.query_one(OptionList)
         assert [option.id for option in choices.options] == ["cluster-site-c", "anew"]
         await press(pilot, "enter")
+        assert isinstance(guide.screen, OpenPage)  # the licence comes first
+        await press(pilot, "space", "ctrl+n")
         assert isinstance(guide.screen, HostsPage)
         assert guide.session.written.name == "site-c"
         assert "1 host entered" in text_of(guide)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support.guidesite import stamp_of
 from support.piloting import press, settle, type_in, until
 from support.screentext import compare, text_of
-from textual.widgets import Input, Select
+from textual.widgets import Checkbox, Input, Select
 
 from appliance.execute import order
 from appliance.execute.lease import Owner
+from appliance.inventory.hosts import Access
 from appliance.operations.carry_out import report
 from appliance.recipe import clusterfile
+from appliance.transport.sshconfig import SshConfig
 from tui.app import Guide
 from tui.screens.cluster import ClusterPage
 from tui.screens.hosts import HostsPage
@@ -22,7 +25,7 @@ from tui.screens.plan import PlanPage
 from tui.screens.preflight import PreflightPage
 from tui.screens.run import RunPage
 from tui.screens.settings import SettingsPage
-from tui.session import Entry
+from tui.session import Entry, Step
 from tui.widgets.dialogs import Reading, TypeName
 from tui.widgets.grid import Grid
 
@@ -128,6 +131,25 @@ async def test_the_licence_must_be_accepted(make_site: MakeSite) -> None:
         await press(pilot, "space", "ctrl+n")
         assert isinstance(guide.screen, OpenPage)
         assert "licence" in text_of(guide).splitlines()[-2]
+        await press(pilot, "space", "ctrl+n")
+        assert isinstance(guide.screen, HostsPage)
+
+
+async def test_no_way_leads_round_the_licence(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await press(pilot, "g", "right", "enter")
+        assert isinstance(guide.screen, RunPage)
+        guide.go(Step.OPEN)
+        await settle(pilot)
+        guide.screen.query_one("#licence", Checkbox).value = False
+        await press(pilot, "c", "e")
+        assert isinstance(guide.screen, OpenPage)
+        assert "Accept the licence" in text_of(guide)
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, OpenPage)
         await press(pilot, "space", "ctrl+n")
         assert isinstance(guide.screen, HostsPage)
 
@@ -342,6 +364,27 @@ async def test_another_name_keeps_the_keys_that_were_believed(make_site: MakeSit
     assert (site.engine.folder("demo-b").draft.exists(), site.engine.folder("demo").draft.exists()) == (True, False)
 
 
+async def test_a_name_that_holds_is_kept_on_the_way_back_and_another_is_not(make_site: MakeSite) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n")
+        await find_hosts(pilot)
+        await press(pilot, "ctrl+n", "end")
+        await type_in(pilot, "-b")
+        await press(pilot, "escape")
+        assert isinstance(guide.screen, HostsPage)
+        assert guide.session.written.name == "demo-b"
+        assert {machine.pinned for machine in guide.session.machines} == {True}
+        await press(pilot, "ctrl+n", "end")
+        await type_in(pilot, "-")
+        await press(pilot, "escape")
+        assert isinstance(guide.screen, HostsPage)
+        assert guide.session.written.name == "demo-b"
+    assert (site.engine.folder("demo-b").draft.exists(), site.engine.folder("demo").draft.exists()) == (True, False)
+
+
 async def test_a_secret_is_masked_and_ends_in_the_vault_only(make_site: MakeSite) -> None:
     site = make_site()
     guide = Guide(site.engine)
@@ -463,8 +506,31 @@ async def test_what_was_described_is_offered_again(make_site: MakeSite) -> None:
         await press(pilot, "enter")
         compare(again, "open-resume")
         await press(pilot, "enter")
+        assert isinstance(again.screen, OpenPage)
+        assert "Accept the licence" in text_of(again)
+        await press(pilot, "space", "ctrl+n")
+        assert isinstance(again.screen, HostsPage)
         assert [machine.address for machine in again.session.machines] == ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
         assert {machine.pinned for machine in again.session.machines} == {True}
+
+
+async def test_the_way_into_a_cluster_leaves_what_single_hosts_and_the_users_file_say(make_site: MakeSite) -> None:
+    site = make_site()
+    config = site.folder / "config"
+    config.write_text("Host 10.0.0.12\n  User other\n")
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await to_plan(pilot)
+        await press(pilot, "g", "right", "enter")
+        own = {"10.0.0.13": Access(password=PASSWORD)}
+        access = replace(guide.session.access, own=own, config=SshConfig.read(config))
+        guide.session = replace(guide.session, access=access)
+        await press(pilot, "escape", "a")
+        await type_in(pilot, "ann")
+        await press(pilot, "enter")
+        assert isinstance(guide.screen, ClusterPage)
+        assert guide.session.access.user.endswith("ann")
+        assert (guide.session.access.own, guide.session.access.config) == (own, access.config)
 
 
 async def test_nothing_but_the_very_name_resets_a_cluster(make_site: MakeSite) -> None:

@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from appliance.report.text import headline
-from tui import helps, standing, telling, texts
+from tui import helps, standing, telling, texts, wording
 from tui.calls import known, proposals, runs
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
@@ -115,7 +115,8 @@ class ClusterPage(Page):
 
         def answered(access: Access | None) -> None:
             if access is not None:
-                self.session = replace(self.session, access=access)
+                kept = self.session.access
+                self.session = replace(self.session, access=replace(access, own=kept.own, config=kept.config))
                 self.action_look()
 
         def ask(applied: Cluster) -> None:
@@ -138,9 +139,11 @@ class ClusterPage(Page):
             return
 
         def done(there: Installed) -> None:
-            spec = session.delivery.spec if session.delivery else None
-            if spec is None or spec.name != (app or there.product or spec.name):
-                self.guide.ask_for_bundle(app or there.product or there.name)
+            wanted = app or there.product
+            opened = session.delivery if session.delivery and session.delivery.spec else None
+            fits = opened is not None and (session.spec.name == wanted or (not app and opened.image == there.image))
+            if not fits:
+                self.guide.ask_for_bundle(wanted or wording.image(there.image))
                 return
             self.work("onto", lambda _: known.onto(self.engine, session, there.name), done=self._go_on)
 

@@ -128,6 +128,8 @@ class OpenPage(Page):
         bundles = self.query_one("#bundles", OptionList)
         bundles.clear_options()
         bundles.add_options([Option(wording.found_bundle(one.path, one.size), id=str(one.path)) for one in found])
+        if self._wanted:
+            self.notice.say(texts.OPEN_WANTED.format(product=wording.clean(self._wanted)))
         if not found:
             bundles.add_option(Option(texts.OPEN_NONE, disabled=True))
             self.query_one("#path").focus()
@@ -136,7 +138,9 @@ class OpenPage(Page):
         bundles.focus()
         path = self.query_one("#path", Input)
         if self._wanted:
-            self.notice.say(texts.OPEN_WANTED.format(product=wording.clean(self._wanted)))
+            return
+        if self.session.machines and self.session.delivery and not self.session.delivery.usable:
+            self.action_forward()  # it says what is to be done before one can go on
         elif self.session.delivery is None and not path.value and (len(found) == 1 or self._is_meant(found[0])):
             path.value = str(found[0].path)
             self.action_verify()
@@ -190,8 +194,8 @@ class OpenPage(Page):
         self.app.push_screen(Pick(texts.OFFER_TITLE, texts.OFFER_TEXT, choices), answered)
 
     def _go_on(self, session: Session) -> None:
-        self.session = session
-        self.guide.go(Step.HOSTS)
+        self.session = replace(session, delivery=self.session.delivery)
+        self.action_forward()
 
     def _living(self, run: RunDir | None) -> None:
         if run is None:

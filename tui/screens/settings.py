@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, Select, Static
 
+from appliance.errors import RecipeError
 from appliance.recipe.networking import Network, network_texts
 from appliance.state import require_label
 from tui import changes, helps, texts, wording
@@ -79,7 +81,13 @@ class SettingsPage(Page):
 
     def action_back(self) -> None:
         """Keep the values typed, right or wrong, and go back; a name counts once it holds."""
-        self.session = changes.with_network(changes.with_parameters(self.session, self._given()), self._own)
+        before = self.session.written.name
+        self._store()
+        session = self.session
+        self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._go_back)
+
+    def _go_back(self, session: Session) -> None:
+        self.session = session
         super().action_back()
 
     @on(Input.Submitted)
@@ -166,7 +174,9 @@ class SettingsPage(Page):
     def _store(self) -> None:
         self.session = changes.with_network(changes.with_parameters(self.session, self._given()), self._own)
         name = self.query_one(f"#{_NAME}", Input).value.strip()
-        self.session = changes.with_name(self.session, name)
+        with contextlib.suppress(RecipeError):  # what cannot be a name leaves the one before
+            require_label(name)
+            self.session = changes.with_name(self.session, name)
 
 
 def _widget(field: Field, value: object) -> Widget:
