@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,6 +211,11 @@ class RunDir:
         """``journal.jsonl``: every event."""
         return self.path / "journal.jsonl"
 
+    @property
+    def foreseen(self) -> Path:
+        """``after.json``: what ``state.json`` is to be when the run has come through; empty where it is to be none."""
+        return self.path / "after.json"
+
     def report(self, kind: str) -> Path:
         """``report.txt``, ``report.json`` or ``report.html``."""
         return self.path / f"report.{kind}"
@@ -270,6 +275,26 @@ def read_state(path: Path) -> ClusterState | None:
             f"it is of format {number}; this version reads {FORMAT}", where=str(path), hint="update appliance"
         )
     return state
+
+
+def foresee(run: RunDir, state: ClusterState | None) -> None:
+    """Write down what is to be remembered of the cluster once `run` has come through; None where nothing is."""
+    if state is None:
+        write_bytes(run.foreseen, b"", mode=0o600)
+    else:
+        write_state(run.foreseen, state)
+
+
+def come_through(run: RunDir, cluster: ClusterDir, *, now: datetime) -> None:
+    """Remember what `run` foresaw, as of `now`; one that foresaw nothing changes nothing. Raises `StateError`."""
+    try:
+        nothing = run.foreseen.stat().st_size == 0
+    except FileNotFoundError:
+        return
+    if nothing:
+        cluster.state.unlink(missing_ok=True)
+    elif state := read_state(run.foreseen):
+        write_state(cluster.state, replace(state, applied=now))
 
 
 def write_state(path: Path, state: ClusterState) -> None:

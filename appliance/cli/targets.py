@@ -17,7 +17,6 @@ from appliance.cli.proposals import (
     steps_line,
 )
 from appliance.clock import SystemClock
-from appliance.events import Outcome
 from appliance.inventory.hosts import unheeded
 from appliance.inventory.preflight import CheckResult
 from appliance.operations import carry_out, deliver, propose, sites
@@ -111,6 +110,7 @@ def carry(
     proposal = proposed.proposal
     carry_out.require_free(proposed, target, session.home, take_over=terms.take_over)
     if proposed.empty:
+        carry_out.settle(proposed, target)
         session.output.result(
             {**proposal_document(proposed), "run": None}, f"nothing to do: {target.cluster.name} is as it should be"
         )
@@ -128,8 +128,6 @@ def carry(
     _confirm_taking_over(proposed, target, session, yes=yes)
     run = carry_out.start(proposed, target, session.home, bundle=bundle, terms=terms, sink=session.output.sink())
     report = watch(run, session.output)
-    if report.outcome is Outcome.OK:
-        carry_out.remember(proposed, target, run)
     session.output.result({"run": to_document(report)}, lambda: report_text(report))
     carry_out.require_done(report)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from appliance.clock import Clock, SystemClock, timestamp
 from appliance.distribute.base import BlobFolder
 from appliance.errors import ApplianceError, StateError
-from appliance.events import Stream
+from appliance.events import Outcome, RunFinished, Stream
 from appliance.execute import mailbox
 from appliance.execute.actions import Supplies
 from appliance.execute.connection import Terms
@@ -37,7 +37,7 @@ from appliance.report.html import to_html
 from appliance.report.result import report_of
 from appliance.report.text import to_text
 from appliance.report.view import view_of
-from appliance.state import ClusterDir, RunDir
+from appliance.state import ClusterDir, RunDir, come_through
 from appliance.transport.connect import connector
 from appliance.transport.ssh.hostkeys import HostKeys
 from appliance.vault import Mask, Vault
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from appliance.events import Stamped
     from appliance.execute.control import Control
     from appliance.plan.steps import Plan
     from appliance.transport.base import Connect
@@ -159,12 +160,26 @@ def serve(run_dir: Path, *, open_hosts: Callable[[HostKeys], Connect] = connecto
             document = {"pid": os.getpid(), "started": _started(os.getpid())}
             write_bytes(run.path / "worker.json", json.dumps(document).encode(), mode=0o600)
             with Journal(run.journal) as journal, _HostLogs(run) as logs:
-                stream = Stream(SystemClock(), journal.write, first=journal.next_number)
+                stream = Stream(SystemClock(), remembering(journal.write, run, job.order), first=journal.next_number)
                 executor = _first_message(listener, job, stream, logs, open_hosts)
                 _listen_to_signals(executor.control)
                 threading.Thread(target=_control, args=(listener, executor.control), daemon=True).start()
                 executor.run()
         write_reports(run)
+
+
+def remembering(write: Callable[[Stamped], None], run: RunDir, order: RunOrder) -> Callable[[Stamped], None]:
+    """`write`, before which what the run has come to is remembered: whoever hears of its good end finds that."""
+
+    def written(stamped: Stamped) -> None:
+        match stamped.event:
+            case RunFinished(outcome=Outcome.OK):
+                cluster = ClusterDir(order.cluster_folder, vault_key=order.vault_key)
+                with contextlib.suppress(ApplianceError, OSError):  # the hosts remain the truth
+                    come_through(run, cluster, now=stamped.at)
+        write(stamped)
+
+    return written
 
 
 def write_reports(run: RunDir) -> None:

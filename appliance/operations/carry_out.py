@@ -93,6 +93,7 @@ def start(
     try:
         files.write_bytes(run.plan, plan_to_json(plan), mode=0o600)
         order.write_order(run.path / "run.json", instructions)
+        _foresee(proposed, target, run)
         files.write_text(target.folder.clusterfile, clusterfile.dump(proposed.cluster), mode=0o600)
     except ApplianceError:
         shutil.rmtree(run.path, ignore_errors=True)  # a run that never was is none
@@ -206,16 +207,32 @@ def require_done(report: Report) -> None:
     )
 
 
-def remember(proposed: Proposed, target: Target, run: RunDir) -> None:
-    """Write down what was installed, after an installation; forget it after a reset. The hosts remain the truth."""
+def settle(proposed: Proposed, target: Target) -> None:
+    """Remember what a proposal that is empty has found to hold already, as after a run that was killed at its very end.
+
+    A worker remembers what its run has done. The hosts remain the truth.
+    """
+    if not (proposed.empty and target.folder.clusterfile.exists()):
+        return
     match proposed.proposal.operation:
         case propose.INSTALL:
-            state.write_state(target.folder.state, _state(proposed, target, run))
+            kept = state.read_state(target.folder.state)
+            found = _state(proposed, target, kept.run if kept else "")
+            if kept is None or replace(found, applied=kept.applied) != kept:
+                state.write_state(target.folder.state, found)
         case propose.RESET:
             target.folder.state.unlink(missing_ok=True)
 
 
-def _state(proposed: Proposed, target: Target, run: RunDir) -> ClusterState:
+def _foresee(proposed: Proposed, target: Target, run: RunDir) -> None:
+    match proposed.proposal.operation:
+        case propose.INSTALL:
+            state.foresee(run, _state(proposed, target, run.name))
+        case propose.RESET:
+            state.foresee(run, None)
+
+
+def _state(proposed: Proposed, target: Target, run: str) -> ClusterState:
     spec = proposed.spec
     return ClusterState(
         cluster=target.cluster.name,
@@ -223,7 +240,7 @@ def _state(proposed: Proposed, target: Target, run: RunDir) -> ClusterState:
         version=spec.version,
         epoch=spec.epoch,
         image=Digest.parse(proposed.proposal.plan.image),
-        run=run.name,
+        run=run,
         applied=target.clock.now(),
         hosts=tuple(InstalledHost(host.name, host.address, host.roles) for host in proposed.hosts),
     )

@@ -17,6 +17,7 @@ from support.room_worker import program
 from support.rooms import Room, rooms
 
 from appliance.clock import SystemClock
+from appliance.digest import Digest
 from appliance.errors import StateError
 from appliance.events import Outcome, RunFinished, Stamped, StepFinished, StepStarted
 from appliance.execute import guards, journal, lease, mailbox, worker
@@ -27,7 +28,7 @@ from appliance.plan.document import plan_to_json
 from appliance.plan.planner import prune
 from appliance.plan.steps import Plan, PutText, Run, SecretRef, Stage, Step
 from appliance.report.view import view_of
-from appliance.state import Home, RunDir
+from appliance.state import ClusterState, Home, InstalledHost, RunDir, foresee, read_state
 from appliance.transport.base import Command, Credential, Endpoint
 from appliance.vault import Vault
 
@@ -38,6 +39,17 @@ CLOCK = SystemClock()
 PASSWORD = "hunter2-never-written"
 SECRET = b"swordfish-never-shown"
 HOSTS = ("a", "b", "c")
+MADE = datetime(2026, 1, 2, tzinfo=UTC)
+STATE = ClusterState(
+    cluster="site",
+    bundle="demo",
+    version="1.0.0",
+    epoch=1,
+    image=Digest.of(b"image"),
+    run="a run",
+    applied=MADE,
+    hosts=(InstalledHost("a", "10.0.0.1", ("db",)),),
+)
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,24 @@ def test_a_run_is_carried_out_by_a_process_that_outlives_whoever_started_it(desk
     assert "done" in run.report("txt").read_text()
     assert run.report("html").read_text().startswith("<!doctype html>")
     assert (run.path / "worker.log").read_bytes() == b""
+
+
+def test_what_a_run_came_to_is_remembered_though_nobody_watches_it(desk: Desk) -> None:
+    cluster = desk.home.cluster("site")
+
+    def after(state: ClusterState | None, *stages: Stage) -> ClusterState | None:
+        run = desk.new_run(*stages)
+        foresee(run, state)
+        desk.start(run)
+        ended = list(follow(run))[-1]
+        return replace(found, applied=MADE) if (found := read_state(cluster.state)) and ended else None
+
+    failing = Stage("Fail", (do("a", "fails", "exit 1"),))
+    assert after(STATE, failing) is None
+    assert after(STATE, *PLAN) == STATE
+    assert after(None, failing) == STATE
+    assert after(None, *PLAN) is None
+    assert not cluster.state.exists()
 
 
 def test_nothing_secret_is_in_what_a_run_leaves_behind(desk: Desk) -> None:

@@ -32,7 +32,9 @@ def main(play: str, _command: str, run_dir: str) -> None:
     with mailbox.listening(run.path) as listener, Journal(run.journal) as journal:
         me = {"pid": os.getpid(), "started": worker._started(os.getpid())}
         (run.path / "worker.json").write_text(json.dumps(me))
-        stream = Stream(At(NOW - DAY), journal.write)  # before whatever the guide asks next
+        stream = Stream(
+            At(NOW - DAY), worker.remembering(journal.write, run, order)
+        )  # before whatever the guide asks next
 
         def told() -> dict[str, Any]:
             line, _ = listener.accept()

@@ -18,6 +18,7 @@ from appliance.operations.carry_out import report
 from appliance.recipe import clusterfile
 from appliance.transport.sshconfig import SshConfig
 from tui.app import Guide
+from tui.calls.known import installed
 from tui.screens.cluster import ClusterPage
 from tui.screens.hosts import HostsPage
 from tui.screens.open import OpenPage
@@ -491,6 +492,8 @@ async def test_a_run_goes_on_without_the_guide_and_is_found_again(make_site: Mak
         await pilot.press("p")
         await settle(pilot)
         assert "done, 3 of 3 hosts" in text_of(again)
+        (known,) = installed(site.engine)
+        assert (known.product, known.version) == ("demo", "1.2.0")
 
 
 async def test_what_was_described_is_offered_again(make_site: MakeSite) -> None:

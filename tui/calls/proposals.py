@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError, PreflightFailed
 from appliance.inventory.preflight import CheckResult, failures_first
-from appliance.operations import applications, bundlekinds, propose, sites
+from appliance.operations import applications, bundlekinds, carry_out, propose, sites
 from tui.calls.delivery import opened
 
 if TYPE_CHECKING:
@@ -40,13 +40,19 @@ def check(
 
 def install(engine: Engine, session: Session, *, sink: Sink) -> Proposed:
     """What makes the site what the Clusterfile and the delivery say."""
+    target = engine.target(session.cluster, session.access)
     with opened(engine, session.verified) as bundle:
-        return bundlekinds.apply(bundle, engine.target(session.cluster, session.access), sink=sink)
+        proposed = bundlekinds.apply(bundle, target, sink=sink)
+    carry_out.settle(proposed, target)
+    return proposed
 
 
 def reset(engine: Engine, name: str, access: Access, *, sink: Sink) -> Proposed:
     """What takes off the hosts what was applied last to the cluster called `name`."""
-    return propose.reset(engine.target(applied(engine, name), access), sink=sink)
+    target = engine.target(applied(engine, name), access)
+    proposed = propose.reset(target, sink=sink)
+    carry_out.settle(proposed, target)
+    return proposed
 
 
 def take_away(engine: Engine, name: str, app: str, access: Access, *, sink: Sink) -> Proposed:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance import files
-from appliance.events import Outcome
 from appliance.execute import worker
 from appliance.operations import bundlekinds, carry_out, inspect
 from appliance.operations.carry_out import Terms
@@ -71,13 +70,6 @@ def start(engine: Engine, session: Session, proposed: Proposed, *, take_over: bo
 def follow(run: RunDir, *, clock: Clock, hear: Callable[[RunView], None]) -> Report:
     """Replay a run and follow it to its end."""
     return carry_out.follow(run, clock=clock, hear=lambda _, view: hear(view))
-
-
-def finished(engine: Engine, session: Session, report: Report, run: RunDir) -> None:
-    """Remember what a run that we proposed, and that came through, has installed or taken off."""
-    if session.proposed and report.outcome is Outcome.OK:
-        target = engine.target(session.proposed.cluster, session.access)
-        carry_out.remember(session.proposed, target, run)
 
 
 def command(run: RunDir, order: str, *, host: str = "") -> None:

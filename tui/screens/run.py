@@ -188,13 +188,9 @@ class RunPage(Page):
         lead.add_class("result")
         self.refresh_bindings()
         self.guide.bell()
-        session, run = self.session, self._run
-        if session.run == run:
-            self.work("remember", lambda _: runs.finished(self.engine, session, report, run), done=self._remembered)
+        if self.session.run == self._run:
+            self.session = replace(self.session, proposed=None)
         self._detail()
-
-    def _remembered(self, _: None) -> None:
-        self.session = replace(self.session, proposed=None)
 
     @on(Grid.Highlighted)
     def _detail(self) -> None:
