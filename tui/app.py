@@ -20,6 +20,7 @@ from textual.theme import Theme
 from appliance.inventory.hosts import Access
 from appliance.transport.sshconfig import SshConfig
 from tui import calls, texts
+from tui.driver import TerminalDriver
 from tui.screens.open import OpenPage
 from tui.session import Session, Step
 from tui.widgets.dialogs import Choose
@@ -81,7 +82,7 @@ class Guide(App[int]):
     ]
 
     def __init__(self, engine: Engine, session: Session | None = None, *, terminal: int | None = None) -> None:
-        super().__init__()
+        super().__init__(driver_class=None if terminal is None else TerminalDriver)
         self._terminal = terminal
         self.animation_level = "none"  # a serial line has no time for it
         if self.no_color:

@@ -11,9 +11,10 @@ from appliance.errors import PlanError, PluginError, RecipeError, VerificationEr
 from appliance.image.oci import ImageConfig, Platform
 from appliance.inventory import preflight
 from appliance.operations import deliver
+from appliance.operations.fitting import require_fit
 from appliance.operations.inspect import added
 from appliance.operations.parameters import settle, told
-from appliance.operations.propose import Proposed, leases, propose, require_fit
+from appliance.operations.propose import Proposed, leases, propose
 from appliance.operations.survey import survey
 from appliance.plan import planner
 from appliance.plan.forecast import forecast

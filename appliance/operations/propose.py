@@ -11,38 +11,35 @@ from typing import TYPE_CHECKING
 
 from appliance import events, plugins
 from appliance.digest import Digest
-from appliance.errors import PlanError, PreflightFailed, RecipeError, VerificationError
+from appliance.errors import PlanError, RecipeError
 from appliance.execute.lease import Owner
 from appliance.image.oci import ImageConfig, Platform
 from appliance.inventory import preflight
 from appliance.inventory.hosts import Access, Host, written_hosts
-from appliance.inventory.preflight import CheckResult, Verdict
 from appliance.inventory.providers import HostRequest
-from appliance.operations import checking, deliver
+from appliance.operations import checking, deliver, fitting
 from appliance.operations.fulfil import fulfil
 from appliance.operations.parameters import Parameters, settle, without_secrets
 from appliance.operations.remarks import applications_lacking, left_out
 from appliance.operations.sites import applied_apps
 from appliance.operations.survey import Survey, survey
-from appliance.plan import footprint, planner
+from appliance.plan import planner
 from appliance.plan.forecast import Forecast, forecast, timed
 from appliance.plan.runtime import Runtime, Site
 from appliance.recipe import overlays
-from appliance.recipe.bundlefile import APP, BundleSpec, RoleSpec
+from appliance.recipe.bundlefile import APP, BundleSpec
 from appliance.recipe.clusterfile import SWARM
-from appliance.recipe.schema import suggestion
-from appliance.transport.base import Command
 from appliance.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from appliance.bundle.manifest import BundleManifest
     from appliance.bundle.verify import VerifiedBundle
     from appliance.clock import Clock
     from appliance.events import Sink
     from appliance.inventory.facts import NodeStamp
+    from appliance.inventory.preflight import CheckResult
     from appliance.plan.steps import Proposal, Stage
     from appliance.recipe.clusterfile import Cluster
     from appliance.state import ClusterDir
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
 INSTALL = "apply"
 RESET = "reset"
 _NO_IMAGE = Digest.of(b"")
-_ANY = 'for path; do [ ! -e "$path" ] || exit 0; done; exit 1'
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +125,11 @@ def install(bundle: VerifiedBundle, target: Target, *, sink: Sink = events.silen
     with survey(wanted.hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         planner.require_product(wanted.config.spec, target.cluster.name, found.hosts)
-        _require_newer(bundle, target, found)
+        fitting.require_newer(bundle, target.cluster.name, found)
         site = _site(bundle, target, wanted, found)
         measured = checking.measure(found, site, distribution, clock=target.clock, sink=sink)
         checks = checking.check(found, site, distribution, architectures=wanted.architectures, measured=measured)
-        require_fit(checks)
+        fitting.require_fit(checks)
         wanted.parameters.keep(target.vault())
         runtime = plugins.runtime(site.config.spec.runtime)
         site = _with_secrets(site, runtime, target)
@@ -156,8 +152,8 @@ def reset(target: Target, *, sink: Sink = events.silent) -> Proposed:
     with survey(hosts, target.connect, clock=target.clock, sink=sink) as found:
         found.require_any()
         checks = preflight.unreachable(found.missing)
-        require_fit(checks)
-        _require_stamps(target, found)
+        fitting.require_fit(checks)
+        fitting.require_stamps(target.cluster.name, found)
         site = _installed_site(target, found)
         stages = plugins.runtime(site.config.spec.runtime).remove(site) if _stamps(target, found) else ()
         proposal = propose(RESET, site, stages, found, target, checks=checks, sink=sink)
@@ -174,49 +170,6 @@ def require_unchanged(shown: Digest, now: Proposal) -> None:
     if shown != now.plan_digest:
         raise PlanError(
             "the site changed since this plan was made", hint="make the plan again, and look at what is different"
-        )
-
-
-def check_roles(roles: Sequence[RoleSpec], hosts: Sequence[Host]) -> None:
-    """Raise `RecipeError` when hosts have a role that is not one of `roles`, or a role has too few hosts or too many.
-
-    An image that describes no roles takes any.
-    """
-    known = [role.name for role in roles]
-    for host in hosts:
-        for name in host.roles:
-            if known and name not in known:
-                hint = suggestion(name, known)
-                raise RecipeError(f"there is no role {name!r}, which {host.address} has", where="spec.hosts", hint=hint)
-    for role in roles:
-        count = sum(role.name in host.roles for host in hosts)
-        if count < role.minimum or (role.maximum and count > role.maximum):
-            wanted = f"{role.minimum} to {role.maximum}" if role.maximum else f"{role.minimum} or more"
-            hint = "list the hosts of each role in the Clusterfile, or with --hosts ROLE=ADDRESSES"
-            raise RecipeError(f"the role {role.name} takes {wanted} hosts, not {count}", where="spec.hosts", hint=hint)
-
-
-def check_image(named: str, held: BundleManifest) -> None:
-    """Raise `RecipeError` when a Clusterfile names another image than the bundle holds; naming none takes any.
-
-    An image is named as ``NAME:VERSION`` or by its digest.
-    """
-    name = f"{held.name}:{held.version}"
-    if named and named not in (name, str(held.image)):
-        raise RecipeError(
-            f"the Clusterfile is for {named}, the bundle holds {name}",
-            where="spec.image",
-            hint=f"take the bundle of {named}, or write image: {name} to change the cluster to that",
-        )
-
-
-def check_method(method: str, held: BundleManifest) -> None:
-    """Raise `RecipeError` when hosts shall swarm and the bundle does not carry what they do that with."""
-    if method == SWARM and not all(held.has_runtime(arch, deliver.SWARM_PART) for arch in held.arch):
-        raise RecipeError(
-            "the bundle carries nothing that hosts can swarm with",
-            where="spec.distribution.method",
-            hint="write auto, unicast or chain, or have the bundle made with: appliance bundle --swarm",
         )
 
 
@@ -251,10 +204,10 @@ def _wanted(bundle: VerifiedBundle, target: Target) -> _Wanted:
     if config.spec.kind == APP:
         hint = "put it there: appliance run BUNDLE --name CLUSTER"
         raise RecipeError(f"{config.spec.name} makes no cluster, it goes onto one that is there", hint=hint)
-    check_image(target.cluster.image, bundle.manifest)
-    check_method(target.cluster.distribution.method, bundle.manifest)
+    fitting.check_image(target.cluster.image, bundle.manifest)
+    fitting.check_method(target.cluster.distribution.method, bundle.manifest)
     hosts = target.hosts()
-    check_roles(config.spec.roles, hosts)
+    fitting.check_roles(config.spec.roles, hosts)
     parameters = settle(config.spec, target.cluster.parameters, target.vault())
     return _Wanted(hosts, offered, config, parameters)
 
@@ -300,39 +253,6 @@ def _stamps(target: Target, found: Survey) -> list[NodeStamp]:
     return [host.stamp for host in found.hosts if host.stamp and host.stamp.cluster == target.cluster.name]
 
 
-def _require_stamps(target: Target, found: Survey) -> None:
-    """Nobody knows what to take off a host whose stamp is gone; what is kept there lets `install` write it anew."""
-    for each in found.hosts:
-        if each.facts.stamp_error:
-            raise PlanError(
-                f"{footprint.STAMP} cannot be read: {each.facts.stamp_error}",
-                where=each.name,
-                hint="use the version that wrote it; if it is damaged, remove it, apply the same bundle, then reset",
-            )
-    ours = Command.shell(_ANY, *footprint.remains(target.cluster.name))
-    left = found.ask(lambda host, line: host.facts.stamp is None and line.run(ours).ok)
-    for host in (name for name, there in left.items() if there):
-        raise PlanError(
-            f"{footprint.STAMP} is gone, but not what it listed",
-            where=host,
-            hint="appliance apply with the same bundle writes it anew; then reset",
-        )
-
-
-def _require_newer(bundle: VerifiedBundle, target: Target, found: Survey) -> None:
-    """What a host has had counts as what was seen here: an older epoch needs a permit."""
-    for host in found.hosts:
-        stamp = host.stamp
-        if stamp is None or stamp.cluster != target.cluster.name:
-            continue
-        if bundle.goes_back_from(stamp.epoch, Digest.parse(stamp.image)):
-            raise VerificationError(
-                f"the bundle's epoch {bundle.manifest.epoch} is lower than {stamp.epoch}, which is installed there",
-                where=host.name,
-                hint=f"whom the policy names must sign a permit: appliance trust permit --from {stamp.image}",
-            )
-
-
 def _installed_site(target: Target, found: Survey) -> Site:
     """The site as its stamps describe it; of no image when there is none."""
     spec, image = BundleSpec(target.cluster.name, version=""), _NO_IMAGE
@@ -345,19 +265,4 @@ def _installed_site(target: Target, found: Survey) -> Site:
         config=ImageConfig(Platform("linux", found.hosts[0].facts.architecture), spec, layers=()),
         parts={},
         hosts=found.hosts,
-    )
-
-
-def require_fit(checks: Sequence[CheckResult]) -> None:
-    """Raise `PreflightFailed`, which names the first failure, unless there is none."""
-    failed = [result for result in checks if result.verdict is Verdict.FAIL]
-    if not failed:
-        return
-    first, *others = failed
-    more = f" (and {len(others)} more failed)" if others else ""
-    raise PreflightFailed(
-        f"{first.check}: {first.detail}{more}",
-        results=checks,
-        where=first.host,
-        hint=first.hint or "put right what the checks name, then run the same command again",
     )

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -36,6 +37,20 @@ def broken(self):
     password = "hunter2"
     raise ZeroDivisionError("by nothing")
 OpenPage.action_verify = broken
+sys.exit(start(Engine(Home.of(Path(sys.argv[1])), media=())))
+"""
+RESTLESS = """
+import sys
+from pathlib import Path
+from appliance.state import Home
+from tui.engine import Engine
+from tui.screens.open import OpenPage
+from tui.terminal import start
+def draw(self):
+    for _ in range(100):
+        self.app.bell()
+OpenPage.on_show = lambda self: self.set_interval(0.01, self.draw)
+OpenPage.draw = draw
 sys.exit(start(Engine(Home.of(Path(sys.argv[1])), media=())))
 """
 
@@ -144,6 +159,18 @@ def test_a_terminal_that_is_gone_ends_it_though_only_its_parent_is_told(opened: 
     opened.append(on_terminal(["sh", "-c", line], tmp_path))
     shown = opened[0]
     shown.until(b"No bundle")
+    os.close(shown.master)
+    os.close(shown.slave)
+    opened.clear()
+    shown.process.wait(60)
+    assert (tmp_path / "status").read_text() == "130\n"
+
+
+def test_a_terminal_that_is_gone_ends_a_guide_that_draws_all_the_time(opened: list[Terminal], tmp_path: Path) -> None:
+    script = [sys.executable, "-c", RESTLESS, str(tmp_path / "home")]
+    opened.append(on_terminal(["sh", "-c", f"trap '' HUP; {shlex.join(script)}; echo $? >status"], tmp_path))
+    shown = opened[0]
+    shown.until(b"\a" * 100)
     os.close(shown.master)
     os.close(shown.slave)
     opened.clear()

@@ -19,7 +19,7 @@ from appliance.errors import BundleError, RecipeError, StateError, VerificationE
 from appliance.image.reference import Reference
 from appliance.image.store import Store
 from appliance.operations import deliver, publish, verification
-from appliance.operations.propose import check_method
+from appliance.operations.fitting import check_method
 from appliance.operations.publish import Published, PublishRequest
 from appliance.plan.runtime import TextFile
 from appliance.trust import certificates, dsse, policy

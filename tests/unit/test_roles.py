@@ -6,7 +6,7 @@ import pytest
 
 from appliance.errors import RecipeError
 from appliance.inventory.hosts import Host
-from appliance.operations.propose import check_roles
+from appliance.operations.fitting import check_roles
 from appliance.recipe.bundlefile import RoleSpec
 from appliance.transport.base import Endpoint
 

@@ -8,7 +8,7 @@ import pytest
 from support.bundles import write_bundle
 
 from appliance.errors import RecipeError
-from appliance.operations.propose import check_image
+from appliance.operations.fitting import check_image
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError, PreflightFailed
 from appliance.inventory.preflight import CheckResult, failures_first
-from appliance.operations import applications, bundlekinds, carry_out, propose, sites
+from appliance.operations import applications, bundlekinds, carry_out, fitting, propose, sites
 from tui.calls.delivery import opened
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ OF_DELIVERY = bundlekinds.OPERATIONS
 def require_roles(session: Session) -> None:
     """Raise `RecipeError` unless the roles have the hosts that they need; nobody is asked for that."""
     everyone = session.hosts_to_enter([machine.address for machine in session.chosen], secret=lambda _: "")
-    propose.check_roles(session.spec.roles, everyone)
+    fitting.check_roles(session.spec.roles, everyone)
 
 
 def check(
