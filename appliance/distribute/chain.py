@@ -19,7 +19,7 @@ from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.lineup import Lineup, Member
 from appliance.distribute.relay import Relay
-from appliance.distribute.talk import PING_SECONDS, Authority, Talk
+from appliance.distribute.talk import GIVEN_UP_SECONDS, PING_SECONDS, Authority, Talk
 from appliance.distribute.unicast import TRANSFER_SECONDS, Unicast, hostside
 from appliance.distribute.units import HASH_BYTES, Units
 from appliance.distribute.words import UNIT_BYTES, Data, End, Hashes, Leave, Ping, Start, Take
@@ -50,11 +50,16 @@ class Chain:
         unicast: Unicast,
         layers: Mapping[str, Mapping[str, str]] | None = None,
         clock: Clock | None = None,
+        silence: float = GIVEN_UP_SECONDS,
     ) -> None:
-        """`layers`: for each host the blobs that it will unpack, with the digests of their tars, all hexadecimal."""
+        """`layers`: for each host the blobs that it will unpack, with the digests of their tars, all hexadecimal.
+
+        A host whose helper says nothing for `silence` seconds fails, and nobody waits for it any longer.
+        """
         self._way = way
         self._layers = layers or {}
         self._unicast = unicast
+        self._silence = silence
         self._clock = clock or SystemClock()
         self._relay = Relay(way.addresses, port=way.port, bandwidth=way.bandwidth, unicast=unicast, clock=clock)
         self._changed = threading.Condition()
@@ -83,7 +88,7 @@ class Chain:
         try:
             converse(
                 transport,
-                Command(argv, timeout=TRANSFER_SECONDS),
+                Command(argv, timeout=TRANSFER_SECONDS, silence=self._silence),
                 PieceStream(self._orders(talk, source)),
                 spoken=lambda word: self._hear(talk, word),
             )

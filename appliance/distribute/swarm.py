@@ -18,7 +18,7 @@ from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.describing import Describing
 from appliance.distribute.shares import Shares, Why
-from appliance.distribute.talk import PING_SECONDS, Authority, Talk
+from appliance.distribute.talk import GIVEN_UP_SECONDS, PING_SECONDS, Authority, Talk
 from appliance.distribute.unicast import TRANSFER_SECONDS, hostside
 from appliance.distribute.words import LARGE_BYTES, UNIT_BYTES, Data, End, Got, Lost, Meet, Ping, Ready, Start
 from appliance.errors import TransferFailed
@@ -53,12 +53,23 @@ class Swarm:
     """The `Distributor` for several hosts at a time; one object serves one run."""
 
     def __init__(
-        self, way: Way, load: Load, *, unicast: Unicast, otherwise: Distributor, clock: Clock | None = None
+        self,
+        way: Way,
+        load: Load,
+        *,
+        unicast: Unicast,
+        otherwise: Distributor,
+        clock: Clock | None = None,
+        silence: float = GIVEN_UP_SECONDS,
     ) -> None:
-        """`otherwise` brings what is not in the swarm: the parts themselves, and to hosts whose runtime has none."""
+        """`otherwise` brings what is not in the swarm: the parts themselves, and to hosts whose runtime has none.
+
+        A host whose helper says nothing for `silence` seconds fails, and nobody waits for it any longer.
+        """
         self._way = way
         self._load = load
         self._unicast = unicast
+        self._silence = silence
         self._otherwise = otherwise
         self._clock = clock or SystemClock()
         self._changed = threading.Condition()
@@ -90,7 +101,7 @@ class Swarm:
         try:
             converse(
                 transport,
-                Command(argv, timeout=TRANSFER_SECONDS),
+                Command(argv, timeout=TRANSFER_SECONDS, silence=self._silence),
                 PieceStream(self._orders(talk, source)),
                 spoken=lambda word: self._hear(talk, word, source),
             )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from appliance.trust.issue import Issued
 
 PING_SECONDS = 2.0
+GIVEN_UP_SECONDS = 120.0
+"""A helper that was silent for so long is not waited for any longer; one that is well speaks twice a second."""
 VALID_DAYS = 2
 
 

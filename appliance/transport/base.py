@@ -7,6 +7,7 @@ for an `Endpoint` and is what tests replace. `quote` is the only place that make
 from __future__ import annotations
 
 import enum
+import math
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -87,12 +88,13 @@ class Command:
     """A program and its arguments; never a shell line, never a secret.
 
     `secrets` names secrets whose values are written to the program's standard input, one a line, in order.
-    `timeout` is in seconds.
+    `timeout` is in seconds, and so is `silence`: how long it may write nothing on its standard output once it runs.
     """
 
     argv: tuple[str, ...]
     secrets: tuple[str, ...] = ()
     timeout: float = 600.0
+    silence: float = math.inf
 
     @classmethod
     def shell(cls, script: str, *arguments: str, timeout: float = 600.0) -> Command:
@@ -127,8 +129,8 @@ class Transport(Protocol):
         """Run `command` with `stdin` byte for byte; `output` gets standard output as it comes.
 
         `stdin` is read to its end while output is taken; what reading it raises ends the program and is raised here.
-        A status other than 0 is a result, not an error. Raises `Unreachable` when the connection breaks or `timeout`
-        passes, `AuthRefused` when becoming root is refused.
+        A status other than 0 is a result, not an error. Raises `Unreachable` when the connection breaks, `timeout`
+        passes or `silence` lasts, `AuthRefused` when becoming root is refused.
         """
         ...
 

@@ -59,9 +59,9 @@ class LocalTransport:
         argv = talk.argv(command.argv) if talk else command.argv
         return converse(
             _LocalProgram(("sh", "-c", f"exec {quote(argv)}")),
+            command,
             stdin=stdin,
             output=output,
-            timeout=command.timeout,
             where=self.endpoint.place,
             talk=talk,
         )

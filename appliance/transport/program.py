@@ -18,6 +18,7 @@ from appliance.transport.base import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from appliance.transport.base import Command
     from appliance.transport.talk import Talk
 
 TAIL_BYTES = 1 << 20
@@ -109,40 +110,39 @@ class _Feeder(threading.Thread):
 
 def converse(
     program: Program,
+    command: Command,
     *,
     stdin: bytes | BinaryIO,
     output: Callable[[bytes], None] | None,
-    timeout: float,
     where: str,
     talk: Talk | None,
 ) -> CommandResult:
-    """Feed `program`, take what it writes, and say how it ended, within `timeout` seconds; it is closed in any case.
+    """Feed `program`, take what it writes, and say how it ended, in its `command`'s times; it is closed in any case.
 
     With a `talk`, input begins and errors count only when it has begun the command. Raises `Unreachable` when the time
     is over or the connection breaks, `AuthRefused` from the talk, and whatever reading `stdin` or `output` raises.
     """
-    deadline = time.monotonic() + timeout
+    output = output or _unheard
+    waiting = _Waiting(command, where)
     feeder = _Feeder(program, stdin)
     stdout, stderr = Tail(), Tail()
     begun = talk is None
     if begun:
         feeder.start()
     try:
-        while (heard := program.read(_left(deadline, timeout=timeout, where=where, begun=begun))) is not None:
+        while (heard := program.read(waiting.left(begun=begun))) is not None:
             out, err = heard
             if talk and not begun:
-                turn = talk.hear(err)
-                if turn.answer:
-                    with contextlib.suppress(OSError):  # gone: the next read says so
-                        program.write(turn.answer)
-                err, begun = turn.rest, turn.begun
+                err, begun = _answered(talk, program, err)
                 if begun:
+                    waiting.heard()
                     feeder.start()
             stdout.add(out)
             stderr.add(err)
-            if out and output:
+            if out:
+                waiting.heard()
                 output(out)
-        status = program.status(_left(deadline, timeout=timeout, where=where))
+        status = program.status(waiting.left())
     finally:
         program.kill()
         if begun:
@@ -155,13 +155,44 @@ def converse(
     return CommandResult(status, stdout.text(), stderr.text())
 
 
-def _left(deadline: float, *, timeout: float, where: str, begun: bool = True) -> float:
-    left = deadline - time.monotonic()
-    if left > 0:
-        return left
-    if begun:
-        what, hint = f"a command did not end within {timeout:g} seconds", "see what the host is busy with"
-    else:
-        what = f"a command did not begin within {timeout:g} seconds: becoming root takes longer"
-        hint = "see what the host is busy with; sudo and su may wait for systemd-logind, or for names to be resolved"
-    raise TimedOut(what, where=where, hint=hint)
+def _unheard(data: bytes) -> None:
+    pass
+
+
+def _answered(talk: Talk, program: Program, said: bytes) -> tuple[bytes, bool]:
+    """What of `said` is the command's own, and whether it has begun; a question is answered."""
+    turn = talk.hear(said)
+    if turn.answer:
+        with contextlib.suppress(OSError):  # gone: the next read says so
+            program.write(turn.answer)
+    return turn.rest, turn.begun
+
+
+class _Waiting:
+    """How long a program is waited for."""
+
+    def __init__(self, command: Command, where: str) -> None:
+        self._command = command
+        self._where = where
+        self._heard = time.monotonic()
+        self._deadline = self._heard + command.timeout
+
+    def heard(self) -> None:
+        """Note that it said something."""
+        self._heard = time.monotonic()
+
+    def left(self, *, begun: bool = True) -> float:
+        """Seconds until it is waited for no longer. Raises `TimedOut` when there are none."""
+        now, timeout, silence = time.monotonic(), self._command.timeout, self._command.silence
+        end = min(self._deadline, self._heard + silence) if begun else self._deadline
+        if now < end:
+            return end - now
+        hint = "see what the host is busy with"
+        if now < self._deadline:
+            what = f"a command that should say how far it is said nothing for {silence:g} seconds"
+        elif begun:
+            what = f"a command did not end within {timeout:g} seconds"
+        else:
+            what = f"a command did not begin within {timeout:g} seconds: becoming root takes longer"
+            hint += "; sudo and su may wait for systemd-logind, or for names to be resolved"
+        raise TimedOut(what, where=self._where, hint=hint)

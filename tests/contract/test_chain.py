@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support.peers import free_port
+from support.peers import free_port, stopped_helper
 from support.rooms import Room
 
 import appliance
@@ -30,9 +30,9 @@ from appliance.distribute.keypair import KeyPair
 from appliance.distribute.listener import own_address
 from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
-from appliance.distribute.talk import Way
+from appliance.distribute.talk import GIVEN_UP_SECONDS, Way
 from appliance.distribute.unicast import Unicast
-from appliance.errors import StateError
+from appliance.errors import StateError, TimedOut
 from appliance.files import put_blob, write_bytes
 from appliance.image.blobs import Blob
 from appliance.image.packing import Source, write_layer
@@ -66,9 +66,9 @@ class Scene:
     def slow_down(self, bandwidth: int) -> None:
         self.chain = self.line(bandwidth, SystemClock())
 
-    def line(self, bandwidth: int, clock: Clock) -> Chain:
+    def line(self, bandwidth: int, clock: Clock, *, silence: float = GIVEN_UP_SECONDS) -> Chain:
         unicast = Unicast(python=lambda _: PYTHON, pace=Pace(bandwidth))
-        return Chain(Way(ADDRESSES, self.port), unicast=unicast, clock=clock)
+        return Chain(Way(ADDRESSES, self.port), unicast=unicast, clock=clock, silence=silence)
 
     def blob(self, size: int) -> Blob:
         content = os.urandom(size)
@@ -159,6 +159,25 @@ def test_hosts_that_cannot_listen_are_fed_by_the_operator_and_it_is_said(scene: 
     for said in scene.said.values():
         assert f"others cannot take from this host: port {scene.port}: Address already in use" in said
         assert "takes from the operator" in said
+
+
+def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene: Scene) -> None:
+    blob, stopped = scene.blob(100 * UNIT), list[int]()
+    scene.chain = scene.line(SLOWLY, SystemClock(), silence=10)
+
+    def stop(done: int, total: int) -> None:
+        if 0 < done < total and not stopped:
+            stopped.append(stopped_helper(scene.folder / "two"))
+
+    with ThreadPoolExecutor() as pool:
+        silent = pool.submit(scene.send, "two", blob, progress=stop)
+        others = [pool.submit(scene.send, name, blob) for name in ("one", "three")]
+        with pytest.raises(TimedOut, match="said nothing for 10 seconds"):
+            silent.result()
+        for job in others:
+            job.result()
+    assert scene.has("one", blob)
+    assert scene.has("three", blob)
 
 
 def test_a_rotten_blob_of_the_operators_fails_all_hosts_and_none_stores_it(scene: Scene) -> None:

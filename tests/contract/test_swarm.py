@@ -20,7 +20,7 @@ import libtorrent
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support.peers import free_port, swarm_part
+from support.peers import free_port, stopped_helper, swarm_part
 from support.rooms import Room
 
 import appliance
@@ -35,9 +35,9 @@ from appliance.distribute.pace import Pace
 from appliance.distribute.partial import SWARM
 from appliance.distribute.swarm import Load, Swarm
 from appliance.distribute.swarmsession import Certified, Files, Session
-from appliance.distribute.talk import Way
+from appliance.distribute.talk import GIVEN_UP_SECONDS, Way
 from appliance.distribute.unicast import Unicast
-from appliance.errors import StateError, TransferFailed
+from appliance.errors import StateError, TimedOut, TransferFailed
 from appliance.files import put_blob
 from appliance.image.blobs import Blob
 from appliance.trust import certificates, issue
@@ -73,14 +73,22 @@ class Scene:
         self.blobs.append(Blob(Digest.of(content), size))
         return self.blobs[-1]
 
-    def begin(self, *, bandwidth: int = 0, clock: Clock | None = None, python: tuple[str, ...] = PYTHON) -> None:
+    def begin(
+        self,
+        *,
+        bandwidth: int = 0,
+        clock: Clock | None = None,
+        python: tuple[str, ...] = PYTHON,
+        silence: float = GIVEN_UP_SECONDS,
+    ) -> None:
         unicast = Unicast(python=lambda _: python, pace=Pace(bandwidth))
         way = Way(ADDRESSES, self.port)
         part = next(swarm_part(self.folder / name) for name in ADDRESSES)
         for name in ADDRESSES:
             swarm_part(self.folder / name)
         load = Load(tuple(self.blobs), {RUNTIME: part})
-        self.swarm = Swarm(way, load, unicast=unicast, otherwise=Chain(way, unicast=unicast), clock=clock)
+        chain = Chain(way, unicast=unicast)
+        self.swarm = Swarm(way, load, unicast=unicast, otherwise=chain, clock=clock, silence=silence)
 
     def send(self, name: str, *blobs: Blob, progress: Callable[[int, int], None] = lambda _d, _t: None) -> None:
         room = Room(self.folder / name).transport()
@@ -120,6 +128,26 @@ def test_blobs_of_all_sizes_reach_all_hosts_and_one_copy_of_the_large_ones_leave
     assert sum(map(scene.given, ADDRESSES)) == sum(blob.size for blob in large) + 3 * every
     left = [path for name in ADDRESSES for path in Node(scene.folder / name).blobs.glob(".*")]
     assert left == []
+
+
+def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene: Scene) -> None:
+    scene.blob(8 * MIB)
+    scene.begin(bandwidth=SLOWLY, silence=10)
+    stopped: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        if 0 < done < total and not stopped:
+            stopped.append(stopped_helper(scene.folder / "two"))
+
+    with ThreadPoolExecutor() as pool:
+        silent = pool.submit(scene.send, "two", progress=stop)
+        others = [pool.submit(scene.send, name) for name in ("one", "three")]
+        with pytest.raises(TimedOut, match="said nothing for 10 seconds"):
+            silent.result()
+        for job in others:
+            job.result()
+    assert scene.has("one")
+    assert scene.has("three")
 
 
 def test_hosts_get_the_blobs_that_they_need_and_no_others(scene: Scene) -> None:

@@ -72,7 +72,7 @@ class SshTransport:
         channel = open_session(self.connection, where=where)
         program = _SshProgram(channel, mark=(mark := f"mark-{secrets.token_hex(16)}:"), where=where)
         begin(channel, line(argv, mark=mark), where=where)
-        return converse(program, stdin=stdin, output=output, timeout=command.timeout, where=where, talk=talk)
+        return converse(program, command, stdin=stdin, output=output, where=where, talk=talk)
 
     def put(self, source: bytes | BinaryIO, path: str, *, mode: int = 0o600, owner: str = "root:root") -> None:
         """See `Transport.put`."""
