@@ -87,6 +87,7 @@ class Lane:
         self._control = control
         self._saying = saying
         self._coalescer: Coalescer | None = None
+        self._notes: list[str] = []
         self._busy = False
 
     def enter(self) -> None:
@@ -143,7 +144,7 @@ class Lane:
         self._say(StepStarted(self._stage, self.host, step.id, step.title))
         stage, sink, monotonic = self._stage, self._saying.sink, self._saying.monotonic
         coalescer = Coalescer(sink, stage=stage, host=self.host, step=step.id, monotonic=monotonic)
-        self._coalescer, self._busy = coalescer, True
+        self._coalescer, self._busy, self._notes = coalescer, True, []
         outcome = Outcome.FAILED
         self.failure = Failure(outcome, "a fault of this program; see worker.log", "report it, with worker.log")
         try:
@@ -172,7 +173,8 @@ class Lane:
         if failure:
             event = StepFinished(self._stage, self.host, step, failure.outcome, seconds, failure.detail, failure.hint)
         else:
-            event = StepFinished(self._stage, self.host, step, outcome, seconds)
+            notes = self._saying.mask("; ".join(self._notes))
+            event = StepFinished(self._stage, self.host, step, outcome, seconds, notes)
         self._say(event)
 
     def _say(self, event: StepStarted | StepFinished) -> None:
@@ -216,7 +218,7 @@ class Lane:
         at_once = own if isinstance(step.action, Run | WaitFor) else ""  # the others take several commands
         leased = self._connection.leased(pending=pending, marks=self._marks.get(step.id, ()), done=at_once)
         with _Lines(self.host, self._saying, coalescer) as lines:
-            ears = Ears(coalescer.progress, lines.feed, lambda: self._control.stopped)
+            ears = Ears(coalescer.progress, lines.feed, self._notes.append, lambda: self._control.stopped)
             perform(step.action, leased, host=self.host, supplies=self._supplies, ears=ears)
         if own != at_once:
             self._connection.leased(pending=pending).run(Command(("rm", "-f", f"{pending}/{own}")))

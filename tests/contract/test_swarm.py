@@ -53,6 +53,7 @@ RUNTIME = Digest.of(b"runtime")
 MIB = 1 << 20
 PIECE = 64 << 10
 SLOWLY = 8_000_000
+THINLY = 1_000_000
 
 
 @dataclass
@@ -148,6 +149,23 @@ def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene
             job.result()
     assert scene.has("one")
     assert scene.has("three")
+
+
+def impatient(folder: Path, seconds: float) -> tuple[str, ...]:
+    """A Python whose helper gives its operator up after so short a silence."""
+    folder.mkdir()
+    change = f"import appliance.distribute.swarmpeer as peer\npeer.SILENCE_SECONDS = {seconds}\n"
+    (folder / "sitecustomize.py").write_text(change)
+    return (PYTHON[0], f"{PYTHON[1]}:{folder}", *PYTHON[2:])
+
+
+def test_over_a_thin_link_a_host_hears_the_operator_all_the_time(scene: Scene, tmp_path: Path) -> None:
+    """One blob takes the link twice as long as a host would wait for a word; it is sent, and heard, in units."""
+    scene.blob(MIB - 1)
+    scene.blob(1)
+    scene.begin(bandwidth=THINLY, python=impatient(tmp_path / "patch", 4.0))
+    scene.send("one")
+    assert scene.has("one")
 
 
 def test_hosts_get_the_blobs_that_they_need_and_no_others(scene: Scene) -> None:
