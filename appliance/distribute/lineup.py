@@ -38,8 +38,8 @@ class Member:
     """A host in the line. `has`: blobs that it had at its start, or since; `needs`: sizes of those that it takes.
 
     `address` is empty when others cannot take from it. `source` is the host that it takes from, `OPERATOR`, or None
-    between two blobs. `since` is when it last got on, or was given a source. One that is `doubted` is said to have `lied`
-    by one host; another shall hear it, who then `tries` it.
+    between two blobs. `since` is when it last got on, or was given a source. One that is `doubted` has lied, says one
+    host; another, that `tries` it, shall say so, too, before it counts as one that has `lied`.
     """
 
     host: str

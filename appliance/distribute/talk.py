@@ -67,8 +67,8 @@ class Talk:
     """The operator's side of one host: what it shall have, what it is told, and what it said.
 
     `missing` are those of its blobs that it had not when it was ready; `given` are bytes that went to it from here,
-    `spoke` is when anything did; `accusers` are hosts that say they got other bytes from it than it was given, `accused`
-    are those of which it says that. Who is `closed` is gone.
+    `spoke` is when anything did; `accusers` say that they got other bytes from it than it was given, of `accused` it
+    says that. Who is `closed` is gone.
     """
 
     host: str

@@ -20,7 +20,7 @@ import libtorrent
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support.peers import free_port, stopped_helper, swarm_part
+from support.peers import PATCHES, free_port, patch_helper, stopped_helper, swarm_part
 from support.rooms import Room
 
 import appliance
@@ -47,13 +47,14 @@ if TYPE_CHECKING:
 
     from appliance.clock import Clock
 
-PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}", sys.executable)
+PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}:{PATCHES}", sys.executable)
 ADDRESSES = {"one": "127.0.0.2", "two": "127.0.0.3", "three": "127.0.0.4"}
 RUNTIME = Digest.of(b"runtime")
 MIB = 1 << 20
 PIECE = 64 << 10
 SLOWLY = 8_000_000
 THINLY = 1_000_000
+CHECK = "check the memory and disk of both, and who works there"
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Scene:
 
     folder: Path
     said: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in ADDRESSES})
+    noted: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in ADDRESSES})
     blobs: list[Blob] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,7 +95,7 @@ class Scene:
 
     def send(self, name: str, *blobs: Blob, progress: Callable[[int, int], None] = lambda _d, _t: None) -> None:
         room = Room(self.folder / name).transport()
-        hearing = Hearing(progress, self.said[name].append)
+        hearing = Hearing(progress, self.said[name].append, self.noted[name].append)
         self.swarm.send(room, blobs or self.blobs, host=name, source=self.source, runtime=RUNTIME, hearing=hearing)
 
     def send_all(self) -> None:
@@ -151,19 +153,18 @@ def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene
     assert scene.has("three")
 
 
-def impatient(folder: Path, seconds: float) -> tuple[str, ...]:
-    """A Python whose helper gives its operator up after so short a silence."""
-    folder.mkdir()
-    change = f"import appliance.distribute.swarmpeer as peer\npeer.SILENCE_SECONDS = {seconds}\n"
-    (folder / "sitecustomize.py").write_text(change)
-    return (PYTHON[0], f"{PYTHON[1]}:{folder}", *PYTHON[2:])
+IMPATIENT = """
+import appliance.distribute.swarmpeer as peer
+peer.SILENCE_SECONDS = 4.0
+"""
 
 
-def test_over_a_thin_link_a_host_hears_the_operator_all_the_time(scene: Scene, tmp_path: Path) -> None:
+def test_over_a_thin_link_a_host_hears_the_operator_all_the_time(scene: Scene) -> None:
     """One blob takes the link twice as long as a host would wait for a word; it is sent, and heard, in units."""
+    patch_helper(scene.folder / "one", IMPATIENT)
     scene.blob(MIB - 1)
     scene.blob(1)
-    scene.begin(bandwidth=THINLY, python=impatient(tmp_path / "patch", 4.0))
+    scene.begin(bandwidth=THINLY)
     scene.send("one")
     assert scene.has("one")
 
@@ -176,6 +177,45 @@ def test_hosts_get_the_blobs_that_they_need_and_no_others(scene: Scene) -> None:
         for job in [pool.submit(scene.send, name, *blobs) for name, blobs in wanted.items()]:
             job.result()
     assert all(scene.has(name, *blobs) for name, blobs in wanted.items())
+
+
+ACCUSES = """
+import appliance.distribute.swarmpeer as peer
+look = peer.SwarmPeer._look
+def accuse(self, session):
+    self._say(peer.Lost("127.0.0.2", "it sent other bytes than it should", lied=True))
+    look(self, session)
+peer.SwarmPeer._look = accuse
+"""
+
+
+def test_a_host_that_one_other_accuses_comes_through_and_both_are_named(scene: Scene) -> None:
+    """It accuses it again and again."""
+    patch_helper(scene.folder / "two", ACCUSES)
+    scene.blob(2 * MIB)
+    scene.begin()
+    scene.send_all()
+    assert all(scene.has(name) for name in ADDRESSES)
+    assert scene.noted == {
+        "one": [f"passed on other bytes than it was given, says two alone; {CHECK}"],
+        "two": [f"says alone that one passed on other bytes; {CHECK}"],
+        "three": [],
+    }
+
+
+def test_a_host_that_two_others_accuse_fails_alone_and_is_named_by_both(scene: Scene) -> None:
+    for name in ("two", "three"):
+        patch_helper(scene.folder / name, ACCUSES)
+    scene.blob(2 * MIB)
+    scene.begin()
+    with ThreadPoolExecutor() as pool:
+        jobs = {name: pool.submit(scene.send, name) for name in ADDRESSES}
+        with pytest.raises(TransferFailed, match="passed on other bytes than it was given, say three and two"):
+            jobs.pop("one").result()
+        for job in jobs.values():
+            job.result()
+    assert all(scene.has(name) for name in ADDRESSES)
+    assert not any(scene.noted.values())
 
 
 def test_what_a_killed_helper_left_is_checked_and_only_the_rest_is_sent(scene: Scene) -> None:

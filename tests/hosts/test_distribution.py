@@ -179,6 +179,7 @@ TRICKLES = (
     "[line.sendall(unit[n:n+64]) or __import__('time').sleep(0.05) for n in range(0, len(unit), 64)]",
 )
 WRONG_BYTES = ("add_piece(number, data, 0)", "add_piece(number, bytes(len(data)), 0)")
+HARDLY = ('"upload_rate_limit": bandwidth // 8', '"upload_rate_limit": 2000')
 UNCHECKED = ('"tick_interval": 100,', '"tick_interval": 100, "disable_hash_checks": True,')
 LATE = ("import queue", "import queue; __import__('time').sleep(3)")
 
@@ -237,6 +238,17 @@ def test_a_host_that_passes_on_a_trickle_holds_nobody(crooked: Sending) -> None:
 
 
 @pytest.mark.slow
+def test_in_a_swarm_what_a_host_passes_on_as_a_trickle_comes_from_the_operator_again(crooked: Sending) -> None:
+    """At its rate the others would wait for more than an hour; it never falls silent."""
+    patched(crooked, "one", "swarmsession", HARDLY)
+    blob = crooked.blob(LARGE)
+    run = crooked.start("swarm", (blob,), bandwidth=SLOWLY)
+    assert crooked.ending(run).failed == ()
+    assert all(hexes(blob) <= crooked.stored(name) for name in NAMES)
+    assert LARGE < sum(crooked.given(run, name) for name in NAMES) <= 2 * LARGE
+
+
+@pytest.mark.slow
 @SHARING
 def test_hosts_that_cannot_reach_each_other_are_fed_by_the_operator_and_it_is_said(fresh: Sending, method: str) -> None:
     others = {name: [fresh.addresses[other] for other in NAMES if other != name] for name in NAMES}
@@ -268,6 +280,23 @@ def test_a_slow_host_holds_no_other(make_lab: MakeLab, tmp_path: Path, method: s
     assert sending.done(run, "two") < blob.size // 2
     assert sending.ending(run).failed == ()
     assert all(hexes(blob) <= sending.stored(name) for name in NAMES)
+
+
+@pytest.mark.slow
+def test_in_a_swarm_over_mixed_links_no_host_waits_for_one_with_a_thinner_link(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    """Each has all before those with thinner links, and the operator sends hardly more than the one copy."""
+    rates = {"one": RATE // 10, "two": RATE, "three": RATE // 4, "four": RATE}
+    lab = make_lab(*(HostSpec(name, bandwidth=rate) for name, rate in rates.items()))
+    sending = Sending(lab, tmp_path)
+    blob = sending.blob(64 << 20)
+    run = sending.start("swarm", (blob,))
+    assert sending.ending(run).failed == ()
+    assert all(hexes(blob) <= sending.stored(name) for name in rates)
+    whole = [rates[name] for name in sending.in_order(run)]
+    assert whole == sorted(rates.values(), reverse=True)
+    assert sum(sending.given(run, name) for name in rates) <= blob.size * 5 // 4
 
 
 @pytest.mark.slow
