@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import libtorrent
 import pytest
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from appliance.clock import Clock
+    from appliance.distribute.base import BlobSource
 
 PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}:{PATCHES}", sys.executable)
 ADDRESSES = {"one": "127.0.0.2", "two": "127.0.0.3", "three": "127.0.0.4"}
@@ -93,14 +94,21 @@ class Scene:
         chain = Chain(way, unicast=unicast)
         self.swarm = Swarm(way, load, unicast=unicast, otherwise=chain, clock=clock, silence=silence)
 
-    def send(self, name: str, *blobs: Blob, progress: Callable[[int, int], None] = lambda _d, _t: None) -> None:
+    def send(
+        self,
+        name: str,
+        *blobs: Blob,
+        progress: Callable[[int, int], None] = lambda _d, _t: None,
+        source: BlobSource | None = None,
+    ) -> None:
         room = Room(self.folder / name).transport()
         hearing = Hearing(progress, self.said[name].append, self.noted[name].append)
-        self.swarm.send(room, blobs or self.blobs, host=name, source=self.source, runtime=RUNTIME, hearing=hearing)
+        blobs, source = blobs or tuple(self.blobs), source or self.source
+        self.swarm.send(room, blobs, host=name, source=source, runtime=RUNTIME, hearing=hearing)
 
-    def send_all(self) -> None:
+    def send_all(self, source: BlobSource | None = None) -> None:
         with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(self.send, name) for name in ADDRESSES]:
+            for job in [pool.submit(self.send, name, source=source) for name in ADDRESSES]:
                 job.result()
 
     def has(self, name: str, *blobs: Blob) -> bool:
@@ -131,6 +139,33 @@ def test_blobs_of_all_sizes_reach_all_hosts_and_one_copy_of_the_large_ones_leave
     assert sum(map(scene.given, ADDRESSES)) == sum(blob.size for blob in large) + 3 * every
     left = [path for name in ADDRESSES for path in Node(scene.folder / name).blobs.glob(".*")]
     assert left == []
+
+
+@dataclass
+class Counted:
+    """A `BlobSource` that counts what is asked of it."""
+
+    source: BlobFolder
+    opened: list[Digest] = field(default_factory=list)
+    read_bytes: int = 0
+
+    def open(self, digest: Digest) -> BinaryIO:
+        self.opened.append(digest)
+        return self.source.open(digest)
+
+    def read(self, digest: Digest, offset: int, size: int) -> bytes:
+        self.read_bytes += size
+        return self.source.read(digest, offset, size)
+
+
+def test_blobs_are_read_once_to_be_described_and_once_to_be_sent_to_however_many_hosts(scene: Scene) -> None:
+    large = [scene.blob(size) for size in (2 * MIB, 3 * MIB)]
+    scene.begin()
+    counted = Counted(scene.source)
+    scene.send_all(counted)
+    assert all(scene.has(name) for name in ADDRESSES)
+    assert sorted(digest.hex for digest in counted.opened) == sorted(blob.digest.hex for blob in large)
+    assert counted.read_bytes == sum(blob.size for blob in large)
 
 
 def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene: Scene) -> None:
