@@ -117,8 +117,6 @@ class _Watch:
                 self._line(f"  {mark(event.outcome)} {event.host}: {event.detail}", style="red")
                 if event.hint:
                     self._line(f"    next: {event.hint}")
-            case StepFinished(outcome=Outcome.OK, detail=str(known)) as event if known:
-                self._line(f"  {event.host}: {known}", style="yellow")
             case RunFinished() as event:
                 self._line(f"{mark(event.outcome)} {event.outcome.value} in {duration(event.seconds)}")
             case _:
