@@ -214,6 +214,20 @@ def test_from_a_host_that_passes_on_other_bytes_nobody_takes_and_it_is_named(cro
 
 
 @pytest.mark.slow
+def test_where_one_alone_says_that_another_passes_on_other_bytes_both_come_through_and_are_named(
+    crooked: Sending,
+) -> None:
+    patched(crooked, "one", "listener", LIES)
+    blob = crooked.blob(LARGE)
+    run = crooked.start("chain", dict.fromkeys(("one", "two"), (blob,)), bandwidth=SLOWLY)
+    assert crooked.ending(run).failed == ()
+    assert all(hexes(blob) <= crooked.stored(name) for name in ("one", "two"))
+    report = crooked.report(run)
+    assert "one at “Send”: passed on other bytes than it was given, says two alone; check the memory" in report
+    assert "two at “Send”: says alone that one passed on other bytes; check the memory" in report
+
+
+@pytest.mark.slow
 def test_in_a_swarm_wrong_bytes_are_found_and_nobody_takes_from_whom_they_came(crooked: Sending) -> None:
     """Host one believes the wrong bytes that it is given, and gives them to others."""
     patched(crooked, "one", "swarmsession", WRONG_BYTES)
