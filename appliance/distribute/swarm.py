@@ -189,8 +189,11 @@ class Swarm:
         known = self._way.addresses
         named = [each for each in self._talks.values() if address and address in (each.address, known.get(each.host))]
         giver = named[0] if len(named) == 1 and named[0] is not talk else None
-        if giver and lied and talk.accuse(giver) and giver.lied:
-            self._shares.lied(giver.host)
+        if giver and lied:
+            if not talk.accuse(giver):  # it came again, and libtorrent tried it again
+                return
+            if giver.lied:
+                self._shares.lied(giver.host)
         sentences.append(f"takes no more from {giver.host if giver else address}: {why}")
 
     def _end_all(self) -> None:

@@ -236,6 +236,7 @@ def test_a_host_that_one_other_accuses_comes_through_and_both_are_named(scene: S
         "two": [f"says alone that one passed on other bytes; {CHECK}"],
         "three": [],
     }
+    assert scene.said["two"].count("takes no more from one: it sent other bytes than it should") == 1
 
 
 def test_a_host_that_two_others_accuse_fails_alone_and_is_named_by_both(scene: Scene) -> None:
