@@ -142,7 +142,7 @@ def test_v2_has_groups_with_roles_labels_and_ways_in() -> None:
 def test_each_document_and_field_of_v2_that_is_not_honoured_is_named() -> None:
     assert sorted(named(load(V2))) == sorted(
         [
-            "Plugin MyHostname", "Application my-apps", "KubeadmConfig default",
+            "Plugin MyHostname", "KubeadmConfig default",
             "spec.env:", "spec.ssh.passwd", "spec.hostAliases",
             "spec.hosts[0].env", "spec.hosts[0].taints", "spec.hosts[0].ssh.passwd", "spec.hosts[2].ssh.passwd",
             "spec.registry.localRegistry", "spec.containerRuntime", "spec.cmd",
@@ -152,7 +152,7 @@ def test_each_document_and_field_of_v2_that_is_not_honoured_is_named() -> None:
 
 def test_documents_that_a_runtime_reads_are_handed_on() -> None:
     kinds = [document.kind for document in load(V2).cluster.documents]
-    assert kinds == ["Plugin", "Config", "InitConfiguration"]
+    assert kinds == ["Plugin", "Config", "Application", "InitConfiguration"]
 
 
 def test_a_document_that_cannot_be_carried_out_is_named_with_the_reason() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
-from appliance.recipe import overlays, siteplugins
+from appliance.recipe import overlays, sitelaunch, siteplugins
 from appliance.recipe.addresses import expand
 from appliance.recipe.clusterfile import Cluster, Clusterfile, HostGroup, SshSettings
 from appliance.recipe.documents import KUBERNETES_GROUPS, OWN_KINDS, PassedDocument
@@ -26,7 +26,6 @@ GROUPS = ("sealer.io", "sealer.cloud", "sealer.com", "sealer.aliyun.com", "zlink
 _ROLES = {"master": "control-plane", "node": "worker"}
 _STATIC = ("", "baremetal")
 _WHY = {
-    "Application": "applications start as the image says",
     "KubeadmConfig": "the image says how Kubernetes is set up",
 }
 _UNKNOWN = "nobody knows it here"
@@ -74,6 +73,7 @@ def _other(document: Document, notes: Notes) -> PassedDocument | None:
         try:
             overlays.read([taken])
             siteplugins.read([taken])
+            sitelaunch.read([taken])
         except RecipeError as error:
             why = error.message
         else:
