@@ -117,7 +117,9 @@ def test_certificates_that_end_soon_are_renewed_and_reach_the_operator(site: Sit
     assert renewed.not_valid_after_utc > SystemClock().now() + timedelta(days=300)
     served = ssl.get_server_certificate((site.first.address, 6443))
     assert x509.load_pem_x509_certificate(served.encode()) == renewed
-    ours = site.operator("cat /var/lib/appliance/clusters/site/kubeconfig").stdout
+    kept = "/var/lib/appliance/clusters/site/kubeconfig"
+    mode, ours = site.operator(f"stat -c %a {kept}; cat {kept}").stdout.split("\n", 1)
+    assert mode == "600"
     (certificate,) = re.findall(r"client-certificate-data: (\S+),", ours)
     assert certificate in (site.first.root / "etc/kubernetes/admin.conf").read_text()
     assert "nothing to do" in site.cluster(f"apply -f cluster.yaml {ACCESS} --yes").stdout

@@ -33,11 +33,13 @@ _QUESTIONS = {
     "mounts": "awk '$2 !~ \"^/run/(user|credentials)/\" {print $1, $2, $3}' /proc/mounts",
     "processes": _PROCESSES,
     "sockets": _SOCKETS,
+    "routes": "ip -4 route",
+    "forwarding": "grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding",
 }
 
 
 def trace(host: LabHost) -> dict[str, frozenset[str]]:
-    """Files with type, mode, owner, size and target, what /etc holds, units, users, mounts, processes, sockets."""
+    """Files with type, mode, owner, size and target, what /etc holds, units, users, mounts, processes, sockets, ways."""
     return {
         question: frozenset(machines.run_inside(host, ("sh", "-c", f"{script}\ntrue")).stdout.splitlines())
         for question, script in _QUESTIONS.items()
