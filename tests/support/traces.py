@@ -39,7 +39,7 @@ _QUESTIONS = {
 
 
 def trace(host: LabHost) -> dict[str, frozenset[str]]:
-    """Files with type, mode, owner, size and target, what /etc holds, units, users, mounts, processes, sockets, ways."""
+    """Files with type, mode, owner, size and target, what /etc holds, units, users, mounts, processes, sockets."""
     return {
         question: frozenset(machines.run_inside(host, ("sh", "-c", f"{script}\ntrue")).stdout.splitlines())
         for question, script in _QUESTIONS.items()
