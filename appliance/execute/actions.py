@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from appliance.transport.base import CommandResult, Transport
 
 UNPACK_SECONDS = 4 * 3600.0
+_FIRST_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _unpack(action: Unpack, transport: Transport, supplies: Supplies, ears: Ears
 def _wait_for(action: WaitFor, transport: Transport, supplies: Supplies, ears: Ears) -> None:
     clock = supplies.clock
     deadline = clock.monotonic() + action.seconds
-    words = ""
+    words, pause = "", min(_FIRST_PAUSE_SECONDS, action.interval)
     while True:
         left = max(deadline - clock.monotonic(), 1.0)
         bounded = replace(action.command, timeout=min(action.command.timeout, left))
@@ -127,12 +128,13 @@ def _wait_for(action: WaitFor, transport: Transport, supplies: Supplies, ears: E
             words = _last_words(result)
         if ears.stopped():
             raise Cancelled("stopped while waiting")
-        if clock.monotonic() + action.interval > deadline:
+        if clock.monotonic() + pause > deadline:
             raise ApplianceError(
                 f"not so after {action.seconds:g} seconds{words}",
                 hint="its whole output is in the host's log of this run",
             )
-        clock.sleep(action.interval)
+        clock.sleep(pause)
+        pause = min(2 * pause, action.interval)
 
 
 def _fetch(action: Fetch, transport: Transport, supplies: Supplies) -> None:
