@@ -59,6 +59,7 @@ ACCESS_JUMP_PASSWORD = "Password there"  # noqa: S105  (a label)
 ACCESS_JUMP_PASSWORD_HINT = "if jump hosts ask for one"  # noqa: S105  (a label)
 ACCESS_KEPT = "Noted. Now find the hosts."
 ACCESS_GO = "Enter the hosts"
+ACCESS_NO_PORT = "{port} is no port: they end with 65535"
 ACCESS_NO_KEY = "There is no file {path}"
 HARDWARE = "{cpus} CPU, {memory}, {system}, {free} free"
 STAMPED = ", has {cluster}"
