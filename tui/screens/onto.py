@@ -84,7 +84,9 @@ class OntoPage(EnteringPage):
         self._known = bool(clusters)
         listed = self.query_one(OptionList)
         listed.add_options([Option(wording.cluster_known(each), id=each.name) for each in clusters])
-        if not clusters:
+        if clusters:
+            listed.highlighted = 0
+        else:
             listed.add_option(Option(texts.ONTO_NOBODY, disabled=True))
         if self.session.machines:
             self.query_one("#hosts").focus()

@@ -138,8 +138,8 @@ class Page(Screen[None]):
 
         def answered(path: str | None) -> None:
             if path:
-                to = typed.path(path)
-                self.work("save", lambda _: write(to), done=lambda _: self.notice.say(texts.SAVED.format(path=path)))
+                to = typed.path(path).absolute()
+                self.work("save", lambda _: write(to), done=lambda _: self.notice.say(texts.SAVED.format(path=to)))
 
         self.app.push_screen(AskText(title, text, name), answered)
 

@@ -131,9 +131,7 @@ class SettingsPage(Page):
         before = self.session.written.name
         self._store()
         session = self.session
-        self.work(
-            "keys", lambda _: hosts.renamed(self.engine, session, before), done=self._left, failed=self._stays
-        )
+        self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._left, failed=self._stays)
 
     def _left(self, session: Session) -> None:
         self.session = session
