@@ -222,6 +222,7 @@ async def test_passwords_are_tried_at_once_and_written_nowhere(make_site: MakeSi
         await find_hosts(pilot)
         entries = [machine.entry for machine in guide.session.machines]
         assert entries == [Entry.ENTERED, Entry.REFUSED, Entry.ENTERED]
+        assert "2 hosts entered, root is possible there. 1 not: 10.0.0.12" in text_of(guide)
         assert "ops is refused" in text_of(guide)
         await press(pilot, "a", "tab", "tab", "tab", "tab")
         await type_in(pilot, PASSWORD)

@@ -73,8 +73,7 @@ MACHINE_LABELS = "labels: {labels}"
 KEYS_COMPARE = "Compare with what each host's console shows:\n  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\n"
 ENTERED_NONE = "No host was entered."
 ENTERED = "{hosts} entered, root is possible there."
-NOT_ENTERED_NONE = "No host was entered."
-ENTERED = " {count} not: {address}: {problem}"
+NOT_ENTERED = " {count} not: {address}: {problem}"
 
 # Onto which cluster
 
@@ -87,6 +86,5 @@ ONTO_NOBODY = "This machine has installed no cluster."
 ONTO_EMPTY = "Choose a cluster (arrows, Enter), or name its Clusterfile."
 ONTO_NONE = "no cluster is chosen"
 ONTO_NONE_HINT = "choose one with Enter, or type the path of its Clusterfile"
-ONTO_NOT_ENTERED_NONE = "No host was entered."
-ENTERED = "none of its hosts was entered"
+ONTO_NOT_ENTERED = "none of its hosts was entered"
 ONTO_NOT_ENTERED_HINT = "k believes their keys, a says how they are entered, t tries again"
