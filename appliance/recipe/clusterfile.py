@@ -160,7 +160,7 @@ class _Reader:
     def _group(self, number: int, group: Mapping[str, Any]) -> HostGroup:
         path = ("spec", "hosts", number)
         if "taints" in group:
-            self._warn((*path, "taints"), "is read, but this version does not use it")
+            self._warn((*path, "taints"), "is not used: write a Plugin document of type TAINT after this one")
         addresses = tuple(self._addresses(path, group["addresses"]))
         return HostGroup(
             addresses=addresses,

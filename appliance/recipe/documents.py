@@ -1,4 +1,4 @@
-"""Further documents of a Clusterfile: kubeadm's own kinds, and sealer's Config and Plugin, handed on as they are."""
+"""Further documents of a Clusterfile: kubeadm's own kinds, and sealer's Config, Plugin and Application, as they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from appliance.recipe.yamltext import Document
 
-OWN_KINDS = ("Config", "Plugin")
+OWN_KINDS = ("Config", "Plugin", "Application")
 KUBERNETES_GROUPS = ("kubeadm.k8s.io", "kubelet.config.k8s.io", "kubeproxy.config.k8s.io")
 
 

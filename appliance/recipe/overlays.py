@@ -1,5 +1,7 @@
 """Sealer's Config documents: files of the image's tree that a site writes or changes. YAML in, texts out.
 
+Files of apps that its Application document changes are the same.
+
 Source: sealer's ``types/api/v1/config_types.go`` and ``pkg/config``.
 """
 
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
-from appliance.recipe import yamltext
+from appliance.recipe import sitelaunch, yamltext
 from appliance.recipe.apps import FOLDER
 from appliance.recipe.schema import suggestion
 
@@ -51,12 +53,18 @@ class Overlay:
 
 def read(documents: Iterable[PassedDocument]) -> tuple[Overlay, ...]:
     """The overlays among a Clusterfile's further documents, in order. `RecipeError` for what cannot be honoured."""
-    return tuple(_read(document) for document in documents if document.kind == KIND)
+    return tuple(_read(config) for document in documents for config in _configs(document))
 
 
 def paths(documents: Iterable[PassedDocument]) -> tuple[str, ...]:
     """The files that the overlays are of; raises as `read`."""
     return tuple(overlay.path for overlay in read(documents))
+
+
+def _configs(document: PassedDocument) -> tuple[PassedDocument, ...]:
+    if document.kind == sitelaunch.KIND:
+        return sitelaunch.configs(document)
+    return (document,) if document.kind == KIND else ()
 
 
 def _read(document: PassedDocument) -> Overlay:

@@ -41,7 +41,7 @@ def main(names: list[str]) -> int:
         print(f"usage: scripts/bench [{'|'.join(BENCHMARKS)}]…", file=sys.stderr)
         return 2
     facts = machine()
-    print("\n".join(f"{name:<10}{value}" for name, value in facts.items()), flush=True)
+    print("\n".join(f"{name:<17}{value}" for name, value in facts.items()), flush=True)
     with tempfile.TemporaryDirectory(prefix="appliance-bench.", dir=_place()) as folder:
         material = Material(Path(folder))
         for name in names or BENCHMARKS:

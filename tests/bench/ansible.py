@@ -1,15 +1,13 @@
-"""ansible as a peer: in a virtual environment that is kept in the user's cache, with what makes it fast switched on."""
+"""ansible as a peer, with what makes it fast switched on."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from appliance import state
+from bench import pypi
 from bench.sides import Side
 
 if TYPE_CHECKING:
@@ -60,16 +58,8 @@ _PLAYBOOK = """\
 
 
 def program() -> Path | None:
-    """``ansible-playbook`` of `VERSION`, installed from PyPI at first; None where it is not to be had."""
-    place = state.cache("bench") / f"ansible-core-{VERSION}"
-    playbook = place / "bin" / "ansible-playbook"
-    if not (place / ".ok").exists():
-        made = subprocess.run((sys.executable, "-m", "venv", "--clear", place), check=False, capture_output=True)
-        pip = (place / "bin" / "pip", "install", "-q", "--disable-pip-version-check", f"ansible-core=={VERSION}")
-        if made.returncode or subprocess.run(pip, check=False, capture_output=True).returncode:
-            return None
-        (place / ".ok").touch()
-    return playbook
+    """``ansible-playbook`` of `VERSION`; None where it is not to be had."""
+    return pypi.program("ansible-playbook", package="ansible-core", version=VERSION)
 
 
 @dataclass(frozen=True, slots=True)

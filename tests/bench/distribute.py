@@ -1,4 +1,4 @@
-"""One large blob to three, six and twelve hosts over shaped links: by each of our ways, by scp, by ansible."""
+"""One large blob to one, three, six and twelve hosts over shaped links: by each of our ways, scp, ansible, pyinfra."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appliance.lab import host as hosts
 from appliance.lab import lab as labs
 from appliance.lab import network, registry
 from appliance.lab.spec import HostSpec, LabSpec
-from bench import ansible
+from bench import ansible, pypi
 from bench.result import Result, Target, at_least, at_most
 from bench.sides import Side, interleaved
 from bench.sites import PREFIX
@@ -34,11 +34,14 @@ SIZE = int(os.environ.get("APPLIANCE_BENCH_SEND_MIB", "64")) * MIB
 RATE = int(os.environ.get("APPLIANCE_BENCH_SEND_MBIT", "50")) * 1_000_000
 ON_THE_WIRE = 1.046
 """Bytes on the wire for a byte of payload: headers of Ethernet, IP and TCP at an MTU of 1500."""
+ONE = 1
+"""Host, for our unicast and scp alone."""
 COUNTS = (3, 6)
 """Of hosts, for all sides."""
 MOST = 12
 """Of hosts, for the chain and the swarm alone: whether they stay flat."""
 ROUNDS = 3
+PYINFRA_VERSION = "3.10.0"
 _OPERATOR = 100
 _PLAYBOOK = """\
 - hosts: all
@@ -53,25 +56,26 @@ def measure(material: Material) -> Result:
     series: list[Series] = []
     wire: dict[str, list[float]] = {}
     idle: dict[str, list[float]] = {}
-    for count in (*COUNTS, MOST):
+    for count in (ONE, *COUNTS, MOST):
         with _site(material, count) as site:
-            sides = [side for side in site.sides(wire, idle) if count in COUNTS or side.name in (CHAIN, SWARM)]
+            sides = [side for side in site.sides(wire, idle) if side.name in SIDES.get(count, (side.name,))]
             took = interleaved(sides, rounds=ROUNDS)
             site.note(wire, idle)
-            series += [dataclasses.replace(each, name=f"{each.name}, {count} hosts") for each in took.values()]
+            series += [dataclasses.replace(each, name=f"{each.name}, {_hosts(count)}") for each in took.values()]
     seconds = {each.name: each.seconds for each in series}
     limit = SIZE * ON_THE_WIRE * 8 / RATE
     few, many = COUNTS
     chain_few, chain, chain_most = (seconds[f"{CHAIN}, {count} hosts"] for count in (few, many, MOST))
     return Result(
         "distribute",
-        f"{SIZE // MIB} MiB to {few}, {many} and {MOST} hosts, every link {RATE // 10**6} Mbit/s, the operator's too",
+        f"{SIZE // MIB} MiB to {ONE}, {few}, {many}, {MOST} hosts, links of {RATE // 10**6} Mbit/s, the operator's too",
         tuple(series),
         (
             at_most(f"{many} hosts: ≤ 1.15 × one link's limit", chain / limit, 1.15),
             at_most(f"flat: {MOST} hosts ≤ 1.15 × {few}", chain_most / chain_few, 1.15),
             at_least(f"{many} hosts: ≥ 5 × parallel scp", seconds[f"{SCP}, {many} hosts"] / chain, 5),
-            _beside(seconds, chain, many),
+            *(_beside(peer, seconds, chain, many) for peer in (ANSIBLE, PYINFRA)),
+            at_most("1 host: unicast ≤ 1.05 × scp", seconds[f"{UNICAST}, 1 host"] / seconds[f"{SCP}, 1 host"], 1.05),
         ),
         (
             f"one link's limit for the bytes on the wire: {limit:.2f} s",
@@ -84,12 +88,18 @@ def measure(material: Material) -> Result:
 
 
 CHAIN, UNICAST, SWARM = "appliance, chain", "appliance, unicast", "appliance, swarm"
-SCP, ANSIBLE = "scp in parallel", "ansible copy"
+SCP, ANSIBLE, PYINFRA = "scp in parallel", "ansible copy", "pyinfra put"
+SIDES = {ONE: (UNICAST, SCP), MOST: (CHAIN, SWARM)}
+"""Those of a number of hosts that has not all of them."""
 
 
-def _beside(seconds: dict[str, float], chain: float, many: int) -> Target:
-    theirs = seconds.get(f"{ANSIBLE}, {many} hosts")
-    what = f"{many} hosts: faster than ansible"
+def _hosts(count: int) -> str:
+    return f"{count} host" if count == 1 else f"{count} hosts"
+
+
+def _beside(peer: str, seconds: dict[str, float], chain: float, many: int) -> Target:
+    theirs = seconds.get(f"{peer}, {many} hosts")
+    what = f"{many} hosts: faster than {peer}"
     return Target(what, "", None) if theirs is None else at_least(what, theirs / chain, 1)
 
 
@@ -145,12 +155,14 @@ class Site:
         ]
         if program := ansible.program():
             found.append((ANSIBLE, self._ansible(program)))
+        if program := pypi.program("pyinfra", package="pyinfra", version=PYINFRA_VERSION):
+            found.append((PYINFRA, self._pyinfra(program)))
 
         def side(name: str, argv: tuple[str, ...]) -> Side:
             def prepare() -> None:
                 self.note(wire, idle)
                 self._clear()
-                self._running = f"{name}, {len(self._lab.hosts)} hosts"
+                self._running = f"{name}, {_hosts(len(self._lab.hosts))}"
                 self._wire.since()
 
             env = {"ANSIBLE_CONFIG": f"{self._folder}/ansible.cfg"}
@@ -190,6 +202,15 @@ class Site:
         trusted = f"[ssh_connection]\nssh_common_args = {self._options()}\n"
         (folder / "ansible.cfg").write_text(f"[defaults]\n{settings}{trusted}", encoding="utf-8")
         return (str(program), str(folder / "site.yml"))
+
+    def _pyinfra(self, program: Path) -> tuple[str, ...]:
+        folder, lab = self._folder, self._lab
+        entry = {"ssh_user": "root", "ssh_key": str(lab.key), "ssh_known_hosts_file": str(lab.known_hosts)}
+        inventory = [(each.address, entry) for each in lab.hosts]
+        put = f'files.put(src={str(self._path)!r}, dest="/var/tmp/peer", mode="444")'
+        (folder / "inventory.py").write_text(f"site = {inventory!r}\n", encoding="utf-8")
+        (folder / "deploy.py").write_text(f"from pyinfra.operations import files\n\n{put}\n", encoding="utf-8")
+        return (str(program), "-y", "--parallel", f"{max(COUNTS)}", f"{folder}/inventory.py", f"{folder}/deploy.py")
 
 
 @contextlib.contextmanager

@@ -7,22 +7,30 @@ The operator's machine is a lab host without Python.
 from __future__ import annotations
 
 import json
+import re
+import ssl
 import subprocess
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from support import kubernetes
 from support.kubernetes import kubectl, lines
 from support.lab import OPS, lab_of
 from support.traces import trace
 
+from appliance.clock import SystemClock
 from appliance.lab import host as machines
 from appliance.lab import lab as labs
 from appliance.lab.spec import HostSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from appliance.lab.registry import Lab, LabHost
 
@@ -97,6 +105,44 @@ def test_the_second_apply_has_nothing_to_do(site: Site) -> None:
     again = site.cluster(f"apply -f cluster.yaml {ACCESS} --yes")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "nothing to do" in again.stdout
+
+
+def test_certificates_that_end_soon_are_renewed_and_reach_the_operator(site: Site) -> None:
+    pki = site.first.root / "etc/kubernetes/pki"
+    ends_soon(pki / "apiserver.crt", issuer=pki / "ca")
+    done = site.cluster(f"apply -f cluster.yaml {ACCESS} --yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Renew certificates" in done.stdout
+    renewed = x509.load_pem_x509_certificate((pki / "apiserver.crt").read_bytes())
+    assert renewed.not_valid_after_utc > SystemClock().now() + timedelta(days=300)
+    served = ssl.get_server_certificate((site.first.address, 6443))
+    assert x509.load_pem_x509_certificate(served.encode()) == renewed
+    kept = "/var/lib/appliance/clusters/site/kubeconfig"
+    mode, ours = site.operator(f"stat -c %a {kept}; cat {kept}").stdout.split("\n", 1)
+    assert mode == "600"
+    (certificate,) = re.findall(r"client-certificate-data: (\S+),", ours)
+    assert certificate in (site.first.root / "etc/kubernetes/admin.conf").read_text()
+    assert "nothing to do" in site.cluster(f"apply -f cluster.yaml {ACCESS} --yes").stdout
+
+
+def ends_soon(path: Path, *, issuer: Path) -> None:
+    """Put another certificate in the place of one: the same, but it ends in ten days."""
+    old = x509.load_pem_x509_certificate(path.read_bytes())
+    key = serialization.load_pem_private_key(issuer.with_suffix(".key").read_bytes(), password=None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    now = SystemClock().now()
+    new = (
+        x509.CertificateBuilder()
+        .issuer_name(old.issuer)
+        .subject_name(old.subject)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=355))
+        .not_valid_after(now + timedelta(days=10))
+    )
+    for extension in old.extensions:
+        new = new.add_extension(extension.value, critical=extension.critical)
+    path.write_bytes(new.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
 
 def test_an_image_that_was_not_carried_fails_at_once_and_is_named(site: Site) -> None:

@@ -33,6 +33,8 @@ _QUESTIONS = {
     "mounts": "awk '$2 !~ \"^/run/(user|credentials)/\" {print $1, $2, $3}' /proc/mounts",
     "processes": _PROCESSES,
     "sockets": _SOCKETS,
+    "routes": "ip -4 route",
+    "forwarding": "grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding",
 }
 
 

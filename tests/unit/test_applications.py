@@ -15,6 +15,7 @@ from support import sites
 from support.plantext import plan_text
 
 from appliance.errors import RecipeError
+from appliance.inventory.facts import Receipt
 from appliance.plan.planner import prune
 from appliance.plan.runtime import TextFile
 from appliance.plan.steps import PutText, Run
@@ -272,6 +273,87 @@ def test_what_cannot_be_done_is_refused_when_planning(made: Site, words: str) ->
     with pytest.raises(RecipeError) as caught:
         stages(made)
     assert words in caught.value.message
+
+
+def test_a_site_chooses_apps_and_changes_how_they_are_launched() -> None:
+    chosen = document(
+        "Application",
+        "mine",
+        launchApps=["store", "web"],
+        configs=[
+            {
+                "name": "web",
+                "launch": {"cmds": ["kubectl create ns web", "helm upgrade --install web . -n web"]},
+                "env": ["COLOUR=blue", "NEW = a=b"],
+                "files": [{"path": "values.yaml", "strategy": "merge", "data": "a: 2\n"}],
+            }
+        ],
+    )
+    plain = site(TextFile("application/apps/web/values.yaml", "a: 1\nb: 1\n"), apps=(WEB, STORE), env={"SIZE": "9"})
+    made = replace(plain, documents=(chosen,))
+    assert list(launched(made)) == ["app-store", "app-web"]
+    assert launched(made)["app-web"] == ("kubectl create ns web", "helm upgrade --install web . -n web")
+    assert launched(made)["app-store"] == launched(plain)["app-store"]
+    assert environment(made, "app-web") == ["COLOUR=blue", "NEW=a=b", "SIZE=9"]
+    (values,) = site_texts(made, made.hosts[0])
+    assert (values.path, values.text) == ("application/apps/web/values.yaml", "a: 2\nb: 1\n")
+    assert key(made) != key(plain)
+
+
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        ({"launchApps": ["store"]}, ["app-store"]),
+        ({"launchApps": [""]}, []),
+        ({"launchApps": []}, ["app-web", "app-store"]),
+        ({"cmds": ["kubectl get nodes", "date"]}, ["command-1", "command-2"]),
+    ],
+)
+def test_a_site_launches_less_nothing_or_its_own_commands(spec: dict[str, object], names: list[str]) -> None:
+    assert list(launched(site(apps=(WEB, STORE), documents=(document("Application", **spec),)))) == names
+
+
+def test_another_command_of_the_site_s_is_another_key() -> None:
+    keys = {key(site(apps=(WEB,), documents=(document("Application", cmds=[one]),))) for one in ("date", "date -u")}
+    assert len(keys) == 2
+
+
+def test_what_a_site_launches_of_its_cluster_says_nothing_of_an_application_that_is_added() -> None:
+    added = site(apps=(STORE,), documents=(document("Application", launchApps=["web"]),))
+    spec = replace(added.config.spec, kind="App")
+    first = sites.stamped(added.hosts[0], Receipt())
+    added = replace(added, config=replace(added.config, spec=spec), hosts=(first, *added.hosts[1:]))
+    assert list(launched(added)) == ["app-store"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words", "hint"),
+    [
+        ({"launchApps": ["shop"]}, "the image has no app 'shop'", "it has web, store"),
+        ({"configs": [{"name": "shop"}]}, "the image has no app 'shop'", "it has web, store"),
+        ({"cmds": ["a"], "launchApps": ["web"]}, "spec.cmds and spec.launchApps of an Application exclude", "write"),
+        ({"launchapps": ["web"]}, "spec.launchapps of an Application is not known", "launchApps"),
+        ({"launchApps": "web"}, "launchApps of an Application is a list", "begin each member with -"),
+        ({"cmds": [1]}, "spec.cmds of an Application is a list of texts", "quotes"),
+        ({"configs": [{"env": []}]}, "spec.configs[0].name of an Application is missing", "name an app"),
+        ({"configs": [{"name": "web", "env": ["A"]}]}, "spec.configs[0].env: 'A' has no value", "NAME=VALUE"),
+        ({"configs": [{"name": "web", "launch": {"helm": {}}}]}, "launch.helm of an Application is not known", "cmds"),
+        ({"configs": [{"name": "web", "files": [{"path": "a"}]}]}, "a Config has spec.path and spec.data", "see"),
+        ({"configs": ["web"]}, "spec.configs[0] of an Application has fields", "name, env, files, launch"),
+    ],
+)
+def test_an_application_that_means_nothing_here_is_refused(spec: dict[str, object], words: str, hint: str) -> None:
+    with pytest.raises(RecipeError) as refused:
+        stages(site(apps=(WEB, STORE), documents=(document("Application", **spec),)))
+    assert words in refused.value.message
+    assert hint in refused.value.hint
+    assert refused.value.where == "site.yaml: one"
+
+
+def test_an_application_comes_once() -> None:
+    with pytest.raises(RecipeError, match="Application comes twice") as refused:
+        stages(site(apps=(WEB,), documents=(document("Application"), document("Application", "other"))))
+    assert refused.value.where == "site.yaml: other"
 
 
 def test_helm_is_a_program_and_no_part_of_a_word() -> None:

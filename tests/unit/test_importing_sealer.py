@@ -105,8 +105,7 @@ def test_v1_of_a_cloud_gives_its_hosts_and_names_what_is_left() -> None:
     assert sorted(named(read)) == sorted(
         ["metadata.annotations", "spec.certSANS", "spec.image"]
         + [f"spec.masters.{name}" for name in ("count", "cpu", "dataDisks", "memory")]
-        + [f"spec.network.{name}" for name in ("podCIDR", "svcCIDR", "interface")]
-        + ["spec.nodes.count", "spec.provider:", "spec.ssh.passwd", "spec.ssh.pkPasswd"]
+        + ["spec.network.interface", "spec.nodes.count", "spec.provider:", "spec.ssh.passwd", "spec.ssh.pkPasswd"]
     )
     lines = [int(warning.split(":")[1]) for warning in read.warnings]
     assert lines == sorted(lines)
@@ -142,8 +141,8 @@ def test_v2_has_groups_with_roles_labels_and_ways_in() -> None:
 def test_each_document_and_field_of_v2_that_is_not_honoured_is_named() -> None:
     assert sorted(named(load(V2))) == sorted(
         [
-            "Plugin MyHostname", "Application my-apps", "KubeadmConfig default",
-            "spec.env:", "spec.ssh.passwd", "spec.hostAliases",
+            "Plugin MyHostname", "KubeadmConfig default",
+            "spec.env:", "spec.ssh.passwd",
             "spec.hosts[0].env", "spec.hosts[0].taints", "spec.hosts[0].ssh.passwd", "spec.hosts[2].ssh.passwd",
             "spec.registry.localRegistry", "spec.containerRuntime", "spec.cmd",
         ]
@@ -152,7 +151,40 @@ def test_each_document_and_field_of_v2_that_is_not_honoured_is_named() -> None:
 
 def test_documents_that_a_runtime_reads_are_handed_on() -> None:
     kinds = [document.kind for document in load(V2).cluster.documents]
-    assert kinds == ["Plugin", "Config", "InitConfiguration"]
+    assert kinds == ["Plugin", "Config", "Application", "InitConfiguration"]
+
+
+KUBEADM = """\
+---
+apiVersion: kubeadm.k8s.io/v1beta2
+kind: ClusterConfiguration
+networking: {podSubnet: 100.64.0.0/10, serviceSubnet: 10.98.0.0/22}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "networks"),
+    [
+        (V1_CLOUD, ("100.64.0.0/10", "10.96.0.0/22")),
+        (V1_CLOUD + KUBEADM, ("100.64.0.0/10", "10.98.0.0/22")),
+        (V2 + KUBEADM, ("100.64.0.0/10", "10.98.0.0/22")),
+        (V2, ("10.244.0.0/16", "10.96.0.0/12")),
+    ],
+    ids=["of the cluster", "of both", "of kubeadm", "of nobody"],
+)
+def test_networks_are_those_of_the_cluster_or_of_kubeadm(text: str, networks: tuple[str, str]) -> None:
+    network = load(text).cluster.network
+    assert (network.pods, network.services) == networks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [("100.64.0.0/10", "all", "podSubnet: 'all' is not a network"), ("10.98.0.0/22", "100.65.0.0/16", "overlap")],
+)
+def test_networks_that_cannot_be_are_refused_with_their_document(old: str, new: str, where: str) -> None:
+    with pytest.raises(RecipeError, match=where) as refused:
+        load(V2 + KUBEADM.replace(old, new))
+    assert refused.value.where == f"c.yaml:{(V2 + KUBEADM).splitlines().index('kind: ClusterConfiguration')}"
 
 
 def test_a_document_that_cannot_be_carried_out_is_named_with_the_reason() -> None:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.kubesites import kube_site
+from support.kubesites import document, kube_site
 
 from appliance.plan.steps import Run, Step
 from appliance.recipe import yamltext
 from appliance.recipe.networking import Network
-from appliance.runtimes.kubernetes import etcd, joining, machine, nodes
+from appliance.runtimes.kubernetes import etcd, joining, machine, nodes, renewal
 from appliance.runtimes.kubernetes.joining import ADMIN
 
 if TYPE_CHECKING:
@@ -200,3 +200,97 @@ def test_the_operator_s_kubeconfig_leads_to_each_api_server(programs: Programs) 
 def test_the_operator_s_kubeconfig_leads_to_the_endpoint_where_there_is_one(programs: Programs) -> None:
     site = replace(kube_site(3, 1), network=Network(endpoint="api.example:443"))
     assert kubeconfig(programs, site)[0] == {"kubernetes-admin@site-a": "https://api.example:443"}
+
+
+CERTIFICATES = """\
+CERTIFICATE                         EXPIRES                  RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED
+admin.conf                          Nov 23, 2027 20:54 UTC   {admin: <15} ca                      no
+apiserver                           Nov 23, 2027 20:54 UTC   {server: <15} ca                      no
+!MISSING! scheduler.conf
+
+CERTIFICATE AUTHORITY   EXPIRES                  RESIDUAL TIME   EXTERNALLY MANAGED
+ca                      Nov 20, 2027 20:54 UTC   1d              no
+"""
+
+
+def needs_no_renewal(programs: Programs, *, admin: str = "364d", server: str = "364d", validity: str = "") -> bool:
+    """Whether a control plane is left alone on which kubeadm says that so much is left of two certificates."""
+    said = programs.folder / "said"
+    said.write_text(CERTIFICATES.format(admin=admin, server=server))
+    programs.add("kubeadm", f"cat {said}\n")
+    given = (document("ClusterConfiguration", certificateValidityPeriod=validity),) if validity else ()
+    site = kube_site(1, 0, version="1.31.4", documents=given)
+    step = renewal.renew(site, site.hosts[0], str(programs.folder))
+    assert step.unless
+    places = {ADMIN: str(programs.folder / "admin.conf"), "/etc/kubernetes/renewing": str(programs.folder / "mark")}
+    return programs.run(step.unless, **places)
+
+
+@pytest.mark.parametrize(
+    ("left", "well"),
+    [("9y", True), ("364d", True), ("60d", True), ("59d", False), ("23h", False), ("0s", False), ("<invalid>", False)],
+)
+@pytest.mark.parametrize("which", ["admin", "server"])
+def test_a_certificate_is_renewed_in_its_last_60_days(programs: Programs, which: str, left: str, well: bool) -> None:
+    (programs.folder / "admin.conf").touch()
+    assert needs_no_renewal(programs, **{which: left}) is well
+    asked = programs.calls.read_text()
+    assert asked == "kubeadm certs check-expiration --config=/etc/kubernetes/kubeadm-init.yaml\n"
+
+
+@pytest.mark.parametrize(("left", "well"), [("29d", True), ("10d", True), ("9d", False)])
+def test_one_that_lasts_for_less_is_renewed_in_its_last_third(programs: Programs, left: str, well: bool) -> None:
+    (programs.folder / "admin.conf").touch()
+    assert needs_no_renewal(programs, admin=left, validity="720h0m0s") is well
+
+
+def test_a_machine_that_is_no_control_plane_yet_has_nothing_to_renew(programs: Programs) -> None:
+    assert needs_no_renewal(programs, admin="1d")
+    assert not programs.calls.read_text()
+
+
+def test_what_was_begun_and_not_ended_is_done_again(programs: Programs) -> None:
+    (programs.folder / "admin.conf").touch()
+    (programs.folder / "mark").touch()
+    assert not needs_no_renewal(programs)
+
+
+CONTAINERS = """\
+CONTAINER      IMAGE          CREATED      STATE    NAME                     ATTEMPT  POD ID         POD
+0a1b2c3d4e5f6  a0eed15eed449  2 days ago   Running  kube-apiserver           0        5e6f7a8b9c0d1  kube-apiserver-one
+1a1b2c3d4e5f6  45f3f2a1c0cd8  2 days ago   Running  kube-scheduler           0        6e6f7a8b9c0d1  kube-scheduler-one
+2a1b2c3d4e5f6  bb5e0dde9054c  2 days ago   Running  coredns                  0        7e6f7a8b9c0d1  kube-apiserver-x
+3a1b2c3d4e5f6  55f13c92defb1  2 days ago   Running  kube-controller-manager  1        8e6f7a8b9c0d1  one
+"""
+OF_A_STAND_IN = """\
+0a1b2c3d4e5f6 CONTAINER_RUNNING kube-apiserver 0 sha256:a0
+1a1b2c3d4e5f6 CONTAINER_RUNNING kube-scheduler 0 sha256:45
+2a1b2c3d4e5f6 CONTAINER_RUNNING coredns 0 sha256:bb
+3a1b2c3d4e5f6 CONTAINER_RUNNING kube-controller-manager 1 sha256:55
+"""
+
+
+@pytest.mark.parametrize("containers", [CONTAINERS, OF_A_STAND_IN], ids=["crictl", "a stand-in"])
+def test_renewing_starts_anew_what_read_the_old_certificates_and_nothing_else(
+    programs: Programs, containers: str
+) -> None:
+    listed, answers, mark = programs.folder / "containers", programs.folder / "answers", programs.folder / "mark"
+    listed.write_text(containers)
+    answers.write_text("exit 1\nexit 0\n")
+    programs.add("crictl", f'case "$*" in *ps) cat {listed} ;; esac\n')
+    programs.add("kubeadm", f"[ -e {mark} ]\n")
+    programs.add("kubectl", f"now=$(head -n 1 {answers}); sed -i 1d {answers}; $now\n")
+    programs.add("sleep")
+    site = kube_site(1, 0)
+    step = renewal.renew(site, site.hosts[0], str(programs.folder))
+    assert isinstance(step.action, Run)
+    assert programs.run(step.action.command, **{"/etc/kubernetes/renewing": str(mark)})
+    calls = programs.calls.read_text()
+    assert calls.startswith("kubeadm certs renew all --config=/etc/kubernetes/kubeadm-init.yaml\n")
+    assert [line.split()[-1] for line in calls.splitlines() if " stop " in line] == [
+        "0a1b2c3d4e5f6",
+        "3a1b2c3d4e5f6",
+        "1a1b2c3d4e5f6",
+    ]
+    assert calls.count("--server=https://10.0.0.11:6443") == 2
+    assert not mark.exists()

@@ -10,23 +10,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
-from appliance.recipe import overlays, siteplugins
+from appliance.recipe import overlays, sitelaunch, siteplugins
 from appliance.recipe.addresses import expand
 from appliance.recipe.clusterfile import Cluster, Clusterfile, HostGroup, SshSettings
 from appliance.recipe.documents import KUBERNETES_GROUPS, OWN_KINDS, PassedDocument
 from appliance.recipe.importing.fields import Fields
 from appliance.recipe.importing.notes import NAME, Notes, checked_port, checked_user
+from appliance.recipe.networking import read_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from appliance.recipe.networking import Network
     from appliance.recipe.yamltext import Document
 
 GROUPS = ("sealer.io", "sealer.cloud", "sealer.com", "sealer.aliyun.com", "zlink.aliyun.com")
+_NETWORKS = {"podCIDR": "podSubnet", "svcCIDR": "serviceSubnet"}
 _ROLES = {"master": "control-plane", "node": "worker"}
 _STATIC = ("", "baremetal")
 _WHY = {
-    "Application": "applications start as the image says",
     "KubeadmConfig": "the image says how Kubernetes is set up",
 }
 _UNKNOWN = "nobody knows it here"
@@ -49,7 +51,8 @@ def read(documents: Sequence[Document]) -> Clusterfile:
         raise clusters[1].error((), "this is a second cluster", hint="keep each cluster in a file of its own")
     others = [_other(document, notes) for document in documents if document is not clusters[0]]
     cluster = _cluster(Fields(clusters[0], notes), notes)
-    cluster = replace(cluster, documents=tuple(other for other in others if other))
+    network = _network(clusters[0], documents)
+    cluster = replace(cluster, network=network, documents=tuple(other for other in others if other))
     return Clusterfile(cluster, notes.in_order, dict(notes.secrets))
 
 
@@ -74,6 +77,7 @@ def _other(document: Document, notes: Notes) -> PassedDocument | None:
         try:
             overlays.read([taken])
             siteplugins.read([taken])
+            sitelaunch.read([taken])
         except RecipeError as error:
             why = error.message
         else:
@@ -97,14 +101,34 @@ def _cluster(fields: Fields, notes: Notes) -> Cluster:
         ssh=_ssh(spec.inside("ssh"), notes),
         env=_env(spec, notes),
         hosts=tuple(_hosts(spec, notes)),
-        host_aliases=tuple(_aliases(spec, notes)),
+        host_aliases=tuple(_aliases(spec)),
     )
     _provider(spec, notes)
-    for parts in ("network", "registry"):
-        _part(spec, parts)
+    network = spec.inside("network")
+    network.drop(*_NETWORKS, *_NETWORKS.values())
+    network.rest()
+    _part(spec, "registry")
     spec.rest()
     fields.rest()
     return cluster
+
+
+def _network(cluster: Document, documents: Sequence[Document]) -> Network:
+    """What v1 says in the cluster, and later what kubeadm's own document says; both: kubeadm's."""
+    spec = cluster.value.get("spec")
+    found, source = _networks(spec.get("network") if isinstance(spec, dict) else None), cluster
+    for document in documents:
+        if _kind(document) == "ClusterConfiguration" and _group(document) in KUBERNETES_GROUPS:
+            said = _networks(document.value.get("networking"))
+            found, source = {**found, **said}, document if said else source
+    return read_network(source, found)
+
+
+def _networks(value: object) -> dict[str, str]:
+    """The networks of pods and services that a part of a document names, as `read_network` calls them."""
+    fields = value if isinstance(value, dict) else {}
+    named = {**{ours: ours for ours in _NETWORKS.values()}, **_NETWORKS}
+    return {ours: str(fields[name]) for name, ours in named.items() if fields.get(name)}
 
 
 def _hosts(spec: Fields, notes: Notes) -> Iterator[HostGroup]:
@@ -183,9 +207,8 @@ def _env(spec: Fields, notes: Notes) -> dict[str, str]:
     return env
 
 
-def _aliases(spec: Fields, notes: Notes) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _aliases(spec: Fields) -> Iterator[tuple[str, tuple[str, ...]]]:
     for alias in spec.items("hostAliases"):
-        notes.warn(alias.where(), "spec.hostAliases is read, but this version does not use it")
         where = alias.where("ip")
         yield from ((address, alias.texts("hostnames")) for address in expand([alias.text("ip")], where=where))
         alias.rest()

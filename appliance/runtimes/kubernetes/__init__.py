@@ -6,6 +6,6 @@ so none joins a cluster that already has clients. All authorities and tokens are
 what another one said.
 
 `runtime` is the plug-in. `versions`, `documents` and `configuration` say what kubeadm is told, `secrets` what is made
-beforehand. `machine`, `containerd`, `etcd`, `kubelet`, `joining`, `podnetwork` and `nodes` are steps; `leaving` undoes
-them.
+beforehand. `machine`, `containerd`, `etcd`, `kubelet`, `joining`, `renewal`, `podnetwork` and `nodes` are steps;
+`leaving` undoes them.
 """

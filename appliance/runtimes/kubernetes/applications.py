@@ -14,6 +14,7 @@ jobs, pods of nobody else, and definitions of resources.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance import canonical
@@ -22,8 +23,10 @@ from appliance.errors import PlanError, RecipeError
 from appliance.plan import footprint
 from appliance.plan.planner import needs
 from appliance.plan.steps import Stage
+from appliance.recipe import sitelaunch
 from appliance.recipe.apps import quoted
 from appliance.recipe.bundlefile import APP
+from appliance.recipe.sitelaunch import AppSetting, SiteLaunch
 from appliance.recipe.siteplugins import Phase
 from appliance.runtimes.kubernetes import applications_plugins as plugins
 from appliance.runtimes.kubernetes import applications_steps as steps
@@ -33,6 +36,7 @@ from appliance.runtimes.kubernetes.applications_texts import site_texts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from appliance.image.oci import ImageConfig
     from appliance.plan.runtime import Site, SiteHost
     from appliance.plan.steps import Step
     from appliance.recipe.apps import App
@@ -62,7 +66,7 @@ def stages(site: Site, first: SiteHost) -> tuple[Stage, ...]:
         *(() if _early(site) else (_copies(site),)),
         *_plugins(site, Phase.UP),
         Stage("Apply the manifests", _launching(place, manifests, apart=True), needs(site)),
-        Stage("Launch the applications", _launching(place, others, apart=not site.config.commands), needs(site)),
+        Stage("Launch the applications", _launching(place, others, apart=not _wanted(site).commands), needs(site)),
         *_plugins(site, Phase.AFTER),
     )
     return tuple(stage for stage in found if stage.steps)
@@ -129,6 +133,7 @@ def _key(site: Site, host: SiteHost) -> str:
         "env": dict(site.env),
         "texts": {text.path: text.text for text in site_texts(site, host)},
         "plugins": [[plugin.name, plugin.data] for plugin in plugins.site_plugins(site)],
+        **({"launches": [[*launch.lines, launch.env] for launch in _launches(site)]} if _said(site).where else {}),
     }
     return Digest.of(canonical.dumps(document)).hex
 
@@ -137,7 +142,7 @@ def _manifests(site: Site, first: SiteHost) -> tuple[Launch, ...]:
     """One for each manifest that no command names."""
     texts = {text.path: text.text for text in site.parts[first.facts.architecture].texts}
     texts |= {text.path: text.text for text in site_texts(site, first)}
-    named = "\n".join((*site.config.launch_lines, ""))
+    named = "\n".join(line for launch in _launches(site) for line in launch.lines)
     return tuple(
         Launch(
             name=steps.slug(f"manifest-{path.removeprefix('manifests/')}"),
@@ -166,26 +171,46 @@ def _apply(path: str) -> str:
 
 
 def _launches(site: Site) -> tuple[Launch, ...]:
-    """One for each app of LAUNCH, or for each line of CMD or CMDS."""
-    config = site.config
+    """One for each app of LAUNCH, or for each line of CMD or CMDS; or as the site's Application document says."""
+    config = _wanted(site)
     if config.commands:
         return tuple(
             Launch(f"command-{number}", f"Run {_short(line)}", (line,), site.env)
             for number, line in enumerate(config.commands, 1)
         )
     known = {app.name: app for app in config.apps}
+    settings = _said(site).settings
     found = (known[name] for name in dict.fromkeys(config.launch) if name in known)
-    return tuple(
-        Launch(
-            name=steps.slug(f"app-{app.name}"),
-            title=f"Launch {app.name} ({app.kind})",
-            lines=app.launch,
-            env=_env(site, app),
-            undo=app.undo,
-        )
-        for app in found
-        if app.launch
+    launching = (_launch(site, app, settings.get(app.name, AppSetting(app.name))) for app in found)
+    return tuple(launch for launch in launching if launch.lines)
+
+
+def _launch(site: Site, app: App, setting: AppSetting) -> Launch:
+    return Launch(
+        name=steps.slug(f"app-{app.name}"),
+        title=f"Launch {app.name} ({app.kind})",
+        lines=setting.lines or app.launch,
+        env={**_env(site, app), **setting.env},
+        undo=() if setting.lines else app.undo,
     )
+
+
+def _said(site: Site) -> SiteLaunch:
+    """What the site says of launching. That is about the cluster's own image, and no application that is added."""
+    return SiteLaunch() if site.config.spec.kind == APP else sitelaunch.read(site.documents)
+
+
+def _wanted(site: Site) -> ImageConfig:
+    """What the image launches, or the site in its place. `RecipeError` for an app that the image has not."""
+    config, said = site.config, _said(site)
+    known = [app.name for app in config.apps]
+    for name in (*(said.names or ()), *said.settings):
+        if name not in known:
+            hint = f"it has {', '.join(known)}" if known else "it has none: write cmds"
+            raise RecipeError(f"the image has no app {name!r}", where=said.where, hint=hint)
+    if said.commands:
+        return replace(config, commands=said.commands)
+    return config if said.names is None else replace(config, commands=(), launch=said.names)
 
 
 def _env(site: Site, app: App) -> Mapping[str, str]:

@@ -114,6 +114,11 @@ def swap_may_stay(site: Site) -> bool:
     return _kubelet(site).get("failSwapOn") is False
 
 
+def certificate_validity(site: Site) -> str:
+    """How long certificates last that kubeadm makes, as Go writes durations; empty for a year. Since v1beta4."""
+    return str(_cluster(site).get("certificateValidityPeriod") or "")
+
+
 def image_repository(site: Site) -> str:
     """Where kubeadm's own images come from."""
     return str(_cluster(site).get("imageRepository") or version_of(site.config.spec).release.repository)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from appliance.plan.runtime import Site, SiteHost
 
 ADMIN = "/etc/kubernetes/admin.conf"
-_INIT = "/etc/kubernetes/kubeadm-init.yaml"
+INIT = "/etc/kubernetes/kubeadm-init.yaml"
 _JOIN = "/etc/kubernetes/kubeadm-join.yaml"
 _JOINED = "/etc/kubernetes/joined"
 _SECONDS = 900.0
@@ -54,7 +54,7 @@ said=$(kubectl --request-timeout=5s get node "$@" -o "jsonpath=$template") || ex
 def begin(site: Site, programs: str) -> tuple[Step, ...]:
     """Make the first control plane."""
     eldest = members(site).eldest
-    words = ("init", "--skip-token-print", f"--config={_INIT}")
+    words = ("init", "--skip-token-print", f"--config={INIT}")
     title = f"Begin the cluster {site.cluster} by kubeadm"
     return (_admission(site, eldest), _kubeadm(eldest, programs, title, words))
 
@@ -71,7 +71,7 @@ def admit(site: Site, programs: str) -> Step:
         id=f"{eldest.name}/admit",
         title="Make the token valid by which hosts join",
         host=eldest.name,
-        action=Run(Command.shell(_ADMIT, programs, ADMIN, _INIT, *new, timeout=_LOST_SECONDS + 60)),
+        action=Run(Command.shell(_ADMIT, programs, ADMIN, INIT, *new, timeout=_LOST_SECONDS + 60)),
         unless=Command.shell(_ALL_READY, programs, ADMIN, str(len(new)), *names),
     )
 
@@ -87,7 +87,7 @@ def join(site: Site, host: SiteHost, programs: str) -> tuple[Step, ...]:
 
 def _admission(site: Site, host: SiteHost) -> Step:
     """What a control plane begins the cluster by, and lets others in."""
-    return write(host.name, PutText(_INIT, configuration.init_parts(site, host), mode=0o600))
+    return write(host.name, PutText(INIT, configuration.init_parts(site, host), mode=0o600))
 
 
 def _kubeadm(host: SiteHost, programs: str, title: str, words: tuple[str, ...]) -> Step:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from appliance.plan import footprint
 from appliance.plan.steps import Fetch, Run, Step, WaitFor
+from appliance.runtimes.kubernetes import renewal
 from appliance.runtimes.kubernetes.joining import ADMIN
 from appliance.runtimes.kubernetes.members import API_PORT, members, place
 from appliance.transport.base import Command
@@ -104,6 +105,7 @@ def way_in(site: Site) -> tuple[Step, ...]:
         host=name,
         action=Run(Command.shell(_WAY_IN, "write", *arguments)),
         unless=Command.shell(_WAY_IN, "compare", *arguments),
+        after=(renewal.step_id(cluster.first),),
     )
     brought = Step(
         id=f"{name}/fetch-kubeconfig",

@@ -23,6 +23,7 @@ from appliance.runtimes.kubernetes import (
     machine,
     nodes,
     podnetwork,
+    renewal,
     secrets,
     telling,
 )
@@ -125,6 +126,8 @@ def _grounds(site: Site) -> Iterator[Stage]:
     yield _stage(site, "Start containers", (_start(site, host) for host in site.hosts))
     waiting = ((etcd.service(site, host, programs).active(host.name),) for host in cluster.control_planes)
     yield _stage(site, "Wait for etcd", waiting)
+    renewing = ((renewal.renew(site, host, programs),) for host in cluster.control_planes)
+    yield _stage(site, "Renew certificates", renewing, at_once=1)
 
 
 def _cluster(site: Site) -> Iterator[Stage]:
