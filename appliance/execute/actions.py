@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from appliance.transport.base import CommandResult, Transport
 
 UNPACK_SECONDS = 4 * 3600.0
+_FIRST_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,14 @@ class Supplies:
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who hears of an action underway: bytes done and total, output as it comes; and whether to stop now."""
+    """Who hears of an action underway: bytes done and total, output as it comes; and whether to stop now.
+
+    `note` hears a sentence for the report, of an action that went well.
+    """
 
     progress: Callable[[int, int], None]
     output: Callable[[bytes], None]
+    note: Callable[[str], None]
     stopped: Callable[[], bool]
 
 
@@ -59,7 +64,7 @@ def perform(action: Action, transport: Transport, *, host: str, supplies: Suppli
             content = text(action.parts, supplies.resolve)
             transport.put(content, action.path, mode=action.mode, owner=action.owner)
         case Receive(blobs, runtime):
-            hearing = Hearing(ears.progress, lambda sentence: ears.output(f"{sentence}\n".encode()))
+            hearing = Hearing(ears.progress, lambda sentence: ears.output(f"{sentence}\n".encode()), ears.note)
             supplies.distributor.send(
                 transport, blobs, host=host, source=supplies.source, runtime=runtime, hearing=hearing
             )
@@ -109,7 +114,7 @@ def _unpack(action: Unpack, transport: Transport, supplies: Supplies, ears: Ears
 def _wait_for(action: WaitFor, transport: Transport, supplies: Supplies, ears: Ears) -> None:
     clock = supplies.clock
     deadline = clock.monotonic() + action.seconds
-    words = ""
+    words, pause = "", min(_FIRST_PAUSE_SECONDS, action.interval)
     while True:
         left = max(deadline - clock.monotonic(), 1.0)
         bounded = replace(action.command, timeout=min(action.command.timeout, left))
@@ -123,12 +128,13 @@ def _wait_for(action: WaitFor, transport: Transport, supplies: Supplies, ears: E
             words = _last_words(result)
         if ears.stopped():
             raise Cancelled("stopped while waiting")
-        if clock.monotonic() + action.interval > deadline:
+        if clock.monotonic() + pause > deadline:
             raise ApplianceError(
                 f"not so after {action.seconds:g} seconds{words}",
                 hint="its whole output is in the host's log of this run",
             )
-        clock.sleep(action.interval)
+        clock.sleep(pause)
+        pause = min(2 * pause, action.interval)
 
 
 def _fetch(action: Fetch, transport: Transport, supplies: Supplies) -> None:

@@ -71,7 +71,7 @@ class Unpack:
 
 @dataclass(frozen=True, slots=True)
 class WaitFor:
-    """Repeat a command every `interval` seconds until it succeeds; fail after `seconds`."""
+    """Repeat a command until it succeeds, at first soon, then every `interval` seconds; fail after `seconds`."""
 
     command: Command
     seconds: float

@@ -197,6 +197,11 @@ class Sending:
         events = (stamped.event for stamped in journal.read(run.journal))
         return max((e.done for e in events if isinstance(e, StepProgress) and e.host == name), default=0)
 
+    def in_order(self, run: RunDir) -> list[str]:
+        """The hosts that had all, in the order in which they did."""
+        events = (stamped.event for stamped in journal.read(run.journal))
+        return list(dict.fromkeys(e.host for e in events if isinstance(e, StepProgress) and e.done == e.total))
+
     def given(self, run: RunDir, name: str) -> int:
         """The bytes that the operator itself sent to a host, by its own count; 0 when there was nothing to send."""
         found = re.search(r"\((\d+) bytes of them from the operator\)", self.said(run, name))
