@@ -84,6 +84,11 @@ async def test_a_recorded_run_in_its_middle(make_site: MakeSite, size: tuple[int
         await until(pilot, lambda: isinstance(guide.screen, RunPage) and _heard(guide.screen) == 60)
         await settle(pilot, at_work=True)
         compare(guide, "run-underway")
+        assert isinstance(guide.screen, RunPage)
+        guide.screen._paused = True
+        guide.screen._tell()
+        await settle(pilot, at_work=True)
+        assert "paused: p goes on" in text_of(guide)
 
 
 async def test_a_run_whose_worker_died_is_said_to_be_not_finished(make_site: MakeSite) -> None:

@@ -79,7 +79,7 @@ def command(run: RunDir, order: str, *, host: str = "") -> None:
 
 def save_report(report: Report, path: Path) -> None:
     """Write a run's report as a page; never over another file."""
-    files.write_text(path.expanduser(), to_html(report), replace=False)
+    files.write_text(path, to_html(report), replace=False)
 
 
 def log(run: RunDir, host: str) -> str:
