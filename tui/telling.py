@@ -184,10 +184,10 @@ def lane_detail(host: HostView, why: str) -> Content:
     """What there is to say of a host: why it failed and what to do, or its last output."""
     lines: list[Content] = []
     if failure := host.failure:
-        said = texts.LANE_FAILED_AT.format(step=clean(failure.title), why=clean(failure.detail or why))
+        said = texts.LANE_FAILED_AT.format(step=clean(failure.title), why=clean(here(failure.detail or why)))
         lines.append(Content.assemble((clean(host.name), "bold"), said))
         if failure.hint:
-            lines.append(Content(f"{texts.NEXT} {clean(failure.hint)}"))
+            lines.append(Content(f"{texts.NEXT} {clean(here(failure.hint))}"))
     elif host.current:
         lines.append(Content.assemble((clean(host.name), "bold"), f": {clean(host.current.title)}"))
     lines += [Content(plain(line)) for line in host.output[-_OUTPUT_LINES:]]

@@ -180,7 +180,7 @@ def machine_detail(machine: Machine, *, own: bool) -> str:
     """What there is to say of the machine with the cursor; `own`: passwords were given for it alone."""
     lines = []
     if machine.problem:
-        lines.append(f"{machine.address}: {clean(machine.problem)}")
+        lines.append(f"{machine.address}: {clean(here(machine.problem))}")
     if machine.hint:
         lines.append(f"{texts.NEXT} {clean(here(machine.hint))}")
     ssh = machine.ssh
@@ -225,7 +225,8 @@ def entered(count: int, refused: Sequence[Machine]) -> str:
     if not refused:
         return said
     first = refused[0]
-    return said + texts.NOT_ENTERED.format(count=len(refused), address=first.address, problem=clean(first.problem))
+    problem = clean(here(first.problem))
+    return said + texts.NOT_ENTERED.format(count=len(refused), address=first.address, problem=problem)
 
 
 # Settings
@@ -239,7 +240,7 @@ def field_hint(field: Field) -> str:
 
 def fault(error: ApplianceError) -> str:
     """What is wrong with a value."""
-    return clean(f"! {error.message}" + (f"; {error.hint}" if error.hint else ""))
+    return clean(f"! {error.message}" + (f"; {here(error.hint)}" if error.hint else ""))
 
 
 # Help

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tui import changes, texts, wording
+from tui.advice import here
 from tui.calls import description, hosts
 from tui.screens.access import AskAccess
 from tui.screens.page import Page
@@ -119,7 +120,7 @@ class EnteringPage(Page):
         self.query_one("#hosts").focus()
         self.show()
         if warnings:
-            said = Reading(texts.IMPORTED_TITLE, "\n".join(map(wording.clean, warnings)))
+            said = Reading(texts.IMPORTED_TITLE, "\n".join(wording.clean(here(warning)) for warning in warnings))
             self.app.push_screen(said, lambda _: self._scan_unknown())
         else:
             self._scan_unknown()

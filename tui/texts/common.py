@@ -105,10 +105,15 @@ PALETTE_STEP = "Go to: {title}"
 PALETTE_STEP_HELP = "Back to this step"
 PALETTE_QUIT = "Leave"
 
+GIVEN_HERE = "type it here (Settings)"
+
 # What the engine's advice calls an option, and what it is here; longer ones first
 
 OPTIONS = {
     "accept it on a terminal, name a file with --host-keys, or give --accept-new-host-keys": "believe it: Hosts, k",
+    "list the hosts of each role in the Clusterfile, or with --hosts ROLE=ADDRESSES": "change roles: Hosts, r",
+    "taken over with --take-over": "taken over: that is asked when the run is started",
+    "--take-over": "start anew and take it over, which is asked then",
     "--trust root.pem": "root.pem in “Whom to believe”",
     "--trust": "“Whom to believe”",
     "--key-passphrase-file": "“The key's passphrase” (Hosts, a)",

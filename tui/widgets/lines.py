@@ -75,7 +75,7 @@ class Notice(Static):
     def fail(self, error: ApplianceError) -> None:
         """Say what failed, where, and what to do next."""
         hint = f"\n{texts.NEXT} {plain(here(error.hint))}" if error.hint else ""
-        said = f"{plain(str(error))}{hint}"
+        said = f"{plain(here(str(error)))}{hint}"
         self._show(Content.assemble((f"{texts.ERROR} ", "bold $text-error"), Content(said)), "error")
 
     def _show(self, content: Content, kind: str) -> None:
