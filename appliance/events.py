@@ -97,7 +97,10 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step ended after `seconds`; `detail` is one sentence when it did not end well, `hint` the next action."""
+    """A step ended after `seconds`; `detail` is one sentence when it did not end well, `hint` the next action.
+
+    Of one that did end well, `detail` is what should be known nevertheless.
+    """
 
     stage: int
     host: str

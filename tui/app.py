@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Key
 from textual.theme import Theme
 
 from appliance.inventory.hosts import Access
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-    from textual.events import Event
     from textual.screen import Screen
 
     from appliance.state import RunDir
@@ -116,18 +114,6 @@ class Guide(App[int]):
         importlib.import_module("tui.pages")
         if self._terminal is not None:
             gc.freeze()
-
-    async def on_event(self, event: Event) -> None:
-        """Take Alt with a letter for Escape and then that letter: so a terminal says both, and nothing here has Alt.
-
-        Escape sends the byte with which the codes of other keys begin, Alt's too. What comes within a tenth of a
-        second, or was waiting together with it on a busy machine, would otherwise swallow the Escape.
-        """
-        if isinstance(event, Key) and event.character and event.key == f"alt+{event.character}":
-            self.post_message(Key("escape", "\x1b"))
-            self.post_message(Key(event.character, event.character))
-        else:
-            await super().on_event(event)
 
     # Going about
 

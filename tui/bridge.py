@@ -16,6 +16,7 @@ from textual.message import Message
 from appliance.clock import SystemClock
 from appliance.errors import ApplianceError, Cancelled
 from appliance.events import TaskFinished, TaskProgress, TaskStarted
+from tui import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +163,10 @@ class Job(Generic[T]):
         except ApplianceError as caught:
             error = caught
             self._say(lambda news: replace(news, task=None, over=True, error=error))
+        except OSError as caught:  # the machine's business, such as a stick that is gone, and no fault of this program
+            why = caught.strerror or str(caught)
+            refused = ApplianceError(why, hint=texts.TRY_AGAIN, where=str(caught.filename or ""))
+            self._say(lambda news: replace(news, task=None, over=True, error=refused))
         except BaseException as caught:  # noqa: BLE001  (the screen's thread raises it, and restores the terminal)
             fault = caught
             self._say(lambda news: replace(news, task=None, over=True, fault=fault))

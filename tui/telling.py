@@ -12,6 +12,7 @@ from appliance.inventory.preflight import Verdict
 from appliance.recipe.quantities import size_text, span_text
 from appliance.report.text import duration, plain
 from tui import texts
+from tui.advice import here
 from tui.wording import clean, counted
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def checks_detail(results: Sequence[CheckResult]) -> Content:
         said = f" {host}{clean(result.check)}: {clean(result.detail)}"
         lines.append(Content.assemble((f"{texts.VERDICTS[result.verdict.value]:<4}", color), said))
         if result.hint and result.verdict is not Verdict.PASS:
-            lines.append(Content(f"     {texts.NEXT} {clean(result.hint)}"))
+            lines.append(Content(f"     {texts.NEXT} {clean(here(result.hint))}"))
     return Content("\n").join(dict.fromkeys(lines))
 
 
@@ -148,8 +149,8 @@ def changes(proposal: Proposal) -> str:
 # Run
 
 
-def whole(view: RunView, drawn: str, *, since: float = 0.0) -> str:
-    """The whole run in two lines, `since` seconds after the last thing that was heard of it."""
+def whole(view: RunView, drawn: str, *, since: float = 0.0, paused: bool = False) -> str:
+    """The whole run in two lines, `since` seconds after the last thing that was heard of it; or `paused` from here."""
     at, count = view.stage, len(view.stages)
     stage = texts.RUN_BEGINNING
     if at:
@@ -158,6 +159,7 @@ def whole(view: RunView, drawn: str, *, since: float = 0.0) -> str:
     failed = sum(host.failure is not None for host in view.hosts)
     first = texts.RUN_ABOUT.format(operation=view.operation, cluster=clean(view.cluster), stage=stage)
     second = texts.RUN_DONE.format(bar=drawn, done=view.done, steps=steps, time=time)
+    second += texts.RUN_PAUSED * paused
     return f"{first}\n{second}" + (texts.RUN_FAILED.format(hosts=counted(failed, texts.HOSTS)) if failed else "")
 
 

@@ -11,6 +11,7 @@ from appliance.recipe.quantities import size_text
 from appliance.report.text import plain
 from appliance.trust.words import words
 from tui import helps, texts
+from tui.advice import here
 from tui.session import Step
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _not_verified(delivery: Delivery) -> list[Content]:
         return []
     lines = [Content.assemble((texts.NOT_VERIFIED, "bold $text-error"), f"  {clean(report.name)}")]
     lines += [Content(f"  {clean(finding)}") for finding in report.findings]
-    return [*lines, Content(f"  {texts.NEXT} {clean(report.hint)}")] if report.hint else lines
+    return [*lines, Content(f"  {texts.NEXT} {clean(here(report.hint))}")] if report.hint else lines
 
 
 def _signers(signers: Sequence[SignerResult]) -> Iterable[str]:
@@ -181,7 +182,7 @@ def machine_detail(machine: Machine, *, own: bool) -> str:
     if machine.problem:
         lines.append(f"{machine.address}: {clean(machine.problem)}")
     if machine.hint:
-        lines.append(f"{texts.NEXT} {clean(machine.hint)}")
+        lines.append(f"{texts.NEXT} {clean(here(machine.hint))}")
     ssh = machine.ssh
     if own or ssh.user or ssh.port or ssh.key:
         secrets = texts.ACCESS_SECRETS[own or bool(ssh.password_secret or ssh.become_password_secret)]
@@ -220,7 +221,7 @@ def keys_text(machines: Iterable[Machine | Scanned], alike: Sequence[Machine] = 
 
 def entered(count: int, refused: Sequence[Machine]) -> str:
     """How entering went."""
-    said = texts.ENTERED.format(hosts=counted(count, texts.HOSTS))
+    said = texts.ENTERED.format(hosts=counted(count, texts.HOSTS)) if count else texts.ENTERED_NONE
     if not refused:
         return said
     first = refused[0]

@@ -48,10 +48,14 @@ class BlobSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """Who hears how a transfer goes: bytes that the host has confirmed and the total, and sentences for people."""
+    """Who hears how a transfer goes: bytes that the host has confirmed and the total, and sentences for people.
+
+    What is said is for the host's log; what is noted is for the report, too, though the transfer went well.
+    """
 
     progress: Progress = unheard
     say: Callable[[str], None] = unsaid
+    note: Callable[[str], None] = unsaid
 
 
 NOBODY = Hearing()

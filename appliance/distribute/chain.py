@@ -95,7 +95,7 @@ class Chain:
         finally:
             self._part(talk)
         hearing.say(talk.summary())
-        talk.require_honest()
+        talk.judge()
 
     def _begin(self, host: str, blobs: Sequence[Blob], source: BlobSource, hearing: Hearing) -> _Talk:
         talk = _Talk(
@@ -182,8 +182,9 @@ class Chain:
         if giver is None:
             talk.member.source = None
             return
-        self._line.lost(talk.member, giver.host, lied=lied)
-        giver.lied_to = giver.member.lied
+        if lied and giver.host in talk.sources and talk.accuse(giver):
+            giver.member.doubted, giver.member.lied = not giver.lied, giver.lied
+        self._line.lost(talk.member, giver.host)
         sentences.append(f"takes no more from {giver.host}: {why}")
 
     def _count(self, talk: _Talk, moved: words.Moved, now: float) -> None:

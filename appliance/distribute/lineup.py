@@ -38,7 +38,8 @@ class Member:
     """A host in the line. `has`: blobs that it had at its start, or since; `needs`: sizes of those that it takes.
 
     `address` is empty when others cannot take from it. `source` is the host that it takes from, `OPERATOR`, or None
-    between two blobs. `since` is when it last got on, or was given a source.
+    between two blobs. `since` is when it last got on, or was given a source. One that is `doubted` has lied, says one
+    host; another, that `tries` it, shall say so, too, before it counts as one that has `lied`.
     """
 
     host: str
@@ -50,7 +51,9 @@ class Member:
     offset: int = 0
     done: int = 0
     ended: bool = False
-    lied: str = ""
+    doubted: bool = False
+    lied: bool = False
+    tries: str = ""
     heard: float = 0.0
     since: float = 0.0
     avoids: set[str] = field(default_factory=set)
@@ -114,7 +117,9 @@ class Lineup:
     def want(self, member: Member, blob: str, offset: int, *, now: float) -> str:
         """Choose from whom `member` takes `blob` from `offset` on: a host, or `OPERATOR`."""
         self.moved(member, blob=blob, offset=offset, done=member.done, now=now)
-        source = next((other.host for other in self._candidates(member, blob, now)), OPERATOR)
+        hosts = [other.host for other in self._candidates(member, blob, now)]
+        source = member.tries if member.tries in hosts else next(iter(hosts), OPERATOR)
+        member.tries = ""
         if source != member.source:
             member.fed_since = now
             member.counts.clear()
@@ -151,17 +156,14 @@ class Lineup:
         member.has.update(member.needs)
         member.source = None
 
-    def lost(self, member: Member, source: str, *, lied: bool) -> None:
-        """Hear that a source failed a host; from one that lied nobody takes any more."""
+    def lost(self, member: Member, source: str) -> None:
+        """Hear that a source failed a host, which takes no more from it; from one that lied nobody does."""
         member.avoids.add(source)
         member.source = None
-        other = self.member(source)
-        if other and lied:
-            other.lied = member.host
 
     def review(self, *, now: float) -> list[Member]:
         """The hosts that shall let go of their source and ask again, in the order of a line that was changed for it."""
-        changes = self._slow(now) or self._held(now) or self._misplaced(now) or self._probe(now)
+        changes = self._try(now) or self._slow(now) or self._held(now) or self._misplaced(now) or self._probe(now)
         return _distinct([*self._without_source(now), *changes])
 
     def _without_source(self, now: float) -> list[Member]:
@@ -172,6 +174,17 @@ class Lineup:
             if source is None or source.lied or now - source.heard > SILENT_SECONDS:
                 found.append(self._released(member))
         return found
+
+    def _try(self, now: float) -> list[Member]:
+        """One host that shall take from one which another says has lied: the first that can, and only once."""
+        for doubted in self._line:
+            for member in self._line if doubted.doubted else ():
+                if member.ended or member.source in (None, doubted.host) or _ahead(doubted, member) <= 0:
+                    continue
+                if doubted in self._candidates(member, member.blob, now):
+                    doubted.doubted, member.tries = False, doubted.host
+                    return [self._released(member)]
+        return []
 
     def _taking(self) -> list[Member]:
         """Hosts that take from another host."""

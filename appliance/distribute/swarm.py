@@ -8,8 +8,7 @@ the places of the others. Each lane that calls `Swarm.send` brings its host into
 from __future__ import annotations
 
 import threading
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance.clock import SystemClock
@@ -18,11 +17,11 @@ from appliance.distribute.base import NOBODY, damaged
 from appliance.distribute.conversation import PieceStream, converse
 from appliance.distribute.describing import Describing
 from appliance.distribute.shares import Shares, Why
-from appliance.distribute.talk import GIVEN_UP_SECONDS, PING_SECONDS, Authority, Talk
+from appliance.distribute.swarmtalk import SwarmTalk
+from appliance.distribute.talk import GIVEN_UP_SECONDS, PING_SECONDS, Authority
 from appliance.distribute.unicast import TRANSFER_SECONDS, hostside
 from appliance.distribute.words import LARGE_BYTES, UNIT_BYTES, Data, End, Got, Lost, Meet, Ping, Ready, Start
 from appliance.errors import TransferFailed
-from appliance.recipe.quantities import size_text
 from appliance.transport.base import Command
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Swarm:
         self._files = torrent.large(load.blobs)
         self._pieces = torrent.pieces(self._files, torrent.piece_bytes(blob.size for blob in self._files))
         self._shares = Shares([piece.size for piece in self._pieces])
-        self._talks: dict[str, _Talk] = {}
+        self._talks: dict[str, SwarmTalk] = {}
         self._authority = Authority(self._clock)
         self._description: Describing | None = None
 
@@ -108,15 +107,15 @@ class Swarm:
         finally:
             self._part(talk)
         hearing.say(talk.summary())
-        talk.require_honest()
+        talk.judge()
 
-    def _begin(self, host: str, blobs: Sequence[Blob], part: LayerBlob, hearing: Hearing) -> _Talk:
-        talk = _Talk(host=host, blobs=tuple(blobs), hearing=hearing, part=part)
+    def _begin(self, host: str, blobs: Sequence[Blob], part: LayerBlob, hearing: Hearing) -> SwarmTalk:
+        talk = SwarmTalk(host=host, blobs=tuple(blobs), hearing=hearing, part=part)
         with self._changed:
             self._talks[host] = talk
         return talk
 
-    def _part(self, talk: _Talk) -> None:
+    def _part(self, talk: SwarmTalk) -> None:
         with self._changed:
             talk.closed = True
             if self._talks.get(talk.host) is talk:
@@ -133,7 +132,7 @@ class Swarm:
 
     # What a host says
 
-    def _hear(self, talk: _Talk, word: words.Report, source: BlobSource) -> None:
+    def _hear(self, talk: SwarmTalk, word: words.Report, source: BlobSource) -> None:
         sentences: list[str] = []
         with self._changed:
             now = self._clock.monotonic()
@@ -143,7 +142,7 @@ class Swarm:
                 case Got():
                     self._count(talk, word, now)
                 case Lost(address, why, lied):
-                    self._lose(address, why, sentences, by=talk.host, lied=lied)
+                    self._lose(talk, address, why, sentences, lied=lied)
                 case _:
                     raise TransferFailed("the helper on the host is no peer of a swarm", hint="run the command again")
             self._shares.review(now=now)
@@ -154,7 +153,7 @@ class Swarm:
         if isinstance(word, Ready | Got):
             talk.hearing.progress(talk.held + talk.got.done, talk.total)
 
-    def _admit(self, talk: _Talk, ready: Ready, source: BlobSource, sentences: list[str]) -> None:
+    def _admit(self, talk: SwarmTalk, ready: Ready, source: BlobSource, sentences: list[str]) -> None:
         if talk.ready:
             raise TransferFailed("the helper on the host begins twice", hint="run the command again")
         talk.ready = ready
@@ -171,7 +170,7 @@ class Swarm:
                 self._files, self._pieces, identity.authority, source=source, changed=self._wake
             )
 
-    def _count(self, talk: _Talk, got: Got, now: float) -> None:
+    def _count(self, talk: SwarmTalk, got: Got, now: float) -> None:
         numbers: list[int] = []
         for first, last in got.pieces:
             before = numbers[-1] if numbers else -1
@@ -186,13 +185,15 @@ class Swarm:
         if talk.host in self._shares:
             self._shares.heard(talk.host, got=numbers, came=got.came, now=now)
 
-    def _lose(self, address: str, why: str, sentences: list[str], *, by: str, lied: bool) -> None:
+    def _lose(self, talk: SwarmTalk, address: str, why: str, sentences: list[str], *, lied: bool) -> None:
         known = self._way.addresses
-        named = [talk for talk in self._talks.values() if address and address in (talk.address, known.get(talk.host))]
-        giver = named[0] if len(named) == 1 and named[0].host != by else None
+        named = [each for each in self._talks.values() if address and address in (each.address, known.get(each.host))]
+        giver = named[0] if len(named) == 1 and named[0] is not talk else None
         if giver and lied:
-            giver.lied_to = by
-            self._shares.lied(giver.host)
+            if not talk.accuse(giver):  # it came again, and libtorrent tried it again
+                return
+            if giver.lied:
+                self._shares.lied(giver.host)
         sentences.append(f"takes no more from {giver.host if giver else address}: {why}")
 
     def _end_all(self) -> None:
@@ -202,7 +203,7 @@ class Swarm:
 
     # What a host is told
 
-    def _orders(self, talk: _Talk, source: BlobSource) -> Iterator[bytes]:
+    def _orders(self, talk: SwarmTalk, source: BlobSource) -> Iterator[bytes]:
         """All that goes to one host, until it is over: orders first, then bytes."""
         blobs = tuple((blob.digest.hex, blob.size) for blob in talk.blobs)
         part = (talk.part.blob.digest.hex, talk.part.diff_id.hex)
@@ -227,7 +228,7 @@ class Swarm:
                 case _:
                     yield words.line(order)
 
-    def _next(self, talk: _Talk) -> words.Order | None:
+    def _next(self, talk: SwarmTalk) -> words.Order | None:
         """The next order, when there is one; None at the end. Raises what describing the blobs raised."""
         while True:
             said = ""
@@ -251,7 +252,7 @@ class Swarm:
             if said:
                 talk.hearing.say(said)
 
-    def _describe(self, talk: _Talk) -> bool:
+    def _describe(self, talk: SwarmTalk) -> bool:
         """Tell a host of the swarm what is right and whom to meet, once that is known."""
         if not talk.swarms or talk.described or not (self._description and self._description.ready()):
             return False
@@ -264,10 +265,10 @@ class Swarm:
                     other.orders.extend(self._met(talk))
         return True
 
-    def _met(self, talk: _Talk) -> Iterable[Meet]:
+    def _met(self, talk: SwarmTalk) -> Iterable[Meet]:
         return (Meet(talk.address, self._way.port),) if talk.address else ()
 
-    def _given(self, talk: _Talk) -> Piece | None:
+    def _given(self, talk: SwarmTalk) -> Piece | None:
         found = self._shares.give(talk.host, now=self._clock.monotonic())
         if found is None:
             return None
@@ -277,7 +278,7 @@ class Swarm:
             talk.says = "takes from the operator: nothing comes from other hosts"
         return self._pieces[number]
 
-    def _bytes(self, talk: _Talk, word: Data, source: BlobSource) -> bytes:
+    def _bytes(self, talk: SwarmTalk, word: Data, source: BlobSource) -> bytes:
         digest = next(blob.digest for blob in talk.missing if blob.digest.hex == word.blob)
         if word.size < LARGE_BYTES and not (self._description and word.blob in self._description.names):
             with source.open(digest) as blob:
@@ -286,30 +287,3 @@ class Swarm:
         if not (self._description and self._description.is_right(word.blob, word.offset, data)):
             raise damaged(digest.short)
         return data
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class _Talk(Talk):
-    """One host of the swarm.
-
-    `address` is where others find it, empty if they cannot; `small` are those missing blobs that the operator sends
-    whole. It `swarms` if it needs others; then it is `described` once it has the torrent.
-    """
-
-    part: LayerBlob
-    ready: Ready | None = None
-    address: str = ""
-    small: deque[Blob] = field(default_factory=deque)
-    swarms: bool = False
-    described: bool = False
-    alone: bool = False
-    says: str = ""
-    got: Got = field(default_factory=lambda: Got(0))
-
-    def summary(self) -> str:
-        """One sentence for people."""
-        got = self.got
-        return (
-            f"got {size_text(got.done)} by the swarm ({self.given} bytes of them from the operator),"
-            f" passed on {size_text(got.sent)}, {got.twice} bytes came in vain"
-        )

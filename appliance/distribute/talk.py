@@ -1,4 +1,10 @@
-"""What chain and swarm have in common at the operator's: how hosts reach each other, and one host's talk."""
+"""What chain and swarm have in common at the operator's: how hosts reach each other, and one host's talk.
+
+When a host says that another sent it wrong bytes, one of the two is broken, and nobody can tell which: what is right
+came from the operator, and TLS let no third one in. So that host takes no more from the other, both are named in the
+report, and neither fails. When a second host says the same of it, the accused gives no more to anybody, and fails.
+Who wrongly accuses several is parted from them all, and gets the rest from the operator: then its own word shows it.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +28,9 @@ PING_SECONDS = 2.0
 GIVEN_UP_SECONDS = 120.0
 """A helper that was silent for so long is not waited for any longer; one that is well speaks twice a second."""
 VALID_DAYS = 2
+WITNESSES = 2
+"""So many hosts must say of another that it lies, before it fails for that."""
+_ONE_IS_BROKEN = "check the memory and disk of both, and who works there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,8 @@ class Talk:
     """The operator's side of one host: what it shall have, what it is told, and what it said.
 
     `missing` are those of its blobs that it had not when it was ready; `given` are bytes that went to it from here,
-    `spoke` is when anything did; `lied_to` is a host that got other bytes from it than it was given. Who is `closed`
-    is gone.
+    `spoke` is when anything did; `accusers` say that they got other bytes from it than it was given, of `accused` it
+    says that. Who is `closed` is gone.
     """
 
     host: str
@@ -69,7 +78,8 @@ class Talk:
     orders: deque[words.Order] = field(default_factory=deque)
     given: int = 0
     spoke: float = 0.0
-    lied_to: str = ""
+    accusers: set[str] = field(default_factory=set)
+    accused: list[Talk] = field(default_factory=list)
     ending: bool = False
     closed: bool = False
 
@@ -89,10 +99,28 @@ class Talk:
             self.ending = True
             self.orders.append(words.End())
 
-    def require_honest(self) -> None:
-        """Raise `TransferFailed` when another host got wrong bytes from this one."""
-        if self.lied_to:
+    @property
+    def lied(self) -> bool:
+        """Whether enough others got wrong bytes from this one."""
+        return len(self.accusers) >= WITNESSES
+
+    def accuse(self, giver: Talk) -> bool:
+        """Hear that this host got wrong bytes from `giver`; whether that is new."""
+        if self.host in giver.accusers:
+            return False
+        giver.accusers.add(self.host)
+        self.accused.append(giver)
+        return True
+
+    def judge(self) -> None:
+        """Note what stands between this host and another. Raises `TransferFailed` when it lied."""
+        says = " and ".join(sorted(self.accusers))
+        if self.lied:
             raise TransferFailed(
-                f"it passed on other bytes than it was given, says {self.lied_to}",
+                f"it passed on other bytes than it was given, say {says}",
                 hint="check the host's memory and disk, and who works there; then run the command again",
             )
+        if says:
+            self.hearing.note(f"passed on other bytes than it was given, says {says} alone; {_ONE_IS_BROKEN}")
+        if doubted := [giver.host for giver in self.accused if not giver.lied]:
+            self.hearing.note(f"says alone that {' and '.join(doubted)} passed on other bytes; {_ONE_IS_BROKEN}")

@@ -44,10 +44,14 @@ class Supplies:
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who hears of an action underway: bytes done and total, output as it comes; and whether to stop now."""
+    """Who hears of an action underway: bytes done and total, output as it comes; and whether to stop now.
+
+    `note` hears a sentence for the report, of an action that went well.
+    """
 
     progress: Callable[[int, int], None]
     output: Callable[[bytes], None]
+    note: Callable[[str], None]
     stopped: Callable[[], bool]
 
 
@@ -60,7 +64,7 @@ def perform(action: Action, transport: Transport, *, host: str, supplies: Suppli
             content = text(action.parts, supplies.resolve)
             transport.put(content, action.path, mode=action.mode, owner=action.owner)
         case Receive(blobs, runtime):
-            hearing = Hearing(ears.progress, lambda sentence: ears.output(f"{sentence}\n".encode()))
+            hearing = Hearing(ears.progress, lambda sentence: ears.output(f"{sentence}\n".encode()), ears.note)
             supplies.distributor.send(
                 transport, blobs, host=host, source=supplies.source, runtime=runtime, hearing=hearing
             )

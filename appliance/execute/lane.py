@@ -87,6 +87,7 @@ class Lane:
         self._control = control
         self._saying = saying
         self._coalescer: Coalescer | None = None
+        self._notes: list[str] = []
         self._busy = False
 
     def enter(self) -> None:
@@ -144,6 +145,7 @@ class Lane:
         stage, sink, monotonic = self._stage, self._saying.sink, self._saying.monotonic
         coalescer = Coalescer(sink, stage=stage, host=self.host, step=step.id, monotonic=monotonic)
         self._coalescer, self._busy = coalescer, True
+        self._notes.clear()
         outcome = Outcome.FAILED
         self.failure = Failure(outcome, "a fault of this program; see worker.log", "report it, with worker.log")
         try:
@@ -172,8 +174,11 @@ class Lane:
         if failure:
             event = StepFinished(self._stage, self.host, step, failure.outcome, seconds, failure.detail, failure.hint)
         else:
-            event = StepFinished(self._stage, self.host, step, outcome, seconds)
+            event = StepFinished(self._stage, self.host, step, outcome, seconds, "; ".join(self._notes))
         self._say(event)
+
+    def _note(self, sentence: str) -> None:
+        self._notes.append(self._saying.mask(sentence))
 
     def _say(self, event: StepStarted | StepFinished) -> None:
         self._saying.sink(event)
@@ -213,10 +218,11 @@ class Lane:
     def _once(self, step: Step, coalescer: Coalescer) -> None:
         pending = str(self._supplies.node.pending)
         own = guards.mark(step.id) if step.after else ""
+        self._notes.clear()
         at_once = own if isinstance(step.action, Run | WaitFor) else ""  # the others take several commands
         leased = self._connection.leased(pending=pending, marks=self._marks.get(step.id, ()), done=at_once)
         with _Lines(self.host, self._saying, coalescer) as lines:
-            ears = Ears(coalescer.progress, lines.feed, lambda: self._control.stopped)
+            ears = Ears(coalescer.progress, lines.feed, self._note, lambda: self._control.stopped)
             perform(step.action, leased, host=self.host, supplies=self._supplies, ears=ears)
         if own != at_once:
             self._connection.leased(pending=pending).run(Command(("rm", "-f", f"{pending}/{own}")))

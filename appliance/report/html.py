@@ -31,6 +31,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: 
 .ok { color: var(--ok); } .skipped { color: var(--skipped); } .failed { color: var(--failed); }
 .cancelled { color: var(--cancelled); } .outcome { font-weight: 600; }
 .failure { border-left: 4px solid var(--failed); background: var(--soft); padding: .5rem 1rem; margin: .75rem 0; }
+.failure.note { border-color: var(--cancelled); }
 .failure p { margin: .25rem 0; overflow-wrap: anywhere; }
 .lane { display: grid; grid-template-columns: 10rem 1fr; gap: .75rem; align-items: center; margin: .25rem 0; }
 .lane b { font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -71,6 +72,7 @@ def _body(report: Report, title: str) -> Iterator[str]:
     who = f"Run {_text(report.run)} by {_text(report.operator)}{begun}"
     yield f'<p class="sub">{who}<br>image {_text(report.image)}</p></header>\n'
     yield from (_failure(host) for host in report.failed if host.detail)
+    yield from (_note(host, step) for host, step in report.notes)
     yield "<section><h2>Stages</h2>\n<table><thead><tr><th>Stage<th>Steps<th>Time</tr></thead><tbody>\n"
     yield from (_stage(stage) for stage in report.stages)
     yield "</tbody></table></section>\n<section><h2>Timeline</h2>\n"
@@ -86,6 +88,11 @@ def _failure(host: HostReport) -> str:
     at = f" at “{_text(host.failed_step)}”" if host.failed_step else ""
     hint = f"<p>Next: {_text(host.hint)}</p>" if host.hint else ""
     return f'<div class="failure"><p><strong>{_text(host.name)}</strong>{at}: {_text(host.detail)}</p>{hint}</div>\n'
+
+
+def _note(host: HostReport, step: StepRecord) -> str:
+    said = f"<strong>{_text(host.name)}</strong> at “{_text(step.title)}”: {_text(step.detail)}"
+    return f'<div class="failure note"><p>{said}</p></div>\n'
 
 
 def _stage(stage: StageReport) -> str:

@@ -62,6 +62,12 @@ class Report:
         """Hosts that did not come through."""
         return tuple(host for host in self.hosts if host.outcome is not Outcome.OK)
 
+    @property
+    def notes(self) -> tuple[tuple[HostReport, StepRecord], ...]:
+        """Steps that ended well, and of which something should be known nevertheless."""
+        steps = ((host, step) for host in self.hosts for step in host.steps)
+        return tuple((host, step) for host, step in steps if step.outcome is Outcome.OK and step.detail)
+
 
 def report_of(view: RunView, *, journal: Path | None = None) -> Report:
     """What `view` tells of its run; `journal` is where all of it can be read."""

@@ -64,6 +64,9 @@ def _lines(report: Report) -> Iterator[str]:
         if host.detail:
             yield ""
             yield from _failure(host)
+    for host, step in report.notes:
+        yield ""
+        yield from _wrapped(f"{host.name} at “{step.title}”: {step.detail}", indent="  ")
     yield ""
     started = f", begun {timestamp(report.started)}" if report.started else ""
     operator = f" by {report.operator}" if report.operator else ""

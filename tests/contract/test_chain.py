@@ -8,7 +8,7 @@ import socket
 import ssl
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support.peers import free_port, stopped_helper
+from support.peers import PATCHES, free_port, patch_helper, stopped_helper
 from support.rooms import Room
 
 import appliance
@@ -32,7 +32,7 @@ from appliance.distribute.node import Node
 from appliance.distribute.pace import Pace
 from appliance.distribute.talk import GIVEN_UP_SECONDS, Way
 from appliance.distribute.unicast import Unicast
-from appliance.errors import StateError, TimedOut
+from appliance.errors import StateError, TimedOut, TransferFailed
 from appliance.files import put_blob, write_bytes
 from appliance.image.blobs import Blob
 from appliance.image.packing import Source, write_layer
@@ -44,11 +44,12 @@ if TYPE_CHECKING:
 
     from appliance.clock import Clock
 
-PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}", sys.executable)
+PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}:{PATCHES}", sys.executable)
 ADDRESSES = {"one": "127.0.0.2", "two": "127.0.0.3", "three": "127.0.0.4"}
 RUNTIME = Digest.of(b"runtime")
 UNIT = words.UNIT_BYTES
 SLOWLY = 24_000_000
+CHECK = "check the memory and disk of both, and who works there"
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Scene:
 
     folder: Path
     said: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in ADDRESSES})
+    noted: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in ADDRESSES})
 
     def __post_init__(self) -> None:
         self.port = free_port(*ADDRESSES.values())
@@ -77,8 +79,17 @@ class Scene:
 
     def send(self, name: str, *blobs: Blob, progress: Callable[[int, int], None] = lambda _d, _t: None) -> None:
         room = Room(self.folder / name).transport()
-        hearing = Hearing(progress, self.said[name].append)
+        hearing = Hearing(progress, self.said[name].append, self.noted[name].append)
         self.chain.send(room, blobs, host=name, source=self.source, runtime=RUNTIME, hearing=hearing)
+
+    def send_after(self, first: str, *others: str, blob: Blob) -> dict[str, Future[None]]:
+        """Send `blob` to one host, and once that has some of it to others; how each ended, when all have."""
+        begun = threading.Event()
+        with ThreadPoolExecutor() as pool:
+            jobs = {first: pool.submit(self.send, first, blob, progress=lambda done, _: begun.set() if done else None)}
+            assert begun.wait(30)
+            jobs |= {name: pool.submit(self.send, name, blob) for name in others}
+        return jobs
 
     def send_all(self, *blobs: Blob) -> None:
         with ThreadPoolExecutor() as pool:
@@ -178,6 +189,58 @@ def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene
             job.result()
     assert scene.has("one", blob)
     assert scene.has("three", blob)
+
+
+ACCUSES = """
+import appliance.distribute.peer as peer
+def accuse(self, line, partial):
+    raise peer._Lied
+peer.Peer._units = accuse
+"""
+LIES = """
+from appliance.distribute.partial import Partial
+read = Partial.read
+Partial.read = lambda self, offset, *, seconds: bytes(len(read(self, offset, seconds=seconds)))
+"""
+
+
+def test_a_host_that_accuses_all_others_fails_none_of_them_and_all_are_named(scene: Scene) -> None:
+    blob = scene.blob(50 * UNIT)
+    scene.slow_down(SLOWLY)
+    patch_helper(scene.folder / "two", ACCUSES)
+    for job in scene.send_after("one", "two", "three", blob=blob).values():
+        job.result()
+    assert all(scene.has(name, blob) for name in ADDRESSES)
+    accused = {name for name in ("one", "three") if f"takes from {name}" in scene.said["two"]}
+    assert "one" in accused
+    for name in accused:
+        assert scene.noted[name] == [f"passed on other bytes than it was given, says two alone; {CHECK}"]
+    assert len(scene.noted["two"]) == 1
+    assert all(name in scene.noted["two"][0] for name in accused)
+
+
+def test_a_host_that_lies_is_tried_by_a_second_one_and_fails_for_what_both_say(scene: Scene) -> None:
+    blob = scene.blob(50 * UNIT)
+    scene.slow_down(SLOWLY)
+    patch_helper(scene.folder / "one", LIES)
+    jobs = scene.send_after("one", "two", "three", blob=blob)
+    with pytest.raises(TransferFailed, match="passed on other bytes than it was given, say three and two"):
+        jobs.pop("one").result()
+    for name, job in jobs.items():
+        job.result()
+        assert scene.has(name, blob)
+    assert not any(scene.noted.values())
+
+
+def test_where_one_says_that_the_only_other_lies_neither_fails_and_both_are_named(scene: Scene) -> None:
+    blob = scene.blob(40 * UNIT)
+    scene.slow_down(SLOWLY)
+    patch_helper(scene.folder / "one", LIES)
+    for job in scene.send_after("one", "two", blob=blob).values():
+        job.result()
+    assert scene.has("two", blob)
+    assert scene.noted["one"] == [f"passed on other bytes than it was given, says two alone; {CHECK}"]
+    assert scene.noted["two"] == [f"says alone that one passed on other bytes; {CHECK}"]
 
 
 def test_a_rotten_blob_of_the_operators_fails_all_hosts_and_none_stores_it(scene: Scene) -> None:

@@ -14,7 +14,7 @@ import pytest
 from support.rooms import Break, Happening, Room, endpoint, rooms
 
 from appliance.clock import SystemClock
-from appliance.distribute.base import BlobFolder
+from appliance.distribute.base import NOBODY, BlobFolder
 from appliance.distribute.unicast import Unicast
 from appliance.errors import Unreachable
 from appliance.events import (
@@ -35,13 +35,15 @@ from appliance.execute.executor import Executor, RunResult, Site
 from appliance.execute.lane import Saying
 from appliance.execute.lease import Owner
 from appliance.files import write_bytes
-from appliance.plan.steps import Fetch, Plan, PutText, Run, SecretRef, Stage, Step, WaitFor
+from appliance.plan.steps import Fetch, Plan, PutText, Receive, Run, SecretRef, Stage, Step, WaitFor
 from appliance.transport.base import Command, Connect
 from appliance.vault import Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from appliance.distribute.base import Distributor, Hearing
+    from appliance.image.blobs import Blob
     from appliance.transport.base import Endpoint, Transport
 
 OWNER = Owner("run-1", "ann@desk", "site", "2026-11-23T06:00:00.000Z", "home-a")
@@ -84,6 +86,7 @@ class Scene:
         at_once: int = 0,
         terms: Terms | None = None,
         heard: Callable[[Event], None] | None = None,
+        distributor: Distributor | None = None,
     ) -> RunResult:
         plan = Plan("site", "sha256:0", stages)
         hosts = {step.host for stage in stages for step in stage.steps}
@@ -104,7 +107,7 @@ class Scene:
             supplies=Supplies(
                 resolve={"word": SECRET.encode()}.__getitem__,
                 source=BlobFolder(self.folder / "blobs"),
-                distributor=Unicast(),
+                distributor=distributor or Unicast(),
                 fetched=self.folder / "fetched",
                 clock=self.clock,
             ),
@@ -405,6 +408,27 @@ def test_output_is_heard_and_logged(scene: Scene) -> None:
     scene.run(stage("one", do("a", "1", "printf 'one\\ntwo'")))
     assert "".join(e.text for e in scene.events if isinstance(e, StepOutput)).replace("\n", "") == "onetwo"
     assert "".join(scene.log).replace("a: ", "") == "one\ntwo"
+
+
+class Doubting:
+    """A `Distributor` that has nothing to send, and notes something at each try; at the first one the line breaks."""
+
+    def __init__(self) -> None:
+        self.tries = itertools.count(1)
+
+    def send(self, transport: Transport, blobs: Sequence[Blob], *, hearing: Hearing = NOBODY, **_: object) -> None:
+        number = next(self.tries)
+        hearing.note(f"doubt {number} of {SECRET}")
+        if number == 1:
+            raise Unreachable("the line broke")
+
+
+def test_what_is_noted_of_a_step_that_goes_well_is_its_detail_masked(scene: Scene) -> None:
+    """And none of what a try noted that came to nothing; and no other step's."""
+    steps = (Step("a/send", "Send", "a", Receive((), None)), do("a", "so", unless=Command(("true",))))
+    scene.run(stage("one", *steps), distributor=Doubting())
+    finished = [(event.outcome, event.detail) for event in scene.events if isinstance(event, StepFinished)]
+    assert finished == [(Outcome.OK, "doubt 2 of ‹secret›"), (Outcome.SKIPPED, "")]
 
 
 def test_waiting_goes_on_until_it_is_so_or_the_time_is_over(scene: Scene) -> None:

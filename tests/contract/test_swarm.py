@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import libtorrent
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support.peers import free_port, stopped_helper, swarm_part
+from support.peers import PATCHES, free_port, patch_helper, stopped_helper, swarm_part
 from support.rooms import Room
 
 import appliance
@@ -46,13 +46,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from appliance.clock import Clock
+    from appliance.distribute.base import BlobSource
 
-PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}", sys.executable)
+PYTHON = ("env", f"PYTHONPATH={Path(appliance.__file__).parent.parent}:{PATCHES}", sys.executable)
 ADDRESSES = {"one": "127.0.0.2", "two": "127.0.0.3", "three": "127.0.0.4"}
 RUNTIME = Digest.of(b"runtime")
 MIB = 1 << 20
 PIECE = 64 << 10
 SLOWLY = 8_000_000
+THINLY = 1_000_000
+CHECK = "check the memory and disk of both, and who works there"
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Scene:
 
     folder: Path
     said: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in ADDRESSES})
+    noted: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in ADDRESSES})
     blobs: list[Blob] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,14 +94,21 @@ class Scene:
         chain = Chain(way, unicast=unicast)
         self.swarm = Swarm(way, load, unicast=unicast, otherwise=chain, clock=clock, silence=silence)
 
-    def send(self, name: str, *blobs: Blob, progress: Callable[[int, int], None] = lambda _d, _t: None) -> None:
+    def send(
+        self,
+        name: str,
+        *blobs: Blob,
+        progress: Callable[[int, int], None] = lambda _d, _t: None,
+        source: BlobSource | None = None,
+    ) -> None:
         room = Room(self.folder / name).transport()
-        hearing = Hearing(progress, self.said[name].append)
-        self.swarm.send(room, blobs or self.blobs, host=name, source=self.source, runtime=RUNTIME, hearing=hearing)
+        hearing = Hearing(progress, self.said[name].append, self.noted[name].append)
+        blobs, source = blobs or tuple(self.blobs), source or self.source
+        self.swarm.send(room, blobs, host=name, source=source, runtime=RUNTIME, hearing=hearing)
 
-    def send_all(self) -> None:
+    def send_all(self, source: BlobSource | None = None) -> None:
         with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(self.send, name) for name in ADDRESSES]:
+            for job in [pool.submit(self.send, name, source=source) for name in ADDRESSES]:
                 job.result()
 
     def has(self, name: str, *blobs: Blob) -> bool:
@@ -130,6 +141,33 @@ def test_blobs_of_all_sizes_reach_all_hosts_and_one_copy_of_the_large_ones_leave
     assert left == []
 
 
+@dataclass
+class Counted:
+    """A `BlobSource` that counts what is asked of it."""
+
+    source: BlobFolder
+    opened: list[Digest] = field(default_factory=list)
+    read_bytes: int = 0
+
+    def open(self, digest: Digest) -> BinaryIO:
+        self.opened.append(digest)
+        return self.source.open(digest)
+
+    def read(self, digest: Digest, offset: int, size: int) -> bytes:
+        self.read_bytes += size
+        return self.source.read(digest, offset, size)
+
+
+def test_blobs_are_read_once_to_be_described_and_once_to_be_sent_to_however_many_hosts(scene: Scene) -> None:
+    large = [scene.blob(size) for size in (2 * MIB, 3 * MIB)]
+    scene.begin()
+    counted = Counted(scene.source)
+    scene.send_all(counted)
+    assert all(scene.has(name) for name in ADDRESSES)
+    assert sorted(digest.hex for digest in counted.opened) == sorted(blob.digest.hex for blob in large)
+    assert counted.read_bytes == sum(blob.size for blob in large)
+
+
 def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene: Scene) -> None:
     scene.blob(8 * MIB)
     scene.begin(bandwidth=SLOWLY, silence=10)
@@ -150,6 +188,22 @@ def test_a_helper_that_lives_and_says_nothing_is_given_up_and_holds_nobody(scene
     assert scene.has("three")
 
 
+IMPATIENT = """
+import appliance.distribute.swarmpeer as peer
+peer.SILENCE_SECONDS = 4.0
+"""
+
+
+def test_over_a_thin_link_a_host_hears_the_operator_all_the_time(scene: Scene) -> None:
+    """One blob takes the link twice as long as a host would wait for a word; it is sent, and heard, in units."""
+    patch_helper(scene.folder / "one", IMPATIENT)
+    scene.blob(MIB - 1)
+    scene.blob(1)
+    scene.begin(bandwidth=THINLY)
+    scene.send("one")
+    assert scene.has("one")
+
+
 def test_hosts_get_the_blobs_that_they_need_and_no_others(scene: Scene) -> None:
     first, second = scene.blob(2 * MIB), scene.blob(MIB + 3)
     scene.begin()
@@ -158,6 +212,46 @@ def test_hosts_get_the_blobs_that_they_need_and_no_others(scene: Scene) -> None:
         for job in [pool.submit(scene.send, name, *blobs) for name, blobs in wanted.items()]:
             job.result()
     assert all(scene.has(name, *blobs) for name, blobs in wanted.items())
+
+
+ACCUSES = """
+import appliance.distribute.swarmpeer as peer
+look = peer.SwarmPeer._look
+def accuse(self, session):
+    self._say(peer.Lost("127.0.0.2", "it sent other bytes than it should", lied=True))
+    look(self, session)
+peer.SwarmPeer._look = accuse
+"""
+
+
+def test_a_host_that_one_other_accuses_comes_through_and_both_are_named(scene: Scene) -> None:
+    """It accuses it again and again."""
+    patch_helper(scene.folder / "two", ACCUSES)
+    scene.blob(2 * MIB)
+    scene.begin()
+    scene.send_all()
+    assert all(scene.has(name) for name in ADDRESSES)
+    assert scene.noted == {
+        "one": [f"passed on other bytes than it was given, says two alone; {CHECK}"],
+        "two": [f"says alone that one passed on other bytes; {CHECK}"],
+        "three": [],
+    }
+    assert scene.said["two"].count("takes no more from one: it sent other bytes than it should") == 1
+
+
+def test_a_host_that_two_others_accuse_fails_alone_and_is_named_by_both(scene: Scene) -> None:
+    for name in ("two", "three"):
+        patch_helper(scene.folder / name, ACCUSES)
+    scene.blob(2 * MIB)
+    scene.begin()
+    with ThreadPoolExecutor() as pool:
+        jobs = {name: pool.submit(scene.send, name) for name in ADDRESSES}
+        with pytest.raises(TransferFailed, match="passed on other bytes than it was given, say three and two"):
+            jobs.pop("one").result()
+        for job in jobs.values():
+            job.result()
+    assert all(scene.has(name) for name in ADDRESSES)
+    assert not any(scene.noted.values())
 
 
 def test_what_a_killed_helper_left_is_checked_and_only_the_rest_is_sent(scene: Scene) -> None:

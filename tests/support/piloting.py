@@ -42,7 +42,7 @@ def _resting(app: App[int], *, at_work: bool) -> bool:
     pages = [screen for screen in app.screen_stack if isinstance(screen, Page)]
     working = any(page._jobs for page in pages) and not at_work
     there = bool(pages) and all(page.is_running for page in pages)
-    return there and not working and all(_idle(pump) for pump in _pumps(app))
+    return there and not working and app.screen.is_mounted and all(_idle(pump) for pump in _pumps(app))
 
 
 def _pumps(app: App[int]) -> Iterator[MessagePump]:
@@ -57,8 +57,8 @@ _PUT_OFF = ("_next_callbacks", "_require_update_dimensions", "_updated_cells")
 
 
 def _idle(pump: MessagePump) -> bool:
-    """Whether nobody has anything to tell it, and it has put nothing off."""
-    return pump._message_queue.empty() and not any(getattr(pump, name, None) for name in _PUT_OFF)
+    """Whether it has begun, nobody has anything to tell it, and it has put nothing off."""
+    return pump._is_mounted and pump._message_queue.empty() and not any(getattr(pump, name, None) for name in _PUT_OFF)
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:

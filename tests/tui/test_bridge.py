@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -110,6 +111,17 @@ def test_errors_are_values_and_faults_are_kept_for_the_screens_thread() -> None:
         finished(job)
         news = job.take()
         assert (news.over, type(news.error), type(news.fault)) == (True, error, fault)
+
+
+def test_what_the_machine_refuses_is_an_error_that_says_where() -> None:
+    def pulled_out(job: Job[None]) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/media/stick/x.run")
+
+    job = Job("x", pulled_out, wake=lambda _: None)
+    job.start()
+    finished(job)
+    news = job.take()
+    assert (str(news.error), news.fault) == ("/media/stick/x.run: Input/output error", None)
 
 
 def test_a_job_that_nobody_waits_for_ends_at_its_next_word_and_wakes_nobody() -> None:

@@ -9,7 +9,7 @@ import pytest
 from support.guidesite import stamp_of
 from support.piloting import press, settle, type_in, until
 from support.screentext import compare, text_of
-from textual.widgets import Checkbox, Input, Select
+from textual.widgets import Checkbox, Input, Select, Static
 
 from appliance.execute import order
 from appliance.execute.lease import Owner
@@ -55,11 +55,23 @@ async def find_hosts(pilot: Pilot[int], addresses: str = "10.0.0.11-13") -> None
     await press(pilot, "enter")
 
 
-async def to_plan(pilot: Pilot[int]) -> None:
+async def to_settings(pilot: Pilot[int]) -> None:
     await open_delivery(pilot)
     await press(pilot, "ctrl+n")
     await find_hosts(pilot)
-    await press(pilot, "ctrl+n", "tab", "tab", "tab", "tab", "tab")
+    await press(pilot, "ctrl+n")
+
+
+async def rename(pilot: Pilot[int]) -> None:
+    """To the settings, and another name there."""
+    await to_settings(pilot)
+    await press(pilot, "end")
+    await type_in(pilot, "-b")
+
+
+async def to_plan(pilot: Pilot[int]) -> None:
+    await to_settings(pilot)
+    await press(pilot, "tab", "tab", "tab", "tab", "tab")
     await type_in(pilot, "abcdefgh")
     await press(pilot, "ctrl+n", "ctrl+n")
 
@@ -108,6 +120,8 @@ async def test_from_the_stick_to_the_report_by_keys_alone(make_site: MakeSite, s
         assert "done, 3 of 3 hosts" in text_of(guide)
         await press(pilot, "escape")
         assert isinstance(guide.screen, ClusterPage)
+        await press(pilot, "tab", "enter")
+        assert isinstance(guide.screen, RunPage)
     assert only_run(site) == "ok"
     applied = clusterfile.load(site.engine.folder("demo").clusterfile.read_text(), source="").cluster
     assert [(group.addresses, group.roles) for group in applied.hosts] == [
@@ -162,9 +176,40 @@ async def test_a_host_that_is_not_believed_is_never_entered(make_site: MakeSite)
         await open_delivery(pilot)
         await press(pilot, "ctrl+n")
         await type_in(pilot, "10.0.0.11-13")
-        await press(pilot, "enter", "enter", "t")  # not yet; then try to enter
+        await press(pilot, "enter", "enter")
+        assert "k shows them again" in text_of(guide)
+        await press(pilot, "t")
         assert {machine.entry for machine in guide.session.machines} == {Entry.UNTRIED}
+        await press(pilot, "ctrl+n")
+        assert isinstance(guide.screen, HostsPage)
+        assert "the key of 10.0.0.11 is not believed yet" in text_of(guide)
     assert [host.entered for host in site.fleet.hosts.values()] == [0, 0, 0]
+
+
+async def test_without_hosts_it_is_said_how_to_find_some_however_many_are_named(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n", "ctrl+n")
+        assert isinstance(guide.screen, HostsPage)
+        assert "type addresses above" in text_of(guide)
+        guide.screen.query_one("#find", Input).value = ", ".join(f"10.0.0.{number}" for number in range(11, 111))
+        await press(pilot, "enter")
+        assert "New host keys" in text_of(guide)
+
+
+async def test_a_way_in_that_cannot_be_is_refused_where_it_is_typed(make_site: MakeSite) -> None:
+    guide = Guide(make_site().engine)
+    async with guide.run_test() as pilot:
+        await open_delivery(pilot)
+        await press(pilot, "ctrl+n", "tab", "a")
+        for field, wrong in (("port", "65536"), ("key", "~nobody-here/id"), ("key", "k" * 5000)):
+            guide.screen.query_one(f"#{field}", Input).value = wrong
+            await press(pilot, "enter")
+            assert wrong[:15] in str(guide.screen.query_one("#access-fault", Static).visual)
+            guide.screen.query_one(f"#{field}", Input).value = ""
+        await press(pilot, "enter")
+        assert isinstance(guide.screen, HostsPage)
 
 
 async def test_passwords_are_tried_at_once_and_written_nowhere(make_site: MakeSite) -> None:
@@ -177,6 +222,7 @@ async def test_passwords_are_tried_at_once_and_written_nowhere(make_site: MakeSi
         await find_hosts(pilot)
         entries = [machine.entry for machine in guide.session.machines]
         assert entries == [Entry.ENTERED, Entry.REFUSED, Entry.ENTERED]
+        assert "2 hosts entered, root is possible there. 1 not: 10.0.0.12" in text_of(guide)
         assert "ops is refused" in text_of(guide)
         await press(pilot, "a", "tab", "tab", "tab", "tab")
         await type_in(pilot, PASSWORD)
@@ -340,10 +386,8 @@ async def test_roles_are_changed_with_one_key_for_all_that_are_selected(make_sit
 async def test_a_wrong_value_is_said_below_its_field_and_stops_there(make_site: MakeSite) -> None:
     guide = Guide(make_site().engine)
     async with guide.run_test() as pilot:
-        await open_delivery(pilot)
-        await press(pilot, "ctrl+n")
-        await find_hosts(pilot)
-        await press(pilot, "ctrl+n", "tab", "end", "9", "9", "9")
+        await to_settings(pilot)
+        await press(pilot, "tab", "end", "9", "9", "9")
         compare(guide, "settings-fault")
         await press(pilot, "ctrl+n")
         assert isinstance(guide.screen, SettingsPage)
@@ -354,11 +398,7 @@ async def test_another_name_keeps_the_keys_that_were_believed(make_site: MakeSit
     site = make_site()
     guide = Guide(site.engine)
     async with guide.run_test() as pilot:
-        await open_delivery(pilot)
-        await press(pilot, "ctrl+n")
-        await find_hosts(pilot)
-        await press(pilot, "ctrl+n", "end")
-        await type_in(pilot, "-b")
+        await rename(pilot)
         await press(pilot, "ctrl+n")
         assert isinstance(guide.screen, PreflightPage)
         assert "fit: " in text_of(guide)
@@ -369,11 +409,7 @@ async def test_a_name_that_holds_is_kept_on_the_way_back_and_another_is_not(make
     site = make_site()
     guide = Guide(site.engine)
     async with guide.run_test() as pilot:
-        await open_delivery(pilot)
-        await press(pilot, "ctrl+n")
-        await find_hosts(pilot)
-        await press(pilot, "ctrl+n", "end")
-        await type_in(pilot, "-b")
+        await rename(pilot)
         await press(pilot, "escape")
         assert isinstance(guide.screen, HostsPage)
         assert guide.session.written.name == "demo-b"
@@ -384,6 +420,23 @@ async def test_a_name_that_holds_is_kept_on_the_way_back_and_another_is_not(make
         assert isinstance(guide.screen, HostsPage)
         assert guide.session.written.name == "demo-b"
     assert (site.engine.folder("demo-b").draft.exists(), site.engine.folder("demo").draft.exists()) == (True, False)
+
+
+@pytest.mark.parametrize("on_the_way", [False, True])
+async def test_who_goes_on_and_at_once_back_is_back(make_site: MakeSite, on_the_way: bool) -> None:
+    site = make_site()
+    guide = Guide(site.engine)
+    async with guide.run_test() as pilot:
+        await rename(pilot)
+        page = guide.screen
+        assert isinstance(page, SettingsPage)
+        page._leave() if on_the_way else page.action_forward()  # without or with the values to be checked before
+        page.action_back()
+        page.action_forward()  # who leaves already is not called back
+        await settle(pilot)
+        assert isinstance(guide.screen, HostsPage)
+        assert guide.session.written.name == "demo-b"
+        assert {machine.pinned for machine in guide.session.machines} == {True}
 
 
 async def test_a_secret_is_masked_and_ends_in_the_vault_only(make_site: MakeSite) -> None:
@@ -403,10 +456,7 @@ async def test_a_secret_is_masked_and_ends_in_the_vault_only(make_site: MakeSite
 async def test_a_network_that_holds_a_host_is_said(make_site: MakeSite) -> None:
     guide = Guide(make_site().engine)
     async with guide.run_test() as pilot:
-        await open_delivery(pilot)
-        await press(pilot, "ctrl+n")
-        await find_hosts(pilot)
-        await press(pilot, "ctrl+n")
+        await to_settings(pilot)
         guide.screen.query_one("#parameter-3", Input).value = "10.0.0.0/8"
         await settle(pilot)
         assert "pods (10.0.0.0/8) holds the address of a host: 10.0.0.11" in text_of(guide)
@@ -418,10 +468,8 @@ async def test_a_failed_check_leads_back_until_it_is_put_right(make_site: MakeSi
     sick.ports = (22, 4000)
     guide = Guide(site.engine)
     async with guide.run_test() as pilot:
-        await open_delivery(pilot)
+        await to_settings(pilot)
         await press(pilot, "ctrl+n")
-        await find_hosts(pilot)
-        await press(pilot, "ctrl+n", "ctrl+n")
         compare(guide, "preflight-failed")
         await press(pilot, "ctrl+n")
         assert isinstance(guide.screen, PreflightPage)
@@ -489,6 +537,9 @@ async def test_a_run_goes_on_without_the_guide_and_is_found_again(make_site: Mak
         assert "A run goes on" in text_of(again)
         await pilot.press("enter")
         await until(pilot, lambda: followed(again))
+        await pilot.press("r")
+        await settle(pilot, at_work=True)
+        assert "store-1 did not fail: there is nothing to try again" in text_of(again)
         await pilot.press("p")
         await settle(pilot)
         assert "done, 3 of 3 hosts" in text_of(again)

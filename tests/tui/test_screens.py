@@ -16,7 +16,7 @@ from support.screentext import compare, text_of
 from textual.binding import Binding
 from textual.widgets import Input, Static
 
-from appliance.execute import worker
+from appliance.execute import launch
 from appliance.recipe import bundlefile
 from appliance.recipe.clusterfile import Cluster
 from tui import wording
@@ -50,7 +50,7 @@ def recorded_run(site: GuideSite, *, lines: int | None = None, alive: bool = Fal
     text = RECORDED.read_text().splitlines(keepends=True)
     run.journal.write_text("".join(text[:lines]))
     if alive:
-        me = {"pid": os.getpid(), "started": worker._started(os.getpid())}
+        me = {"pid": os.getpid(), "started": launch.started(os.getpid())}
         (run.path / "worker.json").write_text(json.dumps(me))
     return run
 
@@ -84,6 +84,11 @@ async def test_a_recorded_run_in_its_middle(make_site: MakeSite, size: tuple[int
         await until(pilot, lambda: isinstance(guide.screen, RunPage) and _heard(guide.screen) == 60)
         await settle(pilot, at_work=True)
         compare(guide, "run-underway")
+        assert isinstance(guide.screen, RunPage)
+        guide.screen._paused = True
+        guide.screen._tell()
+        await settle(pilot, at_work=True)
+        assert "paused: p goes on" in text_of(guide)
 
 
 async def test_a_run_whose_worker_died_is_said_to_be_not_finished(make_site: MakeSite) -> None:

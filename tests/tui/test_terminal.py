@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.events import Key
 
 from tui import terminal, texts
+from tui.driver import KeyParser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,13 +202,37 @@ def test_poor_terminals_get_ascii(opened: list[Terminal], tmp_path: Path, term: 
     shown.require_restored()
 
 
-def test_an_escape_that_arrives_together_with_the_next_key_is_one(opened: list[Terminal], tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [b"x", b"\r", b"?", b"\x0e"])
+def test_an_escape_that_arrives_together_with_the_next_key_is_one(
+    opened: list[Terminal], tmp_path: Path, key: bytes
+) -> None:
     shown = guide(opened, tmp_path)
     shown.until(b"No bundle")
-    os.write(shown.master, b"\x1bx")  # which is what Alt and x say, too
+    os.write(shown.master, b"\x1b" + key)  # which is what Alt and the key say, too
     shown.until(b"Leave the guide?")
     os.write(shown.master, b"\x11")
     assert shown.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("\x1b\r", "escape enter"),
+        ("\x1b\x0e", "escape ctrl+n"),
+        ("\x1bf", "escape f"),
+        ("\x1b1", "escape 1"),
+        ("\x1bé", "escape é"),
+        ("\x1b\x1b[C", "escape right"),
+        ("\x1b[Cx", "right x"),
+        ("\x1bOP", "f1"),
+        ("\x1b\t", "shift+tab"),
+        ("\x1b\x7f", "ctrl+w"),
+        ("\x1b[120;3u", "alt+x"),
+    ],
+)
+def test_keys_are_told_apart_however_close_they_come(typed: str, meant: str) -> None:
+    messages = KeyParser().feed(typed)
+    assert " ".join(message.key for message in messages if isinstance(message, Key)) == meant
 
 
 def test_without_arguments_a_terminal_gets_the_guide_and_a_dumb_one_the_usage(

@@ -57,7 +57,7 @@ def test_a_line_that_goes_well_is_left_alone() -> None:
     assert story.go_on(2.5, a=FAST, b=FAST, c=FAST) == []
 
 
-@pytest.mark.parametrize("why", ["silent", "dead", "lying", "unreachable"])
+@pytest.mark.parametrize("why", ["silent", "dead", "unreachable"])
 def test_who_fails_is_cut_out_and_the_next_takes_from_the_one_before_it(why: str) -> None:
     story = Story("a", "b", "c")
     story.go_on(2, a=FAST, b=FAST, c=FAST)
@@ -67,19 +67,40 @@ def test_who_fails_is_cut_out_and_the_next_takes_from_the_one_before_it(why: str
         case "dead":
             story.line.leave(story.members["b"])
             story.go_on(1, a=FAST, c=FAST)
-        case "lying" | "unreachable":
-            story.line.lost(story.members["c"], "b", lied=why == "lying")
+        case "unreachable":
+            story.line.lost(story.members["c"], "b")
             story.ask("c")
     assert story.members["c"].source == "a"
-    assert bool(story.members["b"].lied) is (why == "lying")
 
 
 def test_from_a_liar_nobody_takes_any_more() -> None:
     story = Story("a", "b", "c")
-    story.line.lost(story.members["b"], "a", lied=True)
-    assert story.ask("b") == OPERATOR
+    story.members["a"].lied = True
+    assert story.go_on(0.5, a=FAST, b=FAST, c=FAST) == ["b"]
+    assert story.sources() == {"a": OPERATOR, "b": OPERATOR, "c": "b"}
     story.members["b"].address = ""
     assert story.ask("c") == OPERATOR
+
+
+def test_who_is_said_to_lie_by_one_is_tried_by_one_other_and_only_once() -> None:
+    story = Story("a", "b", "c", "d")
+    story.go_on(1, a=FAST, b=FAST / 2, c=FAST / 2, d=FAST / 2)
+    story.line.lost(story.members["b"], "a")
+    story.members["a"].doubted = True
+    assert story.ask("b") == OPERATOR
+    assert story.go_on(1.5, a=FAST, b=FAST / 2, c=FAST / 2, d=FAST / 2) == ["c"]
+    assert story.sources() == {"a": OPERATOR, "b": OPERATOR, "c": "a", "d": "c"}
+
+
+def test_nobody_tries_one_that_has_nothing_for_it() -> None:
+    """Not the one before it, which would wait for itself, nor the one that says so."""
+    story = Story("a", "b", "c")
+    story.go_on(1, a=FAST, b=FAST, c=FAST)
+    story.line.lost(story.members["c"], "b")
+    story.members["b"].doubted = True
+    story.ask("c")
+    assert story.go_on(1, a=FAST, b=FAST, c=FAST) == []
+    assert story.sources() == {"a": OPERATOR, "b": "a", "c": "a"}
 
 
 def test_a_slow_host_goes_to_the_end_and_holds_nobody() -> None:

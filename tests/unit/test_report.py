@@ -154,6 +154,15 @@ def test_the_report_as_text() -> None:
     assert to_text(report_of(view(*MIDDLE, *END), journal=Path("/runs/x/journal.jsonl"))) == TEXT
 
 
+def test_what_should_be_known_of_a_step_that_went_well_is_in_all_reports() -> None:
+    known = f"doubtful: {EVIL}"
+    noted = StepFinished(0, "etcd-1", "etcd-1/send", Outcome.OK, 6.0, known)
+    report = report_of(view(*MIDDLE, noted))
+    assert "  etcd-1 at “Send the layers”: doubtful: <script>" in to_text(report)
+    assert "at “Send the layers”: doubtful: &lt;script&gt;" in to_html(report)
+    assert to_document(report)["hosts"][0]["steps"][0]["detail"] == known
+
+
 def test_no_report_is_wider_than_a_terminal() -> None:
     long = StepFinished(1, "etcd-2", "etcd-2/start", Outcome.FAILED, 3.0, "word " * 100, "next " * 50)
     wide = RunStarted(**{**_fields(START), "stages": (StageOutline("Title " * 30, (("etcd-1", 1000),)),)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance import files, plugins
@@ -11,11 +10,13 @@ from appliance.operations import parameters, sites
 from appliance.plan.runtime import MakesNetworks
 from appliance.recipe import addresses, clusterfile, networking
 from appliance.recipe.yamltext import Document
+from tui import typed
 from tui.calls.hosts import with_keys
 from tui.changes import with_cluster, with_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from appliance.operations.propose import Proposed
     from appliance.recipe.networking import Network
@@ -33,8 +34,8 @@ def imported(engine: Engine, session: Session, text: str) -> tuple[Session, tupl
     A Clusterfile, ours or sealer's, is all of a description; an Ansible inventory or a table lists hosts. None when
     `text` names no file: it may be addresses.
     """
-    found = Path(text).expanduser()
-    if not text.endswith(_DESCRIPTIONS) and not found.is_file():
+    found = typed.path(text)
+    if not text.endswith(_DESCRIPTIONS) and not typed.is_file(found):
         return None
     if sites.is_clusterfile(found):
         read = sites.read_clusterfile(engine.home, found)
@@ -60,7 +61,7 @@ def keep_draft(engine: Engine, session: Session) -> None:
 
 def save_clusterfile(proposed: Proposed, path: Path) -> None:
     """Write the Clusterfile, without secrets, to a file of the operator's choice; never over another."""
-    files.write_text(path.expanduser(), clusterfile_text(proposed), replace=False)
+    files.write_text(path, clusterfile_text(proposed), replace=False)
 
 
 def clusterfile_text(proposed: Proposed) -> str:

@@ -75,7 +75,7 @@ def onto_described(engine: Engine, session: Session, path: Path) -> tuple[Sessio
 
     Raises `RecipeError` when it is none.
     """
-    read = sites.read_clusterfile(engine.home, path.expanduser())
+    read = sites.read_clusterfile(engine.home, path)
     return with_keys(engine, with_cluster(session, read.cluster)), read.warnings
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -13,13 +12,16 @@ from textual.widgets import Button, Input, Label, Select, Static
 from appliance.inventory.hosts import Access
 from appliance.recipe import jumphosts
 from appliance.transport.base import Become
-from tui import texts, wording
+from tui import texts, typed, wording
 from tui.widgets.dialogs import Dialog
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from appliance.recipe.clusterfile import SshSettings
+
+
+_PORTS = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,13 @@ class AskAccess(Dialog[Access]):
     @on(Button.Pressed, "#go")
     def _go(self) -> None:
         key = self._text("key")
-        path = Path(key).expanduser() if key else None
-        if path and not path.is_file():
+        path = typed.path(key) if key else None
+        if path and not typed.is_file(path):
             self._refuse("key", texts.ACCESS_NO_KEY.format(path=path))
+            return
+        port = int(self._text("port") or 0)
+        if port > _PORTS:
+            self._refuse("port", texts.ACCESS_NO_PORT.format(port=port))
             return
         try:
             jumphosts.parse(self._text("jump"))
@@ -92,7 +98,7 @@ class AskAccess(Dialog[Access]):
         self.dismiss(
             Access(
                 user=self._text("user"),
-                port=int(self._text("port") or 0),
+                port=port,
                 key=path,
                 become=Become(how) if how else None,
                 key_passphrase=self._text("passphrase", strip=False) or None,

@@ -207,6 +207,7 @@ class ClusterPage(Page):
         for each in cluster.runs:
             text = telling.run_line(each.run.started, headline(each.report), alive=each.alive)
             listed.add_option(Option(text, id=each.run.name))
+        listed.highlighted = 0 if cluster.runs else None
         (self.query_one(Grid) if cluster.applied else listed).focus()
         if cluster.applied:
             self.action_look()

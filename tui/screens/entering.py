@@ -147,6 +147,8 @@ class EnteringPage(Page):
         def answered(choice: str | None) -> None:
             if choice == "believe":
                 self._pin([machine.address for machine in new])
+            else:
+                self.notice.say(texts.KEYS_LATER)
 
         self._ask_to_believe(texts.KEYS_TITLE, new, answered)
 

@@ -125,7 +125,15 @@ class HostsPage(EnteringPage):
             super().action_back()
 
     def action_forward(self) -> None:
-        """Go on, if the roles have the hosts that they need."""
+        """Go on, if the roles have the hosts that they need, and these can be entered."""
+        if not self.session.machines:
+            self.fail(RecipeError(texts.HOSTS_NONE, hint=texts.HOSTS_NONE_HINT))
+            self.query_one("#find").focus()
+            return
+        if unbelieved := [machine.address for machine in self.session.chosen if not machine.pinned]:
+            said = texts.HOSTS_UNBELIEVED.format(address=unbelieved[0])
+            self.fail(RecipeError(said, hint=texts.HOSTS_UNBELIEVED_HINT))
+            return
         if not self.session.chosen:
             self.fail(RecipeError(texts.HOSTS_NO_ROLE, hint=texts.HOSTS_NO_ROLE_HINT))
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -11,7 +10,7 @@ from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from appliance.errors import RecipeError
-from tui import helps, texts, wording
+from tui import helps, texts, typed, wording
 from tui.calls import known
 from tui.screens.entering import EnteringPage
 from tui.session import Entry, Step
@@ -55,7 +54,7 @@ class OntoPage(EnteringPage):
         session = self.session
         self.work(
             "import",
-            lambda _: known.onto_described(self.engine, session, Path(text)),
+            lambda _: known.onto_described(self.engine, session, typed.path(text)),
             done=lambda read: self.imported(*read),
         )
 
@@ -85,7 +84,9 @@ class OntoPage(EnteringPage):
         self._known = bool(clusters)
         listed = self.query_one(OptionList)
         listed.add_options([Option(wording.cluster_known(each), id=each.name) for each in clusters])
-        if not clusters:
+        if clusters:
+            listed.highlighted = 0
+        else:
             listed.add_option(Option(texts.ONTO_NOBODY, disabled=True))
         if self.session.machines:
             self.query_one("#hosts").focus()

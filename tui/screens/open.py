@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -12,7 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Checkbox, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui import calls, helps, texts, wording
+from tui import calls, helps, texts, typed, wording
 from tui.changes import with_delivery
 from tui.screens.page import Page
 from tui.session import Delivery, Session, Step
@@ -78,8 +77,8 @@ class OpenPage(Page):
             self.query_one("#path").focus()
             return
         anchors = tuple(self.query_one("#trust", Input).value.replace(",", " ").split())
-        bundle = Path(path).expanduser()
-        believed = tuple(anchor if ":" in anchor else str(Path(anchor).expanduser()) for anchor in anchors)
+        bundle = typed.path(path)
+        believed = tuple(anchor if ":" in anchor else str(typed.path(anchor)) for anchor in anchors)
         self.query_one("#verdict-text", Static).update(wording.verifying(bundle.name))
         self.query_one("#licence").display = False
         self.work(

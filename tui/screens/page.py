@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import on
@@ -11,13 +10,14 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from tui import calls, texts, wording
+from tui import calls, texts, typed, wording
 from tui.bridge import Changed, Job, News
 from tui.widgets.dialogs import AskText
 from tui.widgets.lines import Heading, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from textual.app import ComposeResult
 
@@ -138,8 +138,8 @@ class Page(Screen[None]):
 
         def answered(path: str | None) -> None:
             if path:
-                to = Path(path)
-                self.work("save", lambda _: write(to), done=lambda _: self.notice.say(texts.SAVED.format(path=path)))
+                to = typed.path(path).absolute()
+                self.work("save", lambda _: write(to), done=lambda _: self.notice.say(texts.SAVED.format(path=to)))
 
         self.app.push_screen(AskText(title, text, name), answered)
 

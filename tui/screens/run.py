@@ -94,6 +94,7 @@ class RunPage(Page):
 
         def told(_: object) -> None:
             self._paused = order == "pause"
+            self._tell()
             self.notice.say(texts.PAUSED if self._paused else texts.RESUMED)
 
         self.work("command", lambda _: runs.command(self._run, order), done=told)
@@ -115,7 +116,9 @@ class RunPage(Page):
     def action_retry(self) -> None:
         """Let the failed host with the cursor try again."""
         host = self._lanes.key
-        if host:
+        if host and self._view and self._view.host(host).failure is None:
+            self.notice.say(texts.RETRY_NOTHING.format(host=host))
+        elif host:
             self.work(
                 "command",
                 lambda _: runs.command(self._run, "retry", host=host),
@@ -177,7 +180,9 @@ class RunPage(Page):
         """The whole in two lines; its time goes on while nothing is heard."""
         if (view := self._view) and self._heard:
             since = 0.0 if self._report else (self.engine.clock.now() - self._heard).total_seconds()
-            said = telling.whole(view, bar(view.done, view.total, 30), since=since)
+            said = telling.whole(
+                view, bar(view.done, view.total, 30), since=since, paused=self._paused and not self._report
+            )
             self.query_one("#whole", Static).update(said, layout=False)
 
     def _ended(self, report: Report) -> None:

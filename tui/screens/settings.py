@@ -43,6 +43,7 @@ class SettingsPage(Page):
         self._own = Network()
         self._fault: ApplianceError | None = None
         self._going = False
+        self._back = False
 
     def body(self) -> ComposeResult:
         """The name, then a field for each parameter, with its fault or its description below it."""
@@ -75,20 +76,16 @@ class SettingsPage(Page):
         self._check()
 
     def action_forward(self) -> None:
-        """Go on when all values hold."""
-        self._going = True
-        self._check()
+        """Go on when all values hold; who is leaving already is not stopped."""
+        if not self.busy("keys"):
+            self._going = True
+            self._check()
 
     def action_back(self) -> None:
-        """Keep the values typed, right or wrong, and go back; a name counts once it holds."""
-        before = self.session.written.name
-        self._store()
-        session = self.session
-        self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._go_back)
-
-    def _go_back(self, session: Session) -> None:
-        self.session = session
-        super().action_back()
+        """Keep the values typed, right or wrong, and go back, also from the way on; a name counts once it holds."""
+        self._back, self._going = True, False
+        if not self.busy("keys"):
+            self._leave()
 
     @on(Input.Submitted)
     def _entered(self) -> None:
@@ -127,14 +124,25 @@ class SettingsPage(Page):
             self.notice.quiet()
         if self._going:
             self._going = False
-            before = self.session.written.name
-            self._store()
-            session = self.session
-            self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._go)
+            self._leave()
 
-    def _go(self, session: Session) -> None:
+    def _leave(self) -> None:
+        """Keep what was typed, let what was believed hold for the name, and go."""
+        before = self.session.written.name
+        self._store()
+        session = self.session
+        self.work("keys", lambda _: hosts.renamed(self.engine, session, before), done=self._left, failed=self._stays)
+
+    def _left(self, session: Session) -> None:
         self.session = session
-        self.guide.go(Step.PREFLIGHT)
+        if self._back:
+            super().action_back()
+        else:
+            self.guide.go(Step.PREFLIGHT)
+
+    def _stays(self, error: ApplianceError) -> None:
+        self._back = False
+        self.fail(error)
 
     def _fails(self, error: ApplianceError) -> None:
         self._mark(error)

@@ -15,6 +15,8 @@ KEY_BACK = "back"
 KEY_HELP = "help"
 KEY_QUIT = "quit"
 KEY_LEAVE = "close"
+KEY_CHOOSE = "choose, scroll; Enter takes"
+KEYS_ARROWS = "arrows"
 KEY_VERIFY = "verify"
 KEY_CLUSTERS = "clusters"
 KEY_KEYS = "keys"
@@ -53,6 +55,7 @@ LEFT = "{time} left"
 WORKING = "Working:"
 ERROR = "Error:"
 NEXT = "Next:"
+TRY_AGAIN = "see to that on this machine, then do the same again"
 SAVED = "Written: {path}"
 TYPE_EXACTLY = "type exactly: {name}"
 CLUSTER_NAMED = "cluster {name}"
@@ -74,7 +77,7 @@ QUIT_NO = "Stay"
 QUIT_YES = "Leave"
 OFFER_TITLE = "Go on with what is here already?"
 OFFER_TEXT = "To change, repair or upgrade a cluster is to go the steps again. Passwords were not kept."
-OFFER_DRAFT = "Go on describing {cluster}: {hosts}, not installed yet"
+OFFER_DRAFT = "Go on describing {cluster}: {hosts}, not applied yet"
 OFFER_INSTALLED = "Cluster {cluster}: {version}, {hosts}"
 OFFER_PARTLY = "not wholly installed"
 OFFER_ANEW = "None of these: begin anew"
@@ -101,3 +104,16 @@ PALETTE_CLUSTERS_HELP = "What is installed where, and what was done"
 PALETTE_STEP = "Go to: {title}"
 PALETTE_STEP_HELP = "Back to this step"
 PALETTE_QUIT = "Leave"
+
+# What the engine's advice calls an option, and what it is here; longer ones first
+
+OPTIONS = {
+    "accept it on a terminal, name a file with --host-keys, or give --accept-new-host-keys": "believe it: Hosts, k",
+    "--trust root.pem": "root.pem in “Whom to believe”",
+    "--trust": "“Whom to believe”",
+    "--key-passphrase-file": "“The key's passphrase” (Hosts, a)",
+    "--ssh-password-file": "“The user's password” (Hosts, a)",
+    "--become-password-file": "“Password for that” (Hosts, a)",
+    "--become sudo": "“Root is become by: sudo” (Hosts, a)",
+    "--key": "“Private key” (Hosts, a)",
+}

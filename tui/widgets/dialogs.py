@@ -50,6 +50,15 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 class Choose(Dialog[str]):
     """A text and a few buttons; the answer is the chosen one's key."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "turn(1)", texts.KEY_CHOOSE, key_display=texts.KEYS_ARROWS),
+        Binding("left", "turn(-1)", show=False),
+        Binding("up", "scroll('scroll_up')", show=False),
+        Binding("down", "scroll('scroll_down')", show=False),
+        Binding("pageup", "scroll('scroll_page_up')", show=False),
+        Binding("pagedown", "scroll('scroll_page_down')", show=False),
+    ]
+
     def __init__(self, title: str, text: str, choices: Sequence[tuple[str, str]]) -> None:
         super().__init__(title)
         self._text = text
@@ -71,29 +80,16 @@ class Choose(Dialog[str]):
     def _chosen(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id)
 
-    def key_up(self) -> None:
-        """Scroll the text."""
-        self.query_one(".box-text").scroll_up(animate=False)
+    def action_turn(self, direction: int) -> None:
+        """Go to the next choice (1), or to the one before (-1)."""
+        if direction > 0:
+            self.focus_next(Button)
+        else:
+            self.focus_previous(Button)
 
-    def key_down(self) -> None:
-        """Scroll the text."""
-        self.query_one(".box-text").scroll_down(animate=False)
-
-    def key_pageup(self) -> None:
-        """Scroll the text by its height."""
-        self.query_one(".box-text").scroll_page_up(animate=False)
-
-    def key_pagedown(self) -> None:
-        """Scroll the text by its height."""
-        self.query_one(".box-text").scroll_page_down(animate=False)
-
-    def key_left(self) -> None:
-        """Go to the choice before."""
-        self.focus_previous(Button)
-
-    def key_right(self) -> None:
-        """Go to the next choice."""
-        self.focus_next(Button)
+    def action_scroll(self, way: str) -> None:
+        """Scroll the text, by the widget's method of that name."""
+        getattr(self.query_one(".box-text"), way)(animate=False)
 
 
 class Pick(Dialog[str]):

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from appliance.report.text import duration, plain
 from tui import texts
+from tui.advice import here
 
 if TYPE_CHECKING:
     from appliance.errors import ApplianceError
@@ -73,7 +74,7 @@ class Notice(Static):
 
     def fail(self, error: ApplianceError) -> None:
         """Say what failed, where, and what to do next."""
-        hint = f"\n{texts.NEXT} {plain(error.hint)}" if error.hint else ""
+        hint = f"\n{texts.NEXT} {plain(here(error.hint))}" if error.hint else ""
         said = f"{plain(str(error))}{hint}"
         self._show(Content.assemble((f"{texts.ERROR} ", "bold $text-error"), Content(said)), "error")
 
