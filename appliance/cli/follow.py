@@ -19,7 +19,7 @@ from appliance.cli.text import plural, printable
 from appliance.clock import SystemClock
 from appliance.errors import Cancelled
 from appliance.events import Outcome, RunFinished, RunStarted, StageStarted, StepFinished
-from appliance.execute import worker
+from appliance.execute import launch
 from appliance.operations import carry_out
 from appliance.report.text import duration, to_text
 
@@ -61,7 +61,7 @@ def _interrupts(run: RunDir, output: Output) -> Iterator[None]:
         if asked == 1:
             output.say("finishing the steps underway, then stopping; Ctrl-C again stops now; the run can be resumed")
         with contextlib.suppress(Exception):  # the run may have ended meanwhile
-            worker.command(run, "cancel" if asked == 1 else "stop")
+            launch.command(run, "cancel" if asked == 1 else "stop")
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:

@@ -18,7 +18,7 @@ from appliance.cli.text import table
 from appliance.clock import SystemClock, timestamp
 from appliance.errors import StateError
 from appliance.events import Outcome
-from appliance.execute import worker
+from appliance.execute import launch
 from appliance.operations import carry_out, inspect
 from appliance.report.document import to_document
 from appliance.report.html import to_html
@@ -57,7 +57,7 @@ def attach(session: Session, *, run: str, order: str | None, host: str, name: st
     if order:
         if (order == "retry") != bool(host):
             raise click.UsageError("retry names a HOST, and nothing else does")
-        worker.command(found, order, host=host)
+        launch.command(found, order, host=host)
         session.output.result({"run": found.name, "told": order}, f"told {found.name}: {order} {host}".rstrip())
         return
     report = watch(found, session.output)
@@ -112,7 +112,7 @@ def _run_lines(reports: Sequence[tuple[RunDir, Report]]) -> list[str]:
 
 
 def _outcome(run: RunDir, outcome: str | None) -> str:
-    return outcome or ("running" if worker.alive(run) else "lost")
+    return outcome or ("running" if launch.alive(run) else "lost")
 
 
 @click.command(cls=Command)

@@ -1,4 +1,4 @@
-"""The process that carries out a run, apart from whoever asked for it: `start` it, `command` it; `serve` is its main.
+"""The process that carries out a run, apart from whoever asked for it: `serve` is its main; `launch` starts it.
 
 In RUNDIR: ``plan.json`` and ``run.json`` say what to do; ``journal.jsonl`` is all that it says, ``hosts/*.log`` what
 remote commands wrote; ``control`` is its socket; ``worker.json`` its pid and start time, ``worker.lock`` keeps a second
@@ -11,17 +11,15 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from appliance.clock import Clock, SystemClock, timestamp
+from appliance.clock import SystemClock, timestamp
 from appliance.distribute.base import BlobFolder
 from appliance.errors import ApplianceError, StateError
 from appliance.events import Outcome, RunFinished, Stream
-from appliance.execute import mailbox
+from appliance.execute import launch, mailbox
 from appliance.execute.actions import Supplies
 from appliance.execute.connection import Terms
 from appliance.execute.executor import Executor, Site
@@ -45,105 +43,12 @@ from appliance.vault import Mask, Vault
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from pathlib import Path
 
     from appliance.events import Stamped
     from appliance.execute.control import Control
     from appliance.plan.steps import Plan
     from appliance.transport.base import Connect
-
-PROGRAM = (sys.executable, "-m", "appliance")
-START_SECONDS = 60.0
-
-_STAT_START = 19
-"""Of the fields of proc(5)'s stat behind the command's name, the index of `starttime`."""
-
-
-# The operator's side
-
-
-def start(run: RunDir, secrets: RunSecrets, *, program: tuple[str, ...] = PROGRAM, clock: Clock | None = None) -> None:
-    """Start the worker of `run`, whose folder holds ``plan.json`` and ``run.json``, and hand it `secrets`.
-
-    `program` is how appliance is started here; ``run-worker RUNDIR`` is added. Returns once the run begins. Raises
-    `StateError` when it does not, or what the worker found wrong.
-    """
-    clock = clock or SystemClock()
-    argv = (*program, "run-worker", str(run.path))
-    with (run.path / "worker.log").open("ab") as log:
-        streams = (
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
-        )
-        try:
-            pid = os.posix_spawnp(argv[0], argv, os.environ, setsid=True, file_actions=streams)
-        except OSError as error:
-            raise StateError(f"cannot start {argv[0]}: {error.strerror}") from error
-    try:
-        _await_socket(run, pid, clock)
-        mailbox.ask(run.path, {"secrets": secrets.to_json()}, seconds=START_SECONDS)
-    except BaseException:  # also Ctrl-C: whoever does not learn that a run began must not have one
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        raise
-
-
-def _await_socket(run: RunDir, pid: int, clock: Clock) -> None:
-    deadline = clock.monotonic() + START_SECONDS
-    while not (run.path / mailbox.NAME).exists():
-        if _reaped(pid) or clock.monotonic() > deadline:
-            raise StateError(f"the run did not start: {_last_line(run)}", hint=f"see {run.path / 'worker.log'}")
-        clock.sleep(0.02)
-
-
-def _reaped(pid: int) -> bool:
-    return os.waitpid(pid, os.WNOHANG)[0] == pid
-
-
-def _last_line(run: RunDir) -> str:
-    lines = (run.path / "worker.log").read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "its process ended without a word"
-
-
-def command(run: RunDir, do: str, *, host: str = "") -> None:
-    """Tell the worker of `run` to ``cancel``, ``stop``, ``pause``, ``resume``, ``retry`` (a `host`), or ``ping`` it.
-
-    Raises `StateError` when no worker listens or it does not know that.
-    """
-    mailbox.ask(run.path, {"do": do, "host": host})
-
-
-def alive(run: RunDir) -> bool:
-    """Whether the worker of `run` still lives: the very process that wrote ``worker.json``, not one with its pid."""
-    try:
-        document = json.loads(read_bounded(run.path / "worker.json", 4096))
-        started = _started(int(document["pid"]))
-        return bool(started) and started == str(document["started"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def dead_predecessor(owner: Owner, cluster: ClusterDir, *, home: str) -> bool:
-    """Whether a lease is what a dead run left that was ours: of this `cluster`, started from the state folder `home`.
-
-    Such a lease is resumed without asking; `home` is as in `order.identity`.
-    """
-    if (owner.home, owner.cluster) != (home, cluster.name) or "/" in owner.run:
-        return False
-    return not alive(RunDir(cluster.runs / owner.run))
-
-
-def _started(pid: int) -> str:
-    """When a process started: boot and clock ticks since; empty for none, and for one that is dead but not reaped."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else f"{boot}:{fields[_STAT_START]}"
-
-
-# The worker's side
 
 
 def serve(run_dir: Path, *, open_hosts: Callable[[HostKeys], Connect] = connector) -> None:
@@ -157,7 +62,7 @@ def serve(run_dir: Path, *, open_hosts: Callable[[HostKeys], Connect] = connecto
         job = _Job.read(run)
         os.chdir("/")  # so that the operator may take the stick out, or unmount what the terminal stood in
         with mailbox.listening(run.path) as listener:
-            document = {"pid": os.getpid(), "started": _started(os.getpid())}
+            document = {"pid": os.getpid(), "started": launch.started(os.getpid())}
             write_bytes(run.path / "worker.json", json.dumps(document).encode(), mode=0o600)
             with Journal(run.journal) as journal, _HostLogs(run) as logs:
                 stream = Stream(SystemClock(), remembering(journal.write, run, job.order), first=journal.next_number)
@@ -223,7 +128,7 @@ class _Job:
                 connect=open_hosts(HostKeys(cluster.known_hosts)),
                 terms=Terms(
                     owner,
-                    may_resume=lambda found: dead_predecessor(found, cluster, home=order.home),
+                    may_resume=lambda found: launch.dead_predecessor(found, cluster, home=order.home),
                     seize=order.take_over,
                 ),
             ),
@@ -269,11 +174,11 @@ def _first_message(
     listener: socket.socket, job: _Job, stream: Stream, logs: _HostLogs, open_hosts: Callable[[HostKeys], Connect]
 ) -> Executor:
     """Wait for the secrets, and answer whether the run can begin with them."""
-    listener.settimeout(START_SECONDS)
+    listener.settimeout(launch.START_SECONDS)
     try:
         line, _ = listener.accept()
         with line:
-            line.settimeout(START_SECONDS)
+            line.settimeout(launch.START_SECONDS)
             try:
                 secrets = RunSecrets.from_json(mailbox.receive(line)["secrets"])
                 executor = job.executor(secrets, stream, logs, open_hosts)

@@ -16,7 +16,7 @@ from appliance.bundle.pyruntime import layout
 from appliance.digest import Digest
 from appliance.errors import ApplianceError, BundleError, Cancelled, PlanError, RunFailed, StateError
 from appliance.events import Outcome
-from appliance.execute import journal, lease, order, worker
+from appliance.execute import journal, launch, lease, order
 from appliance.execute.order import RunSecrets
 from appliance.operations import deliver, propose
 from appliance.plan.document import plan_to_json
@@ -46,13 +46,13 @@ class Terms:
 
     at_once: int = 0
     take_over: bool = False
-    program: tuple[str, ...] = worker.PROGRAM
+    program: tuple[str, ...] = launch.PROGRAM
 
 
 def own_program(bundle: Path | None) -> tuple[str, ...]:
     """How a worker is started the way that this process was; `bundle` is the ``.run`` that it came out of, if any."""
     if bundle is None:
-        return worker.PROGRAM
+        return launch.PROGRAM
     return (sys.executable, *layout.FLAGS, str(Path(sys.argv[0]).absolute()), str(bundle))
 
 
@@ -98,7 +98,7 @@ def start(
     except ApplianceError:
         shutil.rmtree(run.path, ignore_errors=True)  # a run that never was is none
         raise
-    worker.start(run, RunSecrets.of(endpoints), program=terms.program, clock=target.clock)
+    launch.start(run, RunSecrets.of(endpoints), program=terms.program, clock=target.clock)
     return run
 
 
@@ -106,7 +106,7 @@ def foreign_leases(proposed: Proposed, target: Target, home: Home) -> tuple[tupl
     """Hosts that a living run, or somebody else's, has leased, and who; what a dead run of ours left is resumed."""
     ours = order.identity(home.root)
     return tuple(
-        (host, owner) for host, owner in proposed.leases if not worker.dead_predecessor(owner, target.folder, home=ours)
+        (host, owner) for host, owner in proposed.leases if not launch.dead_predecessor(owner, target.folder, home=ours)
     )
 
 
@@ -152,7 +152,7 @@ def follow(run: RunDir, *, clock: Clock, hear: Callable[[Stamped, RunView], None
     Returns the report; its outcome is None when the worker died without a word.
     """
     view = RunView()
-    for stamped in journal.follow(run.journal, alive=lambda: worker.alive(run), clock=clock):
+    for stamped in journal.follow(run.journal, alive=lambda: launch.alive(run), clock=clock):
         view = fold(view, stamped)
         hear(stamped, view)
     return _report(view, run)

@@ -81,6 +81,10 @@ def _read(document: PassedDocument) -> Overlay:
     strategy = spec.get("strategy") or _STRATEGIES[0]
     if strategy not in _STRATEGIES:
         raise RecipeError(f"spec.strategy {strategy!r} is not known", where=where, hint="write overwrite or merge")
+    if posixpath.normpath(spec["path"]) == ".":
+        raise RecipeError(
+            f"{spec['path']!r} is no path in the image", where=where, hint="write one like etc/values.yaml"
+        )
     app = spec.get("appName") or ""
     return Overlay(
         path=_path(posixpath.join(FOLDER, app, spec["path"]) if app else spec["path"], where),

@@ -5,6 +5,7 @@ Source: sealer's ``types/api/v2/application_types.go`` and ``pkg/application``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ _FIELDS = ("cmds", "launchApps", "configs")
 _CONFIG_FIELDS = ("name", "env", "files", "launch")
 _LAUNCH_FIELDS = ("cmds",)
 _FILE_FIELDS = ("path", "data", "strategy")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ def _read(document: PassedDocument) -> SiteLaunch:
     spec = _fields(document.value.get("spec"), "spec", _FIELDS, where)
     names = _texts(spec, "launchApps", "spec", where)
     settings = [_setting(value, f"spec.configs[{n}]", where) for n, value in enumerate(_list(spec, "configs", where))]
+    by_name: dict[str, AppSetting] = {}
+    for setting in settings:
+        if by_name.setdefault(setting.name, setting) is not setting:
+            hint = "put both into one"
+            raise RecipeError(f"spec.configs of an Application names {setting.name} twice", where=where, hint=hint)
     commands = _texts(spec, "cmds", "spec", where)
     if commands and names:
         hint = "write cmds, which are all that runs then, or launchApps"
@@ -75,7 +82,7 @@ def _read(document: PassedDocument) -> SiteLaunch:
     return SiteLaunch(
         commands=commands,
         names=tuple(dict.fromkeys(filter(None, names))) if names else None,
-        settings={setting.name: setting for setting in settings},
+        settings=by_name,
         where=where,
     )
 
@@ -99,6 +106,9 @@ def _pair(text: str, name: str, where: str) -> tuple[str, str]:
     key, found, value = text.partition("=")
     if not found or not key.strip():
         raise RecipeError(f"{name}: {text!r} has no value", where=where, hint="write NAME=VALUE")
+    if not _VARIABLE.fullmatch(key.strip()):
+        hint = "a name has letters, digits and _, and begins with no digit"
+        raise RecipeError(f"{name}: {key.strip()!r} cannot be the name of a variable", where=where, hint=hint)
     return key.strip(), value.strip()
 
 
@@ -113,7 +123,7 @@ def _fields(value: object, name: str, known: tuple[str, ...], where: str) -> Map
 
 
 def _list(fields: Mapping[str, Any], name: str, where: str) -> list[Any]:
-    value = fields.get(name) or []
+    value = [] if fields.get(name) is None else fields[name]
     if not isinstance(value, list):
         raise RecipeError(f"{name} of an Application is a list", where=where, hint="begin each member with -")
     return value
@@ -123,4 +133,6 @@ def _texts(fields: Mapping[str, Any], name: str, path: str, where: str) -> tuple
     found = _list(fields, name, where)
     if not all(isinstance(one, str) for one in found):
         raise RecipeError(f"{path}.{name} of an Application is a list of texts", where=where, hint="put each in quotes")
+    if any("\0" in one for one in found):
+        raise RecipeError(f"{path}.{name} of an Application has a NUL in it", where=where, hint="take it out")
     return tuple(found)

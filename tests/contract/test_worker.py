@@ -20,7 +20,7 @@ from appliance.clock import SystemClock
 from appliance.digest import Digest
 from appliance.errors import StateError
 from appliance.events import Outcome, RunFinished, Stamped, StepFinished, StepStarted
-from appliance.execute import guards, journal, lease, mailbox, worker
+from appliance.execute import guards, journal, launch, lease, mailbox, worker
 from appliance.execute.lease import Owner
 from appliance.execute.order import RunSecrets, make_order, write_order
 from appliance.files import write_bytes
@@ -84,7 +84,7 @@ class Desk:
         return run
 
     def start(self, run: RunDir, *, kill: int = 0) -> None:
-        worker.start(run, RunSecrets.of(self.endpoints()), program=program(self.folder / "hosts", kill=kill))
+        launch.start(run, RunSecrets.of(self.endpoints()), program=program(self.folder / "hosts", kill=kill))
 
     def room(self, host: str) -> Room:
         return Room(self.folder / "hosts" / host)
@@ -109,7 +109,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def follow(run: RunDir) -> list[Stamped]:
-    return list(journal.follow(run.journal, alive=lambda: worker.alive(run), clock=CLOCK, interval=0.02))
+    return list(journal.follow(run.journal, alive=lambda: launch.alive(run), clock=CLOCK, interval=0.02))
 
 
 def ending(run: RunDir) -> RunFinished:
@@ -151,7 +151,7 @@ def test_a_run_is_carried_out_by_a_process_that_outlives_whoever_started_it(desk
     pid = json.loads((run.path / "worker.json").read_text())["pid"]
     assert os.getsid(0) != pid
     os.waitpid(pid, 0)
-    assert not worker.alive(run)
+    assert not launch.alive(run)
     assert json.loads(run.report("json").read_text())["outcome"] == "ok"
     assert "done" in run.report("txt").read_text()
     assert run.report("html").read_text().startswith("<!doctype html>")
@@ -180,7 +180,7 @@ def test_nothing_secret_is_in_what_a_run_leaves_behind(desk: Desk) -> None:
     run = desk.new_run(*PLAN, Stage("say", (do("a", "3", "cat /run/config; echo $SECRET; ps -ef >/run/processes"),)))
     desk.start(run)
     assert ending(run).outcome is Outcome.OK
-    while worker.alive(run):  # it writes the reports after the last word of its journal
+    while launch.alive(run):  # it writes the reports after the last word of its journal
         CLOCK.sleep(0.01)
     assert desk.room("a").at("/run/config").read_bytes() == b"word=" + SECRET + b"\n"
     assert "‹secret›" in run.log("a").read_text()
@@ -255,10 +255,10 @@ def blocked(desk: Desk) -> tuple[RunDir, Path]:
 def test_cancel_ends_a_run_after_the_step_underway(desk: Desk, how: str) -> None:
     run, go = blocked(desk)
     if how == "message":
-        worker.command(run, "cancel")
+        launch.command(run, "cancel")
     else:
         os.kill(json.loads((run.path / "worker.json").read_text())["pid"], signal.SIGTERM)
-        worker.command(run, "ping")
+        launch.command(run, "ping")
     go.touch()
     assert ending(run).outcome is Outcome.CANCELLED
     assert desk.did("a") == ["1"]
@@ -273,12 +273,12 @@ def test_a_lost_terminal_changes_nothing(desk: Desk) -> None:
 
 def test_a_paused_run_goes_on_when_told(desk: Desk) -> None:
     run, go = blocked(desk)
-    worker.command(run, "pause")
+    launch.command(run, "pause")
     go.touch()
     for stamped in journal.follow(run.journal, alive=lambda: True, clock=CLOCK):
         if isinstance(stamped.event, StepFinished):
             break
-    worker.command(run, "resume")
+    launch.command(run, "resume")
     assert ending(run).outcome is Outcome.OK
     assert desk.did("a") == ["1", "2", "3"]
 
@@ -308,13 +308,13 @@ def test_another_run_beside_a_living_one_is_refused_and_that_one_goes_on(desk: D
 def test_commands_that_nobody_knows_or_hears_are_refused(desk: Desk) -> None:
     run, go = blocked(desk)
     with pytest.raises(StateError, match="does not know"):
-        worker.command(run, "dance")
+        launch.command(run, "dance")
     go.touch()
     ending(run)
-    while worker.alive(run):
+    while launch.alive(run):
         CLOCK.sleep(0.01)
     with pytest.raises(StateError, match="no worker listens"):
-        worker.command(run, "ping")
+        launch.command(run, "ping")
 
 
 def test_the_socket_is_the_operators_alone_and_fits_any_depth(tmp_path: Path) -> None:
@@ -343,30 +343,30 @@ def test_a_worker_that_cannot_start_says_why(desk: Desk) -> None:
         desk.start(run)
     dead = (sys.executable, "-c", "raise SystemExit('nothing here')")
     with pytest.raises(StateError, match="did not start: .*nothing here"):
-        worker.start(desk.new_run(*PLAN), RunSecrets(), program=dead)
+        launch.start(desk.new_run(*PLAN), RunSecrets(), program=dead)
     with pytest.raises(StateError, match="cannot start /no/such/python"):
-        worker.start(desk.new_run(*PLAN), RunSecrets(), program=("/no/such/python",))
+        launch.start(desk.new_run(*PLAN), RunSecrets(), program=("/no/such/python",))
 
 
 def test_only_a_dead_run_of_this_cluster_and_home_is_a_dead_predecessor(desk: Desk) -> None:
     cluster = desk.home.cluster("site")
     mine = Owner(desk.new_run(*PLAN).name, "ann@desk", "site", "", "home-a")
-    assert worker.dead_predecessor(mine, cluster, home="home-a")
-    assert not worker.dead_predecessor(mine, cluster, home="home-b")
-    assert not worker.dead_predecessor(mine, desk.home.cluster("other"), home="home-a")
-    assert not worker.dead_predecessor(replace(mine, run="../x"), cluster, home="home-a")
-    document = {"pid": os.getpid(), "started": worker._started(os.getpid())}
+    assert launch.dead_predecessor(mine, cluster, home="home-a")
+    assert not launch.dead_predecessor(mine, cluster, home="home-b")
+    assert not launch.dead_predecessor(mine, desk.home.cluster("other"), home="home-a")
+    assert not launch.dead_predecessor(replace(mine, run="../x"), cluster, home="home-a")
+    document = {"pid": os.getpid(), "started": launch.started(os.getpid())}
     (cluster.runs / mine.run / "worker.json").write_text(json.dumps(document))
-    assert not worker.dead_predecessor(mine, cluster, home="home-a")
+    assert not launch.dead_predecessor(mine, cluster, home="home-a")
 
 
 def test_a_process_that_merely_has_the_workers_pid_is_not_it(desk: Desk) -> None:
     run = desk.new_run(*PLAN)
-    assert not worker.alive(run)
+    assert not launch.alive(run)
     (run.path / "worker.json").write_text(json.dumps({"pid": os.getpid(), "started": "boot:1"}))
-    assert not worker.alive(run)
+    assert not launch.alive(run)
     (run.path / "worker.json").write_text("{")
-    assert not worker.alive(run)
+    assert not launch.alive(run)
 
 
 def test_a_view_of_the_journal_tells_the_whole_run(desk: Desk) -> None:

@@ -19,7 +19,7 @@ from support.operators import Operator, deliver, heard, steps_of, write_clusterf
 from support.traces import differences, trace
 
 from appliance.events import Event, StepFinished, StepProgress, StepStarted
-from appliance.execute import worker
+from appliance.execute import launch
 from appliance.lab import host as machines
 from appliance.lab.spec import HostSpec
 
@@ -161,7 +161,7 @@ def test_a_lost_terminal_does_not_end_a_run_and_another_process_follows_it_to_it
         heard(run, begun("beacon-1/health:the gate is open"))
         terminal.lose()
         assert terminal.wait() != 0
-    assert worker.alive(run)
+    assert launch.alive(run)
     with ann.terminal("attach") as terminal:
         terminal.until(run.name)
         everywhere(ann, f"touch {GATE}")
@@ -244,7 +244,7 @@ def test_a_run_is_told_to_pause_to_go_on_to_cancel_and_to_stop_from_another_proc
         assert ann.appliance("attach", run.name, "pause").returncode == 0
         everywhere(ann, f"touch {GATE}")
         heard(run, ended("beacon-1/health:the gate is open"))
-        assert worker.alive(run)
+        assert launch.alive(run)
         assert ann.appliance("attach", run.name, "resume").returncode == 0
         assert process.wait() == 0
     assert ann.appliance("attach", run.name, "cancel").returncode == 8

@@ -17,7 +17,7 @@ from support.lab import DEPUTY, DEPUTY_PASSWORD, OPS
 
 from appliance.clock import SystemClock
 from appliance.events import Outcome, RunFinished, Stamped, StepStarted
-from appliance.execute import guards, journal, lease, worker
+from appliance.execute import guards, journal, launch, lease
 from appliance.execute.order import RunSecrets, make_order, write_order
 from appliance.files import write_bytes
 from appliance.lab import host as hosts
@@ -83,7 +83,7 @@ class Desk:
             for name, (user, become, password) in ways.items()
         }
 
-    def start(self, *stages: Stage, program: tuple[str, ...] = worker.PROGRAM, at_once: int = 0) -> RunDir:
+    def start(self, *stages: Stage, program: tuple[str, ...] = launch.PROGRAM, at_once: int = 0) -> RunDir:
         home = Home.of(self.folder / "home")
         cluster = home.cluster("site")
         Vault.open(cluster.vault, cluster.vault_key).put("word", SECRET)
@@ -100,7 +100,7 @@ class Desk:
         )
         write_order(run.path / "run.json", order)
         write_bytes(run.plan, plan_to_json(Plan("site", "sha256:0", stages)))
-        worker.start(run, RunSecrets.of(self.endpoints), program=program)
+        launch.start(run, RunSecrets.of(self.endpoints), program=program)
         return run
 
     def ask(self, host: str, script: str) -> str:
@@ -132,7 +132,7 @@ def kill(run: RunDir, number: int = signal.SIGKILL) -> None:
 
 
 def events(run: RunDir) -> Iterator[Stamped]:
-    return journal.follow(run.journal, alive=lambda: worker.alive(run), clock=CLOCK, interval=0.01)
+    return journal.follow(run.journal, alive=lambda: launch.alive(run), clock=CLOCK, interval=0.01)
 
 
 def ending(run: RunDir) -> RunFinished:
@@ -186,8 +186,8 @@ def test_a_command_underway_when_the_worker_is_killed_is_waited_for_and_not_repe
 
 def test_stop_now_lets_go_at_once_and_the_next_run_goes_on(desk: Desk) -> None:
     run, plan = underway(desk)
-    worker.command(run, "cancel")
-    worker.command(run, "stop")
+    launch.command(run, "cancel")
+    launch.command(run, "stop")
     assert ending(run).outcome is Outcome.CANCELLED
     assert run.name in desk.ask("three", f"cat {lease.FOLDER}/owner")
     again = desk.start(*desk.needed(plan))

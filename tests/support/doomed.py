@@ -26,11 +26,11 @@ def doomed(what: str, number: int) -> tuple[str, ...]:
 
 def main(what: str, number: str, *arguments: str) -> None:
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from appliance.execute import worker  # noqa: PLC0415  (found only now)
+    from appliance.execute import launch  # noqa: PLC0415  (found only now)
 
     if "run-worker" in arguments:
         _arm(what, int(number))
-    worker.PROGRAM = doomed(what, int(number))  # before anybody takes it as a default
+    launch.PROGRAM = doomed(what, int(number))  # before anybody takes it as a default
     from appliance.__main__ import main as appliance  # noqa: PLC0415
 
     sys.argv[1:] = arguments

@@ -21,7 +21,7 @@ def main(play: str, _command: str, run_dir: str) -> None:
     from support.signing import DAY, NOW, At  # noqa: PLC0415  (found only now)
 
     from appliance.events import Stream  # noqa: PLC0415
-    from appliance.execute import mailbox, worker  # noqa: PLC0415
+    from appliance.execute import launch, mailbox, worker  # noqa: PLC0415
     from appliance.execute.journal import Journal  # noqa: PLC0415
     from appliance.execute.order import read_order  # noqa: PLC0415
     from appliance.plan.document import plan_from_json  # noqa: PLC0415
@@ -30,7 +30,7 @@ def main(play: str, _command: str, run_dir: str) -> None:
     run = RunDir(Path(run_dir))
     order, plan = read_order(run.path / "run.json"), plan_from_json(run.plan.read_bytes())
     with mailbox.listening(run.path) as listener, Journal(run.journal) as journal:
-        me = {"pid": os.getpid(), "started": worker._started(os.getpid())}
+        me = {"pid": os.getpid(), "started": launch.started(os.getpid())}
         (run.path / "worker.json").write_text(json.dumps(me))
         stream = Stream(
             At(NOW - DAY), worker.remembering(journal.write, run, order)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.clock import SystemClock
-from appliance.execute import journal, worker
+from appliance.execute import journal, launch
 from appliance.state import Home, RunDir
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def steps_of(run: RunDir) -> list[str]:
 
 def heard(run: RunDir, when: Callable[[Event], bool]) -> Event:
     """The first event of `run` that `when` is true of, as soon as it is in the journal."""
-    for stamped in journal.follow(run.journal, alive=lambda: worker.alive(run), clock=SystemClock(), interval=0.01):
+    for stamped in journal.follow(run.journal, alive=lambda: launch.alive(run), clock=SystemClock(), interval=0.01):
         if when(stamped.event):
             return stamped.event
     raise AssertionError(f"{run.name} ended before: {(run.path / 'worker.log').read_text()}")

@@ -22,7 +22,7 @@ from appliance.bundle.pyruntime.layout import install_script
 from appliance.clock import SystemClock
 from appliance.digest import Digest
 from appliance.events import RunFinished, StepProgress
-from appliance.execute import journal, worker
+from appliance.execute import journal, launch
 from appliance.execute.order import RunSecrets, make_order, write_order
 from appliance.files import put_blob, write_bytes
 from appliance.image.blobs import Blob, LayerBlob
@@ -158,12 +158,12 @@ class Sending:
         )
         write_order(run.path / "run.json", order)
         write_bytes(run.plan, plan_to_json(plan))
-        worker.start(run, RunSecrets.of(endpoints))
+        launch.start(run, RunSecrets.of(endpoints))
         return run
 
     def events(self, run: RunDir) -> Iterator[Stamped]:
         """The run's events, to its end."""
-        return journal.follow(run.journal, alive=lambda: worker.alive(run), clock=SystemClock(), interval=0.05)
+        return journal.follow(run.journal, alive=lambda: launch.alive(run), clock=SystemClock(), interval=0.05)
 
     def underway(self, run: RunDir, name: str, size: int) -> None:
         """Return when the host `name` has `size` bytes; fail when the run ends before."""
@@ -183,7 +183,7 @@ class Sending:
 
     def report(self, run: RunDir) -> str:
         """What people read of a run that ends, once the worker has written it; its words one space apart."""
-        while worker.alive(run):
+        while launch.alive(run):
             SystemClock().sleep(0.02)
         return " ".join((run.path / "report.txt").read_text().split())
 

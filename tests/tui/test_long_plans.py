@@ -22,7 +22,7 @@ from appliance.events import (
     StepStarted,
     Stream,
 )
-from appliance.execute import worker
+from appliance.execute import launch
 from appliance.execute.journal import Journal
 from appliance.operations.propose import INSTALL, Proposed
 from appliance.plan.steps import Plan, Proposal, Run, Stage, Step
@@ -70,7 +70,7 @@ def run_underway(site: GuideSite) -> RunDir:
                 stream(StepStarted(number, step.host, step.id, step.title))
                 if number < UNDERWAY:
                     stream(StepFinished(number, step.host, step.id, Outcome.OK, 1.0))
-    me = {"pid": os.getpid(), "started": worker._started(os.getpid())}
+    me = {"pid": os.getpid(), "started": launch.started(os.getpid())}
     (run.path / "worker.json").write_text(json.dumps(me))
     return run
 

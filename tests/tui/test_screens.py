@@ -16,7 +16,7 @@ from support.screentext import compare, text_of
 from textual.binding import Binding
 from textual.widgets import Input, Static
 
-from appliance.execute import worker
+from appliance.execute import launch
 from appliance.recipe import bundlefile
 from appliance.recipe.clusterfile import Cluster
 from tui import wording
@@ -50,7 +50,7 @@ def recorded_run(site: GuideSite, *, lines: int | None = None, alive: bool = Fal
     text = RECORDED.read_text().splitlines(keepends=True)
     run.journal.write_text("".join(text[:lines]))
     if alive:
-        me = {"pid": os.getpid(), "started": worker._started(os.getpid())}
+        me = {"pid": os.getpid(), "started": launch.started(os.getpid())}
         (run.path / "worker.json").write_text(json.dumps(me))
     return run
 

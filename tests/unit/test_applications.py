@@ -313,6 +313,22 @@ def test_a_site_launches_less_nothing_or_its_own_commands(spec: dict[str, object
     assert list(launched(site(apps=(WEB, STORE), documents=(document("Application", **spec),)))) == names
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"launchApps": [""]},
+        {"cmds": ["date"]},
+        {"configs": [{"name": "pod", "launch": {"cmds": ["date"]}}]},
+    ],
+)
+def test_a_manifest_of_an_app_that_the_site_leaves_out_or_launches_otherwise_is_not_applied(
+    spec: dict[str, object],
+) -> None:
+    pod = App("pod", AppKind.SHELL, commands=("kubectl apply -f manifests/pod.yaml",))
+    made = site(TextFile("manifests/pod.yaml", POD), apps=(pod,), documents=(document("Application", **spec),))
+    assert "manifest-pod.yaml" not in launched(made)
+
+
 def test_another_command_of_the_site_s_is_another_key() -> None:
     keys = {key(site(apps=(WEB,), documents=(document("Application", cmds=[one]),))) for one in ("date", "date -u")}
     assert len(keys) == 2
@@ -339,6 +355,13 @@ def test_what_a_site_launches_of_its_cluster_says_nothing_of_an_application_that
         ({"configs": [{"name": "web", "env": ["A"]}]}, "spec.configs[0].env: 'A' has no value", "NAME=VALUE"),
         ({"configs": [{"name": "web", "launch": {"helm": {}}}]}, "launch.helm of an Application is not known", "cmds"),
         ({"configs": [{"name": "web", "files": [{"path": "a"}]}]}, "a Config has spec.path and spec.data", "see"),
+        ({"configs": [{"name": "web", "env": ["A B=1"]}]}, "'A B' cannot be the name of a variable", "letters"),
+        ({"configs": [{"name": "web", "env": ["1A=1"]}]}, "'1A' cannot be the name of a variable", "letters"),
+        ({"configs": [{"name": "web", "env": ["A=\0"]}]}, "spec.configs[0].env of an Application has a NUL", "out"),
+        ({"cmds": ["a\0b"]}, "spec.cmds of an Application has a NUL in it", "take it out"),
+        ({"launchApps": False}, "launchApps of an Application is a list", "begin each member with -"),
+        ({"configs": [{"name": "web"}, {"name": "web"}]}, "spec.configs of an Application names web twice", "one"),
+        ({"configs": [{"name": "web", "files": [{"path": ".", "data": ""}]}]}, "'.' is no path in the image", "write"),
         ({"configs": ["web"]}, "spec.configs[0] of an Application has fields", "name, env, files, launch"),
     ],
 )

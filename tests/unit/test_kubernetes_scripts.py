@@ -255,6 +255,11 @@ def test_what_was_begun_and_not_ended_is_done_again(programs: Programs) -> None:
     assert not needs_no_renewal(programs)
 
 
+def test_a_mark_that_is_left_where_no_control_plane_is_any_more_holds_nobody_up(programs: Programs) -> None:
+    (programs.folder / "mark").touch()
+    assert needs_no_renewal(programs)
+
+
 CONTAINERS = """\
 CONTAINER      IMAGE          CREATED      STATE    NAME                     ATTEMPT  POD ID         POD
 0a1b2c3d4e5f6  a0eed15eed449  2 days ago   Running  kube-apiserver           0        5e6f7a8b9c0d1  kube-apiserver-one
@@ -280,13 +285,16 @@ def test_renewing_starts_anew_what_read_the_old_certificates_and_nothing_else(
     programs.add("crictl", f'case "$*" in *ps) cat {listed} ;; esac\n')
     programs.add("kubeadm", f"[ -e {mark} ]\n")
     programs.add("kubectl", f"now=$(head -n 1 {answers}); sed -i 1d {answers}; $now\n")
+    programs.add("systemctl")
     programs.add("sleep")
     site = kube_site(1, 0)
     step = renewal.renew(site, site.hosts[0], str(programs.folder))
     assert isinstance(step.action, Run)
     assert programs.run(step.action.command, **{"/etc/kubernetes/renewing": str(mark)})
     calls = programs.calls.read_text()
-    assert calls.startswith("kubeadm certs renew all --config=/etc/kubernetes/kubeadm-init.yaml\n")
+    assert calls.startswith(
+        "systemctl is-active --quiet kubelet\nkubeadm certs renew all --config=/etc/kubernetes/kubeadm-init.yaml\n"
+    )
     assert [line.split()[-1] for line in calls.splitlines() if " stop " in line] == [
         "0a1b2c3d4e5f6",
         "3a1b2c3d4e5f6",
@@ -294,3 +302,34 @@ def test_renewing_starts_anew_what_read_the_old_certificates_and_nothing_else(
     ]
     assert calls.count("--server=https://10.0.0.11:6443") == 2
     assert not mark.exists()
+
+
+def renewed(programs: Programs, **env: str) -> subprocess.CompletedProcess[str]:
+    site = kube_site(1, 0)
+    step = renewal.renew(site, site.hosts[0], str(programs.folder))
+    assert isinstance(step.action, Run)
+    places = {"/etc/kubernetes/renewing": str(programs.folder / "mark")}
+    argv = [places.get(word, word) for word in step.action.command.argv]
+    path = f"{programs.folder}/bin:{os.environ['PATH']}"
+    return subprocess.run(argv, env={"PATH": path, **env}, capture_output=True, text=True, check=False)
+
+
+def test_nothing_is_renewed_or_stopped_where_no_kubelet_would_start_it_again(programs: Programs) -> None:
+    programs.add("systemctl", "exit 3\n")
+    for name in ("kubeadm", "crictl", "kubectl"):
+        programs.add(name)
+    ended = renewed(programs)
+    assert ended.returncode == 1
+    assert "kubelet does not run" in ended.stderr
+    assert programs.calls.read_text() == "systemctl is-active --quiet kubelet\n"
+    assert not (programs.folder / "mark").exists()
+
+
+def test_the_api_server_is_asked_past_the_proxy_that_a_login_sets(programs: Programs) -> None:
+    for name in ("systemctl", "kubeadm"):
+        programs.add(name)
+    programs.add("crictl", 'case "$*" in *ps) echo "1 kube-controller-manager"; echo "2 kube-scheduler" ;; esac\n')
+    programs.add("kubectl", "env | grep -qi '_proxy=' && exit 1\nexit 0\n")
+    programs.add("sleep", "kill $PPID\n")
+    ended = renewed(programs, https_proxy="http://proxy:3128", HTTPS_PROXY="http://proxy:3128")
+    assert ended.returncode == 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance import files
-from appliance.execute import worker
+from appliance.execute import launch
 from appliance.operations import bundlekinds, carry_out, inspect
 from appliance.operations.carry_out import Terms
 from appliance.report.html import to_html
@@ -74,7 +74,7 @@ def follow(run: RunDir, *, clock: Clock, hear: Callable[[RunView], None]) -> Rep
 
 def command(run: RunDir, order: str, *, host: str = "") -> None:
     """Tell a run to pause, resume, cancel, stop, or retry a host."""
-    worker.command(run, order, host=host)
+    launch.command(run, order, host=host)
 
 
 def save_report(report: Report, path: Path) -> None:
@@ -123,6 +123,6 @@ def _known(folder: ClusterDir) -> KnownCluster:
 
 def _known_run(run: RunDir) -> KnownRun:
     """What is known of a run. One whose end is told is over, though its worker may take a moment to be gone."""
-    alive = worker.alive(run)
+    alive = launch.alive(run)
     told = carry_out.report(run)
     return KnownRun(run, told, alive and told.outcome is None)

@@ -139,10 +139,11 @@ def _key(site: Site, host: SiteHost) -> str:
 
 
 def _manifests(site: Site, first: SiteHost) -> tuple[Launch, ...]:
-    """One for each manifest that no command names."""
+    """One for each manifest that no command names, also none of the image's that the site leaves out or replaces."""
     texts = {text.path: text.text for text in site.parts[first.facts.architecture].texts}
     texts |= {text.path: text.text for text in site_texts(site, first)}
-    named = "\n".join(line for launch in _launches(site) for line in launch.lines)
+    lines = [line for launch in _launches(site) for line in launch.lines]
+    named = "\n".join((*site.config.launch_lines, *lines))
     return tuple(
         Launch(
             name=steps.slug(f"manifest-{path.removeprefix('manifests/')}"),

@@ -28,8 +28,8 @@ _SECONDS = 600.0
 _FRESH = """
 PATH=$1/bin:$PATH HOME=/var/lib/appliance/node/home
 export PATH HOME
-[ ! -e "$4" ] || exit 1
 [ -e "$3" ] || exit 0
+[ ! -e "$4" ] || exit 1
 said=$(kubeadm certs check-expiration --config="$2") || exit 1
 printf '%s\\n' "$said" | while read -r name month day year hour zone left rest; do
     [ "$name $month" != "CERTIFICATE AUTHORITY" ] || break
