@@ -164,7 +164,7 @@ class Job(Generic[T]):
             error = caught
             self._say(lambda news: replace(news, task=None, over=True, error=error))
         except OSError as caught:  # the machine's business, such as a stick that is gone, and no fault of this program
-            why = caught.strerror or str(caught)
+            why = caught.strerror or str(caught) or type(caught).__name__
             refused = ApplianceError(why, hint=texts.TRY_AGAIN, where=str(caught.filename or ""))
             self._say(lambda news: replace(news, task=None, over=True, error=refused))
         except BaseException as caught:  # noqa: BLE001  (the screen's thread raises it, and restores the terminal)

@@ -47,17 +47,19 @@ class TerminalDriver(LinuxDriver):
         parser, decoder = KeyParser(), getincrementaldecoder("utf-8")(errors="replace")
         while not self.exit_event.is_set():
             ready, _, _ = select.select([self.fileno], [], [], _TICK_SECONDS)
-            data = self._read() if ready else b""
-            if ready and not data:
+            data = self._read() if ready else None
+            if data == b"":
                 return
-            if text := decoder.decode(data):
+            if text := decoder.decode(data or b""):
                 self._tell(parser.feed(text))
             self._tell(parser.tick())
 
-    def _read(self) -> bytes:
-        """What was typed; nothing from a terminal that is gone."""
+    def _read(self) -> bytes | None:
+        """What was typed; None where another program took it first, nothing from a terminal that is gone."""
         try:
             return os.read(self.fileno, _READ_BYTES)
+        except BlockingIOError:
+            return None
         except OSError:
             return b""
 

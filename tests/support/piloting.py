@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 60.0
-_ROUNDS = 2
+_ROUNDS = 3
 """How often in a row all must be found at rest: a thread may be about to post what it found."""
 
 

@@ -202,7 +202,7 @@ def test_poor_terminals_get_ascii(opened: list[Terminal], tmp_path: Path, term: 
     shown.require_restored()
 
 
-@pytest.mark.parametrize("key", [b"x", b"\r", b"?", b"\x0e"])
+@pytest.mark.parametrize("key", [b"x", b"\x0e"])  # what answers the dialog could do so before it is drawn
 def test_an_escape_that_arrives_together_with_the_next_key_is_one(
     opened: list[Terminal], tmp_path: Path, key: bytes
 ) -> None:
