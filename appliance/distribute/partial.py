@@ -105,6 +105,12 @@ class Partial:
             end = min(self.verified, offset + UNIT_BYTES)
         return read_at(self._file, offset, end - offset)
 
+    def settle(self) -> None:
+        """Bring to the disk what has come by now, while more comes: `finish` has little left to wait for then."""
+        if not self.complete:
+            with disk_errors(self._path):
+                os.fdatasync(self._file)
+
     def finish(self) -> None:
         """Give the blob its name, synced and 0444. Raises `TransferFailed` when it has not the digest; then it goes."""
         if self.complete:

@@ -1,7 +1,8 @@
 """A host as a peer: it takes blobs from the operator or from another peer, checks each unit, and gives them away.
 
 The operator says over the host's own connection what is right (hashes of units) and from whom to take; see `words`. A
-thread hears it, one takes blobs, one says how far they are, and each peer that takes from here has one.
+thread hears it, one takes blobs, one brings them to the disk, one says how far they are, and each peer that takes from
+here has one.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 REPORT_SECONDS = 0.5
+SETTLE_SECONDS = 1.0
+"""Between two times that what has come is brought to the disk."""
 SILENCE_SECONDS = 45.0
 """An operator that is not heard for so long is gone, though nobody closed its connection."""
 
@@ -87,7 +90,7 @@ class Peer:
         """Be a peer until the operator says that it is over. Raises what kept it from having all blobs."""
         has = tuple(name for name, partial in self._partials.items() if partial.complete)
         self._say(Ready(self._keys.request, self._deaf, has, own_address(self._start.address)))
-        for work in (lambda: self._hear(source), self._take_all, self._report):
+        for work in (lambda: self._hear(source), self._take_all, self._settle, self._report):
             threading.Thread(target=self._guarded, args=(work,), daemon=True).start()
         if error := self._over.get():
             raise error
@@ -221,6 +224,13 @@ class Peer:
             if not partial.accept(unit):
                 self._twice += size
                 raise _Lied
+
+    def _settle(self) -> None:
+        """Keep the disk up with what comes, on a thread of its own: a slow disk holds up no byte for others."""
+        while not self._ended:
+            time.sleep(SETTLE_SECONDS)
+            if self._at:
+                self._at.settle()
 
     # Saying how far it is
 
