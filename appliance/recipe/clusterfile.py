@@ -12,6 +12,7 @@ from appliance.recipe.addresses import expand
 from appliance.recipe.documents import PassedDocument, passed
 from appliance.recipe.networking import Network, Registry
 from appliance.recipe.quantities import parse_rate
+from appliance.recipe.shellwords import VARIABLE_RULE, is_variable
 from appliance.recipe.yamltext import dump as dump_yaml
 from appliance.recipe.yamltext import field_name, load_documents
 
@@ -148,7 +149,7 @@ class _Reader:
             ssh=self._ssh(("spec", "ssh"), spec.get("ssh", {}), suffix=""),
             hosts=tuple(self._group(number, group) for number, group in enumerate(spec.get("hosts", ()))),
             provider=self._provider(spec.get("provider", "static")),
-            env={name: _text(value) for name, value in spec.get("env", {}).items()},
+            env={self._variable(name): _text(value) for name, value in spec.get("env", {}).items()},
             parameters=spec.get("parameters", {}),
             host_aliases=tuple(self._alias(n, alias) for n, alias in enumerate(spec.get("hostAliases", ()))),
             distribution=self._distribution(spec.get("distribution", {})),
@@ -156,6 +157,12 @@ class _Reader:
             registry=networking.read_registry(self._document, spec.get("registry", {})),
             apps=siteapps.read(self._document, spec.get("apps", ())),
         )
+
+    def _variable(self, name: str) -> str:
+        if not is_variable(name):
+            path = ("spec", "env", name)
+            raise self._document.error(path, "this cannot be the name of a variable", hint=VARIABLE_RULE)
+        return name
 
     def _group(self, number: int, group: Mapping[str, Any]) -> HostGroup:
         path = ("spec", "hosts", number)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance.errors import RecipeError
-from appliance.recipe.shellwords import split_words
+from appliance.recipe.shellwords import VARIABLE_RULE, is_variable, split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,7 +139,11 @@ def assignments(instruction: Instruction, *, escape: str) -> tuple[tuple[str, st
 
 def app_env(instruction: Instruction, *, escape: str) -> tuple[tuple[str, str], ...]:
     """Names and values of an APPENV as written, quotes kept."""
-    return tuple(_pair(instruction, word) for word in split_words(instruction.text, escape=escape)[1:])
+    found = tuple(_pair(instruction, word) for word in split_words(instruction.text, escape=escape)[1:])
+    for name, _ in found:
+        if not is_variable(name):
+            raise instruction.error(f"{name!r} cannot be the name of a variable", hint=VARIABLE_RULE)
+    return found
 
 
 def app_commands(instruction: Instruction) -> tuple[str, ...]:

@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+VARIABLE_RULE = "a name has letters, digits and _, and begins with no digit"
+"""For people whose variable has another name."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?!$-]")
 _MODIFIER = re.compile(r"(:?)([-+?])")
 _CUT = re.compile(r"##?|%%?|//?")
+
+
+def is_variable(name: str) -> bool:
+    """Whether a shell can have a variable of this `name`."""
+    return _VARIABLE.fullmatch(name) is not None
 
 
 def split_words(text: str, *, escape: str = "\\") -> list[str]:

@@ -5,7 +5,6 @@ Source: sealer's ``types/api/v2/application_types.go`` and ``pkg/application``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.errors import RecipeError
 from appliance.recipe.documents import PassedDocument
 from appliance.recipe.schema import suggestion
+from appliance.recipe.shellwords import VARIABLE_RULE, is_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,6 @@ _FIELDS = ("cmds", "launchApps", "configs")
 _CONFIG_FIELDS = ("name", "env", "files", "launch")
 _LAUNCH_FIELDS = ("cmds",)
 _FILE_FIELDS = ("path", "data", "strategy")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +105,9 @@ def _pair(text: str, name: str, where: str) -> tuple[str, str]:
     key, found, value = text.partition("=")
     if not found or not key.strip():
         raise RecipeError(f"{name}: {text!r} has no value", where=where, hint="write NAME=VALUE")
-    if not _VARIABLE.fullmatch(key.strip()):
-        hint = "a name has letters, digits and _, and begins with no digit"
-        raise RecipeError(f"{name}: {key.strip()!r} cannot be the name of a variable", where=where, hint=hint)
+    if not is_variable(key.strip()):
+        message = f"{name}: {key.strip()!r} cannot be the name of a variable"
+        raise RecipeError(message, where=where, hint=VARIABLE_RULE)
     return key.strip(), value.strip()
 
 
@@ -133,6 +132,4 @@ def _texts(fields: Mapping[str, Any], name: str, path: str, where: str) -> tuple
     found = _list(fields, name, where)
     if not all(isinstance(one, str) for one in found):
         raise RecipeError(f"{path}.{name} of an Application is a list of texts", where=where, hint="put each in quotes")
-    if any("\0" in one for one in found):
-        raise RecipeError(f"{path}.{name} of an Application has a NUL in it", where=where, hint="take it out")
     return tuple(found)

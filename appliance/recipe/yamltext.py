@@ -143,7 +143,7 @@ class _Reader:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self._error(key_node, "a field's name must be a text", "quote it, if it holds brackets")
-            key = key_node.value
+            key = self._text(key_node)
             if key_node.tag == _TAG + "merge":
                 raise self._error(key_node, "merge keys (<<) are not read", "write the fields out")
             if key in members:
@@ -153,12 +153,18 @@ class _Reader:
         return members
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        text: str = node.value
+        text = self._text(node)
         if node.tag == _TAG + "str" or (node.style is not None and node.tag in _PLAIN_TAGS):
             return text
         if node.tag not in _PLAIN_TAGS:
             raise self._tag_error(node)
         return _plain(text)
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        text: str = node.value
+        if "\0" in text:
+            raise self._error(node, "this text holds a NUL, and no command or file could have it", "take it out")
+        return text
 
     def _tag_error(self, node: yaml.Node) -> RecipeError:
         return self._error(node, f"the tag {node.tag!r} is not read", "write plain values")

@@ -53,7 +53,7 @@ def test_any_yaml_is_read_or_refused(text: str) -> None:
 
 
 _names = st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\Z")
-_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12) | st.sampled_from(
     ["0o17", "1e3", "no", "~", "1:30"]
 )
 _ssh = st.builds(
@@ -82,7 +82,7 @@ _clusters = st.builds(
         st.lists(st.from_regex(r"SHA256:[A-Za-z0-9+/]{43}", fullmatch=True), max_size=2),
     ),
     provider=st.builds(Provider, _names, st.integers(0, 9)),
-    env=st.dictionaries(_texts, _texts, max_size=3),
+    env=st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True), _texts, max_size=3),
     parameters=st.dictionaries(
         _texts, st.integers() | _texts | st.booleans() | st.none() | st.lists(_texts), max_size=3
     ),

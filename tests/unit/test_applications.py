@@ -70,14 +70,14 @@ def ids(made: Site) -> list[str]:
     return [step.id for step in steps(made)]
 
 
+_EXPORTS = 10
+"""Among the words of what launches: before the lines."""
+
+
 def launched(made: Site) -> dict[str, tuple[str, ...]]:
     """The lines of each launch, by its name."""
     runs = [(step, step.action.command.argv) for step in steps(made) if isinstance(step.action, Run)]
-    return {
-        step.id.partition(":")[2]: argv[argv.index("--") + 1 :]
-        for step, argv in runs
-        if argv[:3] == ("sh", "-c", LAUNCH)
-    }
+    return {step.id.partition(":")[2]: argv[_EXPORTS + 1 :] for step, argv in runs if argv[:3] == ("sh", "-c", LAUNCH)}
 
 
 def environment(made: Site, name: str) -> list[str]:
@@ -86,7 +86,7 @@ def environment(made: Site, name: str) -> list[str]:
         for step in steps(made)
         if step.id.endswith(f"/launch:{name}") and isinstance(step.action, Run)
     )
-    return list(argv[10 : argv.index("--")])
+    return argv[_EXPORTS].splitlines()
 
 
 def key(made: Site) -> str:
@@ -171,8 +171,8 @@ def test_commands_are_waited_for_together_and_apps_one_by_one() -> None:
 def test_an_app_gets_the_images_values_then_its_own_then_the_sites() -> None:
     made = site(apps=(WEB, STORE), env={"SIZE": "9", "HOME_PAGE": "x", "COLOUR": "blue"})
     made = replace(made, config=replace(made.config, env={"HOME_PAGE": "x", "COLOUR": "blue"}))
-    assert environment(made, "app-web") == ["COLOUR=red", "HOME_PAGE=x", "SIZE=9"]
-    assert environment(made, "app-store") == ["COLOUR=blue", "HOME_PAGE=x", "SIZE=9"]
+    assert environment(made, "app-web") == ["export COLOUR=red", "export HOME_PAGE=x", "export SIZE=9"]
+    assert environment(made, "app-store") == ["export COLOUR=blue", "export HOME_PAGE=x", "export SIZE=9"]
 
 
 def test_a_change_of_anything_but_a_secret_is_another_key() -> None:
@@ -294,7 +294,7 @@ def test_a_site_chooses_apps_and_changes_how_they_are_launched() -> None:
     assert list(launched(made)) == ["app-store", "app-web"]
     assert launched(made)["app-web"] == ("kubectl create ns web", "helm upgrade --install web . -n web")
     assert launched(made)["app-store"] == launched(plain)["app-store"]
-    assert environment(made, "app-web") == ["COLOUR=blue", "NEW=a=b", "SIZE=9"]
+    assert environment(made, "app-web") == ["export COLOUR=blue", "export NEW=a=b", "export SIZE=9"]
     (values,) = site_texts(made, made.hosts[0])
     assert (values.path, values.text) == ("application/apps/web/values.yaml", "a: 2\nb: 1\n")
     assert key(made) != key(plain)
@@ -357,8 +357,6 @@ def test_what_a_site_launches_of_its_cluster_says_nothing_of_an_application_that
         ({"configs": [{"name": "web", "files": [{"path": "a"}]}]}, "a Config has spec.path and spec.data", "see"),
         ({"configs": [{"name": "web", "env": ["A B=1"]}]}, "'A B' cannot be the name of a variable", "letters"),
         ({"configs": [{"name": "web", "env": ["1A=1"]}]}, "'1A' cannot be the name of a variable", "letters"),
-        ({"configs": [{"name": "web", "env": ["A=\0"]}]}, "spec.configs[0].env of an Application has a NUL", "out"),
-        ({"cmds": ["a\0b"]}, "spec.cmds of an Application has a NUL in it", "take it out"),
         ({"launchApps": False}, "launchApps of an Application is a list", "begin each member with -"),
         ({"configs": [{"name": "web"}, {"name": "web"}]}, "spec.configs of an Application names web twice", "one"),
         ({"configs": [{"name": "web", "files": [{"path": ".", "data": ""}]}]}, "'.' is no path in the image", "write"),

@@ -91,6 +91,12 @@ def test_an_app_that_cannot_be_is_refused_at_its_line(bench: Bench, lines: str, 
     assert caught.value.hint
 
 
+def test_the_environment_of_an_app_has_names_that_a_shell_can_have(bench: Bench) -> None:
+    with pytest.raises(RecipeError, match="'B-C' cannot be the name of a variable") as caught:
+        bench.build("FROM scratch\nAPP a local://one.yaml\nAPPENV a B-C=1")
+    assert caught.value.where == f"{bench.context}/Kubefile:3"
+
+
 def test_apps_launch_and_versions_are_inherited_until_replaced(bench: Bench) -> None:
     bench.build(
         "FROM scratch\nKUBEVERSION 1.22.15\nENV A=1\nLABEL l=base\nCNI net local://install.sh\n"

@@ -225,6 +225,7 @@ V2_HEAD = "apiVersion: sealer.io/v2\nkind: Cluster\nmetadata: {name: a}\nspec:\n
         (V2_HEAD + "  hosts:\n    - {ips: [10.0.0.1], roles: [node]}\n    - {ips: [10.0.0.1], roles: [db]}\n",
          "c.yaml:7", "comes twice"),
         (V2_HEAD + "  env: [novalue]\n", "c.yaml:5", "has no value"),
+        (V2_HEAD + "  env: [A-B=1]\n", "c.yaml:5", "cannot be the name of a variable"),
         (V2_HEAD.replace("{name: a}", "{name: A_b}"), "c.yaml:3", "'A_b' is not a name"),
         (V2_HEAD.replace("{name: a}", "[a]"), "c.yaml:3", "expected fields"),
         (f"{V2_HEAD}---\n{V2_HEAD}", "c.yaml:6", "a second cluster"),

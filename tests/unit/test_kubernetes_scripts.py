@@ -13,6 +13,7 @@ from support.kubesites import document, kube_site
 from appliance.plan.steps import Run, Step
 from appliance.recipe import yamltext
 from appliance.recipe.networking import Network
+from appliance.runtimes.kubernetes import applications_steps as steps
 from appliance.runtimes.kubernetes import etcd, joining, machine, nodes, renewal
 from appliance.runtimes.kubernetes.joining import ADMIN
 
@@ -333,3 +334,33 @@ def test_the_api_server_is_asked_past_the_proxy_that_a_login_sets(programs: Prog
     programs.add("sleep", "kill $PPID\n")
     ended = renewed(programs, https_proxy="http://proxy:3128", HTTPS_PROXY="http://proxy:3128")
     assert ended.returncode == 0
+
+
+OURS = ("name", "key", "folder", "copy", "programs", "exports", "kubeconfig", "log", "line", "shell", "status")
+AWKWARD = {
+    **dict.fromkeys(OURS, "theirs"),
+    "KUBECONFIG": "/theirs",
+    "HOME": "/theirs",
+    "PATH": "/their/programs",
+    "TEXT": "it's $(false)\nand more",
+}
+
+
+def test_an_environment_reaches_the_lines_and_nothing_else_of_the_script(programs: Programs, tmp_path: Path) -> None:
+    place = steps.Place("one", f"{tmp_path}/home", f"{tmp_path}/bin", f"{tmp_path}/tree", "a-key")
+    (tmp_path / "home" / "rootfs").mkdir(parents=True)
+    (tmp_path / "home" / "launched").mkdir()
+    script = 'env -0 >env; tool "$name" "$TEXT"'
+    programs.add("tool")
+    step = steps.plugin_step(place, "ours", "Try it", script, {**AWKWARD, "my.name": "of the image"}, after=())
+    assert isinstance(step.action, Run)
+    assert programs.run(step.action.command)
+    assert step.unless is not None
+    assert programs.run(step.unless)
+    assert programs.calls.read_text() == f"tool theirs {AWKWARD['TEXT']}\n"
+    words = (tmp_path / "home" / "rootfs" / "env").read_text().split("\0")
+    found = dict(word.split("=", 1) for word in words if word)
+    ours = {"HOME": f"{place.marks}/home", "PATH": found["PATH"]}
+    assert {name: found[name] for name in AWKWARD} == {**AWKWARD, **ours}
+    assert (found["PATH"].split(":")[0], found["PATH"].split(":")[-1]) == (place.programs, "/their/programs")
+    assert "my.name" not in found

@@ -17,6 +17,7 @@ from appliance.recipe.documents import KUBERNETES_GROUPS, OWN_KINDS, PassedDocum
 from appliance.recipe.importing.fields import Fields
 from appliance.recipe.importing.notes import NAME, Notes, checked_port, checked_user
 from appliance.recipe.networking import read_network
+from appliance.recipe.shellwords import VARIABLE_RULE, is_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -199,6 +200,9 @@ def _env(spec: Fields, notes: Notes) -> dict[str, str]:
         name, found, value = line.partition("=")
         if not found or not name.strip():
             raise RecipeError(f"spec.env: {line!r} has no value", where=where, hint="write NAME=VALUE")
+        if not is_variable(name.strip()):
+            message = f"spec.env: {name.strip()!r} cannot be the name of a variable"
+            raise RecipeError(message, where=where, hint=VARIABLE_RULE)
         if name.strip() in env:
             notes.warn(where, f"spec.env: {name.strip()} comes more than once; the last one counts")
         if ";" in value:

@@ -1,12 +1,10 @@
 # $1: the folder of marks   $2: what is launched   $3: the key of its image and configuration   $4: the working copy
-# $5: where programs are, as PATH has it   $6: the kubeconfig, then NAME=VALUE of the environment, --, and shell lines.
+# $5: where programs are, as PATH has it   $6: the kubeconfig   $7: exports, as run_lines takes them, then shell lines.
 # Runs the lines in the working copy and lists the workloads that they made or changed. Stops at the first that fails.
 set -eu
 umask 022
-folder=$1 name=$2 key=$3 copy=$4 programs=$5 KUBECONFIG=$6
-shift 6
-while [ "$1" != -- ]; do export "${1?}"; shift; done
-shift
+folder=$1 name=$2 key=$3 copy=$4 programs=$5 KUBECONFIG=$6 exports=$7
+shift 7
 PATH=$programs:$PATH HOME=$folder/home
 export PATH KUBECONFIG HOME
 mkdir -p "$HOME"
@@ -18,7 +16,7 @@ fi
 rm -f "$folder/$name.key"
 forget "$folder" "$name"
 [ -e "$folder/$name.before" ] || { workloads >"$folder/$name.part" && mv -f "$folder/$name.part" "$folder/$name.before"; }
-run_lines "$folder/$name.log" "$copy" "$@"
+run_lines "$folder/$name.log" "$copy" "$KUBECONFIG" "$exports" "$@"
 workloads >"$folder/$name.after"
 touch "$folder/$name.objects"
 {

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.plan.steps import Run, Step, WaitFor
-from appliance.transport.base import Command
+from appliance.recipe.shellwords import is_variable
+from appliance.transport.base import Command, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +109,7 @@ def copy_step(place: Place, paths: Sequence[str], *, after: tuple[str, ...]) -> 
 def launch_step(place: Place, launch: Launch, *, after: tuple[str, ...]) -> Step:
     """Run the lines of `launch`."""
     arguments = (place.marks, launch.name, place.key)
-    given = (*arguments, place.copy, place.programs, KUBECONFIG, *_assignments(launch.env), "--", *launch.lines)
+    given = (*arguments, place.copy, place.programs, KUBECONFIG, _exports(launch.env), *launch.lines)
     return Step(
         id=f"{place.host}/launch:{launch.name}",
         title=launch.title,
@@ -143,7 +144,7 @@ def plugin_step(
 ) -> Step:
     """Run a shell text on the host, once for each key."""
     arguments = (place.marks, name, place.key)
-    given = (*arguments, place.copy, place.programs, KUBECONFIG, *_assignments(env), "--", data)
+    given = (*arguments, place.copy, place.programs, KUBECONFIG, _exports(env), data)
     return Step(
         id=f"{place.host}/plugin:{name}",
         title=title,
@@ -175,5 +176,7 @@ def check_step(place: Place, name: str, title: str) -> Step:
     )
 
 
-def _assignments(env: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"{name}={value}" for name, value in sorted(env.items()))
+def _exports(env: Mapping[str, str]) -> str:
+    """The environment as a shell text, for the scripts have variables of their own; without what no shell can have."""
+    known = sorted((name, value) for name, value in env.items() if is_variable(name))
+    return "\n".join(f"export {quote((f'{name}={value}',))}" for name, value in known)

@@ -6,7 +6,7 @@ home=$1 PATH=$2:$PATH KUBECONFIG=$3 HOME=$1/launched/home
 export PATH KUBECONFIG HOME
 shift 3
 while [ "$1" != -- ]; do
-    if [ -d "$home/rootfs" ]; then run_lines "$home/undo.log" "$home/rootfs" "$1"; fi
+    if [ -d "$home/rootfs" ]; then run_lines "$home/undo.log" "$home/rootfs" "$KUBECONFIG" "" "$1"; fi
     shift
 done
 shift
