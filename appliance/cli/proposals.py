@@ -51,6 +51,12 @@ def passed_lines(checks: Iterable[CheckResult], *, verbose: bool) -> list[str]:
 
 def problem_lines(checks: Sequence[CheckResult]) -> list[str]:
     """Failures and warnings, each once with its hosts, why, and what to do; last the counts."""
+    counts = {verdict: sum(c.verdict is verdict for c in checks) for verdict in Verdict}
+    failed, warned = counts[Verdict.FAIL], plural(counts[Verdict.WARN], "warning")
+    return [*_found_lines(checks), f"{plural(len(checks), 'check')}: {failed} failed, {warned}"]
+
+
+def _found_lines(checks: Iterable[CheckResult]) -> list[str]:
     problems: dict[tuple[Verdict, str, str, str], list[str]] = {}
     for c in checks:
         if c.verdict is not Verdict.PASS:
@@ -60,9 +66,7 @@ def problem_lines(checks: Sequence[CheckResult]) -> list[str]:
         where = f"{_hosts(hosts)}: " if any(hosts) else ""
         lines += wrapped(f"{where}{check}: {detail}", first=f"  {_WORDS[verdict]:<4}  ")
         lines += wrapped(f"next: {hint}", first=" " * 8) if hint else []
-    counts = {verdict: sum(c.verdict is verdict for c in checks) for verdict in Verdict}
-    failed, warned = counts[Verdict.FAIL], plural(counts[Verdict.WARN], "warning")
-    return [*lines, f"{plural(len(checks), 'check')}: {failed} failed, {warned}"]
+    return lines
 
 
 def forecast_line(forecast: Forecast) -> str:
@@ -100,7 +104,7 @@ def proposal_document(proposed: Proposed) -> dict[str, Any]:
 
 
 def changes_lines(proposal: Proposal) -> list[str]:
-    """What changes: hosts with the same changes together."""
+    """What changes, hosts with the same changes together; then what there is to know of it and of the hosts."""
     by_host: dict[str, list[tuple[str, str]]] = {}
     for change in proposal.changes:
         by_host.setdefault(change.host, []).append((change.verb, change.what))
@@ -111,7 +115,8 @@ def changes_lines(proposal: Proposal) -> list[str]:
     for same, hosts in alike.items():
         lines += wrapped(_hosts(hosts), first="")
         lines += [f"  {_SIGNS.get(verb, '?')} {printable(what)}" for verb, what in same]
-    return [*lines, *(line for notice in proposal.notices for line in wrapped(notice, first="note: "))]
+    lines += [line for notice in proposal.notices for line in wrapped(notice, first="note: ")]
+    return [*lines, *_found_lines(proposal.checks)]
 
 
 def plan_lines(plan: Plan) -> list[str]:

@@ -6,8 +6,10 @@ import sys
 import pytest
 
 from appliance.cli import text
-from appliance.cli.proposals import passed_lines, problem_lines
+from appliance.cli.proposals import changes_lines, passed_lines, problem_lines
 from appliance.inventory.preflight import CheckResult, Verdict
+from appliance.plan.document import plan_digest
+from appliance.plan.steps import Change, Plan, Proposal
 
 
 @pytest.mark.parametrize(
@@ -97,4 +99,16 @@ def test_a_problem_is_said_once_with_all_its_hosts_and_what_to_do() -> None:
         "  FAIL  b, c: cpu: 1 core",
         "        next: get more",
         "3 checks: 2 failed, 0 warnings",
+    ]
+
+
+def test_a_proposal_says_what_its_hosts_were_warned_of() -> None:
+    checks = [check("a"), *(check(host, detail="1 core", verdict=Verdict.WARN) for host in ("b", "c"))]
+    plan = Plan("site", "sha256:0", ())
+    proposal = Proposal("apply", (Change("add", "b", "etcd 3.5"),), tuple(checks), plan, plan_digest(plan))
+    assert changes_lines(proposal) == [
+        "b",
+        "  + etcd 3.5",
+        "  WARN  b, c: cpu: 1 core",
+        "        next: get more",
     ]
