@@ -112,6 +112,16 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPaused:
+    """Somebody said so: steps underway end, no other begins until `RunResumed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """Steps begin again, or the run is told to end."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The run ended; `failed` are the hosts that did not come through, each with its sentence."""
 
@@ -155,6 +165,8 @@ Event = (
     | StepProgress
     | StepOutput
     | StepFinished
+    | RunPaused
+    | RunResumed
     | RunFinished
     | TaskStarted
     | TaskProgress
@@ -226,6 +238,8 @@ _TYPES: Mapping[str, type[Any]] = {
         StepProgress,
         StepOutput,
         StepFinished,
+        RunPaused,
+        RunResumed,
         RunFinished,
         TaskStarted,
         TaskProgress,

@@ -149,8 +149,8 @@ def changes(proposal: Proposal) -> str:
 # Run
 
 
-def whole(view: RunView, drawn: str, *, since: float = 0.0, paused: bool = False) -> str:
-    """The whole run in two lines, `since` seconds after the last thing that was heard of it; or `paused` from here."""
+def whole(view: RunView, drawn: str, *, since: float = 0.0) -> str:
+    """The whole run in two lines, `since` seconds after the last thing that was heard of it."""
     at, count = view.stage, len(view.stages)
     stage = texts.RUN_BEGINNING
     if at:
@@ -159,7 +159,7 @@ def whole(view: RunView, drawn: str, *, since: float = 0.0, paused: bool = False
     failed = sum(host.failure is not None for host in view.hosts)
     first = texts.RUN_ABOUT.format(operation=view.operation, cluster=clean(view.cluster), stage=stage)
     second = texts.RUN_DONE.format(bar=drawn, done=view.done, steps=steps, time=time)
-    second += texts.RUN_PAUSED * paused
+    second += texts.RUN_PAUSED * view.paused
     return f"{first}\n{second}" + (texts.RUN_FAILED.format(hosts=counted(failed, texts.HOSTS)) if failed else "")
 
 

@@ -18,7 +18,7 @@ from appliance.cli.progress import mark
 from appliance.cli.text import plural, printable
 from appliance.clock import SystemClock
 from appliance.errors import Cancelled
-from appliance.events import Outcome, RunFinished, RunStarted, StageStarted, StepFinished
+from appliance.events import Outcome, RunFinished, RunPaused, RunResumed, RunStarted, StageStarted, StepFinished
 from appliance.execute import launch
 from appliance.operations import carry_out
 from appliance.report.text import duration, to_text
@@ -117,6 +117,10 @@ class _Watch:
                 self._line(f"  {mark(event.outcome)} {event.host}: {event.detail}", style="red")
                 if event.hint:
                     self._line(f"    next: {event.hint}")
+            case RunPaused():
+                self._line("paused: steps underway end, no other begins")
+            case RunResumed():
+                self._line("not paused any more")
             case RunFinished() as event:
                 self._line(f"{mark(event.outcome)} {event.outcome.value} in {duration(event.seconds)}")
             case _:
@@ -137,7 +141,8 @@ def _table(view: RunView) -> RenderableType:
             Text(f"{done}/{total}", justify="right"),
             Text(_doing(host), style="red" if host.failure else ""),
         )
-    head = Text(f"  {view.done} of {view.total} steps, {duration(view.seconds)}", style="dim")
+    paused = ", paused" * view.paused
+    head = Text(f"  {view.done} of {view.total} steps, {duration(view.seconds)}{paused}", style="dim")
     return Group(grid, head)
 
 

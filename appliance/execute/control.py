@@ -17,13 +17,14 @@ class Control:
         self._paused = False
         self._cancelled = False
         self._stopped = False
+        self._held: Callable[[], None] | None = None
         self._retry: Callable[[str], None] | None = None
         self._stop: Callable[[], None] | None = None
 
-    def attach(self, *, retry: Callable[[str], None], stop: Callable[[], None]) -> None:
-        """Let the executor hear of `retry` and of `stop`; also of a `stop` that came before."""
+    def attach(self, *, held: Callable[[], None], retry: Callable[[str], None], stop: Callable[[], None]) -> None:
+        """Let the executor hear of `retry`, of `stop`, also an earlier one, and by `held` when `paused` changes."""
         with self._changed:
-            self._retry, self._stop = retry, stop
+            self._held, self._retry, self._stop = held, retry, stop
             stopped = self._stopped
         if stopped:
             stop()
@@ -53,9 +54,12 @@ class Control:
 
     def _set(self, *, paused: bool | None = None, cancelled: bool = False, stopped: bool = False) -> None:
         with self._changed:
+            before = self.paused
             self._paused = self._paused if paused is None else paused
             self._cancelled |= cancelled
             self._stopped |= stopped
+            if self._held and self.paused != before:
+                self._held()
             self._changed.notify_all()
 
     @property

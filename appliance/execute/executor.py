@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from appliance.errors import StateError
-from appliance.events import Outcome, RunFinished, RunStarted, StageOutline, StageStarted
+from appliance.events import Outcome, RunFinished, RunPaused, RunResumed, RunStarted, StageOutline, StageStarted
 from appliance.execute.connection import Connection, Terms
 from appliance.execute.control import Control
 from appliance.execute.lane import Lane, Place
@@ -77,7 +77,7 @@ class Executor:
         }
         self._with_steps = frozenset(places)
         self._dropped: set[str] = set()
-        self.control.attach(retry=self._retry, stop=self._break_off)
+        self.control.attach(held=self._tell_held, retry=self._retry, stop=self._break_off)
 
     def _lane(self, host: str, places: list[Place]) -> Lane:
         connection = Connection(
@@ -192,6 +192,9 @@ class Executor:
             for lane in self._lanes.values():
                 lane.tick()
             return None
+
+    def _tell_held(self) -> None:
+        self._saying.sink(RunPaused() if self.control.paused else RunResumed())
 
     def _retry(self, host: str) -> None:
         if host not in self._lanes:

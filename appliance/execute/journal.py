@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Self
 from appliance.errors import StateError
 from appliance.events import (
     RunFinished,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StageStarted,
     Stamped,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 
-_BOUNDARIES = (RunStarted, StageStarted, StepFinished, RunFinished)
+_BOUNDARIES = (RunStarted, StageStarted, StepFinished, RunPaused, RunResumed, RunFinished)
 
 
 class Journal:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 from appliance.events import (
     Outcome,
     RunFinished,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StageOutline,
     StageStarted,
@@ -103,7 +105,10 @@ class StageView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as its events tell it. `last` is the time of the latest event; `outcome` None means that it goes on."""
+    """A run as its events tell it. `last` is the time of the latest event; `outcome` None means that it goes on.
+
+    While it is `paused`, no step begins.
+    """
 
     run: str = ""
     operation: str = ""
@@ -115,6 +120,7 @@ class RunView:
     hosts: tuple[HostView, ...] = ()
     stages: tuple[StageView, ...] = ()
     outcome: Outcome | None = None
+    paused: bool = False
     failed: tuple[tuple[str, str], ...] = ()
     number: int = 0
     places: Mapping[str, int] = field(default_factory=dict, repr=False)
@@ -164,12 +170,15 @@ def fold(view: RunView, stamped: Stamped) -> RunView:
             return replace(view, stages=stages)
         case StepStarted() | StepProgress() | StepOutput() | StepFinished():
             return _on_host(view, event, stamped.at)
+        case RunPaused() | RunResumed():
+            view = replace(view, paused=isinstance(event, RunPaused))
         case RunFinished():
-            return replace(view, outcome=event.outcome, failed=event.failed)
+            view = replace(view, outcome=event.outcome, failed=event.failed, paused=False)
         case TaskStarted() | TaskProgress() | TaskFinished():
-            return view
+            pass
         case _:
             assert_never(event)
+    return view
 
 
 def view_of(events: Iterable[Stamped]) -> RunView:

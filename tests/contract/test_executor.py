@@ -21,6 +21,8 @@ from appliance.events import (
     Event,
     Outcome,
     RunFinished,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StageStarted,
     StepFinished,
@@ -375,6 +377,19 @@ def test_pause_holds_steps_back_until_resume(scene: Scene) -> None:
     assert result.outcome is Outcome.OK
     assert said == ["1"]
     assert scene.did("a") == ["1", "2"]
+    assert [event for event in scene.events if isinstance(event, RunPaused | RunResumed)] == [RunPaused(), RunResumed()]
+
+
+def test_a_paused_run_that_is_cancelled_is_not_paused_any_more(scene: Scene) -> None:
+    def heard(event: Event) -> None:
+        if isinstance(event, StepFinished):
+            scene.control.pause()
+            scene.control.pause()
+            threading.Timer(0.05, scene.control.cancel).start()
+
+    result = scene.run(stage("one", do("a", "1"), do("a", "2")), heard=heard)
+    assert result.outcome is Outcome.CANCELLED
+    assert [event for event in scene.events if isinstance(event, RunPaused | RunResumed)] == [RunPaused(), RunResumed()]
 
 
 def test_a_failed_host_may_be_retried_while_the_run_is_paused(scene: Scene) -> None:

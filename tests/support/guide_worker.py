@@ -1,4 +1,4 @@
-"""A worker that touches no host: it plays the run of its plan. ``ok``; ``fail HOST``; ``hold``: waits to be told."""
+"""A worker that touches no host: it plays the run of its plan. ``ok``; ``fail HOST``; ``hold``: when it is told."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(play: str, _command: str, run_dir: str) -> None:
     sys.path[:0] = [str(tests), str(tests.parent)]
     from support.signing import DAY, NOW, At  # noqa: PLC0415  (found only now)
 
-    from appliance.events import Stream  # noqa: PLC0415
+    from appliance.events import RunPaused, Stream  # noqa: PLC0415
     from appliance.execute import launch, mailbox, worker  # noqa: PLC0415
     from appliance.execute.journal import Journal  # noqa: PLC0415
     from appliance.execute.order import read_order  # noqa: PLC0415
@@ -46,10 +46,13 @@ def main(play: str, _command: str, run_dir: str) -> None:
         told()
         events = _events(play, plan, order.run, order.operation)
         stream(next(events))
-        if play == "hold":
+        while play == "hold":
             message = told()
             with (run.path / "told").open("a") as log:
                 log.write(f"{message['do']} {message['host']}\n")
+            if message["do"] != "pause":
+                break
+            stream(RunPaused())
         for event in events:
             stream(event)
     worker.write_reports(run)

@@ -541,8 +541,16 @@ async def test_a_run_goes_on_without_the_guide_and_is_found_again(make_site: Mak
         await settle(pilot, at_work=True)
         assert "store-1 did not fail: there is nothing to try again" in text_of(again)
         await pilot.press("p")
+        await until(pilot, lambda: "paused: p goes on" in text_of(again))
+    third = Guide(site.engine)
+    async with third.run_test() as pilot:
         await settle(pilot)
-        assert "done, 3 of 3 hosts" in text_of(again)
+        await pilot.press("enter")
+        await until(pilot, lambda: followed(third) and "paused: p goes on" in text_of(third))
+        await pilot.press("p")
+        await settle(pilot)
+        assert "done, 3 of 3 hosts" in text_of(third)
+        assert "paused" not in text_of(third)
         (known,) = installed(site.engine)
         assert (known.product, known.version) == ("demo", "1.2.0")
 

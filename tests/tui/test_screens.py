@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from support.screentext import compare, text_of
 from textual.binding import Binding
 from textual.widgets import Input, Static
 
+from appliance.events import RunPaused, Stamped, to_json
 from appliance.execute import launch
 from appliance.recipe import bundlefile
 from appliance.recipe.clusterfile import Cluster
@@ -80,15 +82,17 @@ async def test_a_recorded_run_in_its_middle(make_site: MakeSite, size: tuple[int
     guide = Guide(site.engine)
     async with guide.run_test(size=size) as pilot:
         await settle(pilot)
-        guide.show_run(recorded_run(site, lines=60, alive=True))
+        run = recorded_run(site, lines=60, alive=True)
+        guide.show_run(run)
         await until(pilot, lambda: isinstance(guide.screen, RunPage) and _heard(guide.screen) == 60)
         await settle(pilot, at_work=True)
         compare(guide, "run-underway")
-        assert isinstance(guide.screen, RunPage)
-        guide.screen._paused = True
-        guide.screen._tell()
-        await settle(pilot, at_work=True)
-        assert "paused: p goes on" in text_of(guide)
+        with run.journal.open("a+") as journal:  # by another guide, or by the command line
+            journal.seek(0)
+            *_, last = map(json.loads, journal)
+            paused = Stamped(61, datetime.fromisoformat(last["at"]), RunPaused())
+            journal.write(json.dumps(to_json(paused)) + "\n")
+        await until(pilot, lambda: "paused: p goes on" in text_of(guide))
 
 
 async def test_a_run_whose_worker_died_is_said_to_be_not_finished(make_site: MakeSite) -> None:

@@ -15,6 +15,8 @@ from appliance.events import (
     Event,
     Outcome,
     RunFinished,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StageOutline,
     StageStarted,
@@ -73,6 +75,13 @@ def stamped(*events: Event) -> list[Stamped]:
 
 def view(*events: Event) -> RunView:
     return view_of(stamped(*events))
+
+
+def test_a_view_tells_whether_the_run_is_paused() -> None:
+    assert not view(*MIDDLE).paused
+    assert view(*MIDDLE, RunPaused()).paused
+    assert not view(*MIDDLE, RunPaused(), RunResumed()).paused
+    assert not view(*MIDDLE, RunPaused(), *END).paused
 
 
 def test_a_view_tells_what_is_underway_how_fast_and_how_long_still() -> None:

@@ -56,7 +56,6 @@ class RunPage(Page):
         self._view: RunView | None = None
         self._report: Report | None = None
         self._told = Content("")
-        self._paused = False
         self._heard: datetime | None = None
 
     def body(self) -> ComposeResult:
@@ -90,14 +89,8 @@ class RunPage(Page):
 
     def action_pause(self) -> None:
         """Begin no further step; or go on."""
-        order = "resume" if self._paused else "pause"
-
-        def told(_: object) -> None:
-            self._paused = order == "pause"
-            self._tell()
-            self.notice.say(texts.PAUSED if self._paused else texts.RESUMED)
-
-        self.work("command", lambda _: runs.command(self._run, order), done=told)
+        order, said = ("resume", texts.RESUMED) if self._view and self._view.paused else ("pause", texts.PAUSED)
+        self.work("command", lambda _: runs.command(self._run, order), done=lambda _: self.notice.say(said))
 
     def action_cancel(self) -> None:
         """Ask how to stop, saying what each way means."""
@@ -180,9 +173,7 @@ class RunPage(Page):
         """The whole in two lines; its time goes on while nothing is heard."""
         if (view := self._view) and self._heard:
             since = 0.0 if self._report else (self.engine.clock.now() - self._heard).total_seconds()
-            said = telling.whole(
-                view, bar(view.done, view.total, 30), since=since, paused=self._paused and not self._report
-            )
+            said = telling.whole(view, bar(view.done, view.total, 30), since=since)
             self.query_one("#whole", Static).update(said, layout=False)
 
     def _ended(self, report: Report) -> None:
