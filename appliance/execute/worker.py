@@ -192,9 +192,10 @@ def _first_message(
 
 
 def _listen_to_signals(control: Control) -> None:
+    """A thread of its own obeys: the one that a signal interrupts may hold what telling of it takes."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: control.cancel())
+        signal.signal(number, lambda *_: threading.Thread(target=control.cancel).start())
 
 
 def _control(listener: socket.socket, control: Control) -> None:

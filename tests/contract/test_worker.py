@@ -251,9 +251,11 @@ def blocked(desk: Desk) -> tuple[RunDir, Path]:
     return run, go
 
 
-@pytest.mark.parametrize("how", ["message", "signal"])
+@pytest.mark.parametrize("how", ["message", "signal", "signal to a paused run"])
 def test_cancel_ends_a_run_after_the_step_underway(desk: Desk, how: str) -> None:
     run, go = blocked(desk)
+    if "paused" in how:
+        launch.command(run, "pause")
     if how == "message":
         launch.command(run, "cancel")
     else:
