@@ -63,9 +63,9 @@ class Site:
     def trace(self, name: str) -> dict[str, str]:
         """What an installation could leave on a host."""
         questions = {
-            "files": "find /etc /opt /usr/local /var/lib /run/appliance /root -xdev ! -path '*/.cache*'"
+            "files": "find /etc /opt /usr/local /var/lib /run/appliance ~root/[!.]* -xdev ! -path '*/.cache*'"
             " ! -path '/var/lib/systemd/*' ! -path '/var/lib/dbus/*' ! -path '/etc/machine-id'"
-            " ! -path '/root/.*' -printf '%p %m %u %s\\n' 2>/dev/null | sort",
+            " -printf '%p %m %u %s\\n' 2>/dev/null | sort",
             "units": "systemctl list-unit-files --no-legend --no-pager | awk '{print $1, $2}'",
             "failed": "systemctl list-units --failed --no-legend --no-pager",
             "users": "cat /etc/passwd /etc/group",

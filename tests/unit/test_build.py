@@ -315,11 +315,11 @@ def test_builds_at_once_do_not_disturb_each_other(bench: Bench) -> None:
     assert len({report.digest for report in reports}) == 1
     assert len(list_images(bench.store.root)) == 4
     assert bench.store.verify() == ()
-    assert list((bench.root / "cache/work").glob("build-*")) == []
+    assert list((bench.root / "cache" / "work").glob("build-*")) == []
 
 
 def test_the_folder_of_a_killed_build_goes_with_the_next(bench: Bench) -> None:
-    abandoned = bench.root / "cache/work/build-killed"
+    abandoned = bench.root / "cache" / "work" / "build-killed"
     abandoned.mkdir(parents=True)
     (abandoned / "lock").touch()
     bench.build("FROM scratch\nRUN touch x")
@@ -327,7 +327,7 @@ def test_the_folder_of_a_killed_build_goes_with_the_next(bench: Bench) -> None:
 
 
 def test_the_folder_of_a_build_that_runs_stays(bench: Bench) -> None:
-    running = bench.root / "cache/work/build-running"
+    running = bench.root / "cache" / "work" / "build-running"
     with lock(running / "lock"):
         bench.build("FROM scratch\nRUN touch x")
         assert running.exists()
@@ -413,7 +413,7 @@ def test_progress_starts_and_ends_in_pairs_even_when_a_run_fails(bench: Bench) -
     assert started == finished == [f"{host_platform()} 1/3", f"{host_platform()} 2/3"]
     assert [e.detail for e in bench.events if isinstance(e, TaskProgress)] == ["hello"]
     assert bench.events[-1] == TaskFinished(finished[-1], Outcome.FAILED, bench.events[-1].detail)  # type: ignore[union-attr]
-    assert list((bench.root / "cache/work").glob("build-*")) == []
+    assert list((bench.root / "cache" / "work").glob("build-*")) == []
 
 
 @pytest.mark.parametrize("data", [b"FROM scratch\nCOPY \xff a", None])

@@ -22,7 +22,7 @@ spec:
   network: {podCIDR: 100.64.0.0/10, svcCIDR: 10.96.0.0/22, interface: eth0}
   nodes: {count: 3}
   provider: ALI_CLOUD
-  ssh: {passwd: Seadent123, pk: /root/.ssh/id_rsa, pkPasswd: zzz, user: root}
+  ssh: {passwd: Seadent123, pk: /etc/keys/site-a, pkPasswd: zzz, user: root}
 """
 V1_BARE_METAL = """\
 apiVersion: sealer.aliyun.com/v1alpha1
@@ -100,7 +100,7 @@ def named(read: Clusterfile) -> list[str]:
 def test_v1_of_a_cloud_gives_its_hosts_and_names_what_is_left() -> None:
     read = load(V1_CLOUD)
     assert read.cluster.hosts == (HostGroup(("172.16.0.194", "172.16.0.195"), ("control-plane",)),)
-    assert read.cluster.ssh == SshSettings("root", 0, "/root/.ssh/id_rsa", password_secret="ssh-password-1")
+    assert read.cluster.ssh == SshSettings("root", 0, "/etc/keys/site-a", password_secret="ssh-password-1")
     assert read.secrets == {"ssh-password-1": "Seadent123"}
     assert sorted(named(read)) == sorted(
         ["metadata.annotations", "spec.certSANS", "spec.image"]
